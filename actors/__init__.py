@@ -1,0 +1,22 @@
+"""Processes as actors on a log: messages and wallets, the pure processes, the mailbox runtime, the node."""
+
+from actors.dataitem import ItemRefused
+from actors.messages import Result
+from actors.node import Node, NodeClosed, Overloaded
+from actors.replay import Replayed, replay
+from actors.wallet import Wallet, WalletError
+from actors.world import UnknownModule, World
+
+__all__ = [
+    "ItemRefused",
+    "Node",
+    "NodeClosed",
+    "Overloaded",
+    "Replayed",
+    "Result",
+    "UnknownModule",
+    "Wallet",
+    "WalletError",
+    "World",
+    "replay",
+]

@@ -1,0 +1,94 @@
+"""Group commit: one batch is being made durable, the next one fills, and nobody is answered before his is."""
+
+import asyncio
+from collections import deque
+from functools import partial
+
+import pykka
+
+from actors.messages import Result
+from eventstore import Assignment, EventStoreError, Writer
+from eventstore.writer import Append
+
+BATCH_ROWS_MAX = 8192
+
+
+class Commits:
+    """Feeds the writer with evaluated assignments and releases results when they are durable.
+
+    Attributes:
+        durable: sequence up to which the log is durable.
+        failed: why the writer gave up; None as long as it works.
+    """
+
+    def __init__(self, writer: pykka.ActorRef[Writer], position: int) -> None:
+        self.durable = position
+        self.failed: EventStoreError | None = None
+        self._writer = writer
+        self._loop = asyncio.get_running_loop()
+        self._batch: list[Assignment] = []
+        self._in_flight = False
+        self._flush_is_due = False
+        self._waiters: deque[tuple[int, asyncio.Future[Result], Result]] = deque()
+        self._watchers: list[tuple[int, asyncio.Future[None]]] = []
+
+    def add(self, assignment: Assignment) -> None:
+        """Put an evaluated assignment behind the ones before."""
+        self._batch.append(assignment)
+        if not self._flush_is_due and not self._in_flight:
+            self._flush_is_due = True
+            self._loop.call_soon(self._flush)
+
+    def release(self, result: Result, waiter: asyncio.Future[Result]) -> None:
+        """Give the waiter a result once its message is durable. Calls come in the order of their sequences."""
+        if self.failed is not None:
+            waiter.set_exception(self.failed)
+        else:
+            self._waiters.append((result.sequence, waiter, result))
+
+    async def wait(self, sequence: int) -> None:
+        """Wait until ``sequence`` is durable.
+
+        Raises:
+            EventStoreError: it never will be.
+        """
+        if self.failed is not None:
+            raise self.failed
+        if sequence > self.durable:
+            watcher: asyncio.Future[None] = self._loop.create_future()
+            self._watchers.append((sequence, watcher))
+            await watcher
+
+    def _flush(self) -> None:
+        self._flush_is_due = False
+        if self._in_flight or not self._batch or self.failed is not None:
+            return
+        batch, self._batch = self._batch[:BATCH_ROWS_MAX], self._batch[BATCH_ROWS_MAX:]
+        self._in_flight = True
+        done = partial(self._loop.call_soon_threadsafe, self._done, batch[-1].sequence)
+        self._writer.tell(Append(batch, self.durable, done))
+
+    def _done(self, sequence: int, error: EventStoreError | None) -> None:
+        self._in_flight = False
+        if error is not None:
+            self._fail(error)
+            return
+        self.durable = sequence
+        while self._waiters and self._waiters[0][0] <= sequence:
+            _, waiter, result = self._waiters.popleft()
+            if not waiter.done():  # whoever waited may have gone away
+                waiter.set_result(result)
+        for due, watcher in self._watchers:
+            if due <= sequence and not watcher.done():
+                watcher.set_result(None)
+        self._watchers = [entry for entry in self._watchers if not entry[1].done()]
+        self._flush()
+
+    def _fail(self, error: EventStoreError) -> None:
+        self.failed = error
+        waiting = [waiter for _, waiter, _ in self._waiters] + [watcher for _, watcher in self._watchers]
+        self._waiters.clear()
+        self._watchers.clear()
+        for future in waiting:
+            if not future.done():
+                future.set_exception(error)

@@ -1,0 +1,199 @@
+"""Signed messages from outside: data items as in ANS-104, the format that AO's clients send.
+
+Layout (integers little-endian): signature type (2 bytes), signature, owner's public key, target (a presence byte and 32
+bytes), anchor (likewise), number of tags (8), length of the tag block (8), tag block (Avro), data (the rest).
+"""
+
+from functools import lru_cache
+from hashlib import sha256, sha384
+from typing import NamedTuple
+
+from nacl.bindings import crypto_sign_open
+from nacl.exceptions import BadSignatureError
+
+from actors.avrotags import TagsMalformed, decode_tags, encode_tags
+from eventstore.records import encode_id
+
+DATA_BYTES_MAX = 100 * 1024
+"""Default limit of a message's data."""
+ANCHOR_BYTES = TARGET_BYTES = 32
+ED25519 = 2
+
+
+class _Scheme(NamedTuple):
+    name: str
+    signature_bytes: int
+    key_bytes: int
+
+
+_SCHEMES = {
+    1: _Scheme("Arweave (RSA-4096)", 512, 512),
+    ED25519: _Scheme("Ed25519", 64, 32),
+    3: _Scheme("Ethereum (secp256k1)", 65, 65),
+}
+
+
+class ItemRefused(Exception):
+    """A data item that is not taken, with the reason. Nothing of it is in the log."""
+
+
+class DataItem(NamedTuple):
+    """A data item, read but not yet verified."""
+
+    id: str
+    """base64url(SHA-256(signature))."""
+    sender: str
+    """Address of the key that signed: base64url(SHA-256(public key))."""
+    signature: bytes
+    public_key: bytes
+    target: str
+    """Process id, or empty."""
+    anchor: bytes
+    tags: list[tuple[str, str]]
+    data: bytes
+    envelope: bytes
+    """The item up to its data."""
+    signed: bytes
+    """The 48 bytes that the signature covers."""
+
+    def tag(self, name: str) -> str:
+        """The first tag of that name, or empty."""
+        return next((value for key, value in self.tags if key == name), "")
+
+    def verify(self) -> None:
+        """Check the signature.
+
+        Raises:
+            ItemRefused: the item is not what its key signed.
+        """
+        try:
+            crypto_sign_open(self.signature + self.signed, self.public_key)
+        except BadSignatureError:
+            raise ItemRefused("the signature does not match: the item was forged or changed on its way") from None
+
+
+def parse(raw: bytes, *, data_bytes_max: int = DATA_BYTES_MAX) -> DataItem:
+    """Read a data item's bytes.
+
+    Raises:
+        ItemRefused: it is truncated, malformed, oversized or signed in a way that is not supported.
+    """
+    if not raw:
+        raise ItemRefused("the item is empty")
+    reader = _Reader(raw)
+    kind = reader.integer(2, "signature type")
+    scheme = _SCHEMES.get(kind)
+    if scheme is None:
+        raise ItemRefused(f"unknown signature type {kind}: sign with Ed25519 (type {ED25519})")
+    if kind != ED25519:
+        raise ItemRefused(f"signature type {kind}, {scheme.name}, is not supported: sign with Ed25519 (type {ED25519})")
+    signature = reader.take(scheme.signature_bytes, "signature")
+    public_key = reader.take(scheme.key_bytes, "public key")
+    target = reader.optional(TARGET_BYTES, "target")
+    anchor = reader.optional(ANCHOR_BYTES, "anchor")
+    tag_count = reader.integer(8, "number of tags")
+    block = reader.take(reader.integer(8, "length of the tags"), "tags")
+    data = raw[reader.position :]
+    if len(data) > data_bytes_max:
+        raise ItemRefused(f"the data is {len(data):,} bytes; at most {data_bytes_max:,} are taken")
+    try:
+        tags = decode_tags(block, tag_count)
+    except TagsMalformed as error:
+        raise ItemRefused(str(error)) from None
+    return DataItem(
+        id=encode_id(sha256(signature).digest()),
+        sender=address(public_key),
+        signature=signature,
+        public_key=public_key,
+        target=encode_id(target) if target else "",
+        anchor=anchor,
+        tags=tags,
+        data=data,
+        envelope=raw[: reader.position],
+        signed=_signed_bytes(public_key, target, anchor, block, data),
+    )
+
+
+def unsigned(
+    *, public_key: bytes, target: bytes, anchor: bytes, tags: list[tuple[str, str]], data: bytes
+) -> tuple[bytes, bytes]:
+    """What a signer needs to make an Ed25519 data item.
+
+    Returns:
+        The 48 bytes to sign, and everything that follows the signature.
+
+    Raises:
+        ValueError: a part is longer than the format allows.
+    """
+    if len(target) not in (0, TARGET_BYTES) or len(anchor) not in (0, ANCHOR_BYTES):
+        raise ValueError("a target or an anchor is 32 bytes, or none")
+    block = encode_tags(tags)
+    rest = b"".join(
+        (
+            public_key,
+            b"\1" + target if target else b"\0",
+            b"\1" + anchor if anchor else b"\0",
+            len(tags).to_bytes(8, "little"),
+            len(block).to_bytes(8, "little"),
+            block,
+            data,
+        )
+    )
+    return _signed_bytes(public_key, target, anchor, block, data), rest
+
+
+@lru_cache(maxsize=4096)
+def address(public_key: bytes) -> str:
+    """An Ed25519 or Arweave key's address."""
+    return encode_id(sha256(public_key).digest())
+
+
+class _Reader:
+    def __init__(self, raw: bytes) -> None:
+        self._raw = raw
+        self.position = 0
+
+    def take(self, count: int, what: str) -> bytes:
+        part = self._raw[self.position : self.position + count]
+        if len(part) != count:
+            raise ItemRefused(f"the item is truncated: it ends within its {what}")
+        self.position += count
+        return part
+
+    def integer(self, count: int, what: str) -> int:
+        return int.from_bytes(self.take(count, what), "little")
+
+    def optional(self, count: int, what: str) -> bytes:
+        present = self.integer(1, what)
+        if present > 1:
+            raise ItemRefused(f"the presence byte of the {what} is {present}; it has to be 0 or 1")
+        return self.take(count, what) if present else b""
+
+
+# The deep hash (SHA-384) of ["dataitem", "1", type, owner, target, anchor, tag block, data]: bytes b hash to
+# H(H("blob" + length) + H(b)), a list to H(… H(H("list" + count) + deep(first)) … + deep(last)). What is the same in
+# one sender's messages to one target is hashed once.
+
+
+def _signed_bytes(public_key: bytes, target: bytes, anchor: bytes, block: bytes, data: bytes) -> bytes:
+    hashed = _conversation(public_key, target)
+    for part in (anchor, block, data):
+        hashed = sha384(hashed + _blob(part)).digest()
+    return hashed
+
+
+@lru_cache(maxsize=16384)
+def _conversation(public_key: bytes, target: bytes) -> bytes:
+    hashed = sha384(b"list8").digest()
+    for part in (b"dataitem", b"1", b"%d" % ED25519, public_key, target):
+        hashed = sha384(hashed + _blob(part)).digest()
+    return hashed
+
+
+def _blob(part: bytes) -> bytes:
+    return sha384(_blob_tag(len(part)) + sha384(part).digest()).digest()
+
+
+@lru_cache(maxsize=4096)
+def _blob_tag(length: int) -> bytes:
+    return sha384(b"blob%d" % length).digest()

@@ -1,0 +1,102 @@
+"""The door's first half: signatures are verified in batches on all cores, and items leave in the order they came in."""
+
+import asyncio
+import os
+from collections.abc import Callable
+from concurrent.futures import Executor
+from typing import NamedTuple
+
+from actors.dataitem import DataItem, ItemRefused
+from actors.messages import Result
+
+BATCH_MAX = 1024
+"""Items verified together; the next batch gathers meanwhile."""
+_ITEMS_PER_TASK_MIN = 16
+"""Below this a second thread costs more than it saves."""
+
+
+class Arrival(NamedTuple):
+    """An item at the door, and who waits for its result."""
+
+    item: DataItem
+    result: asyncio.Future[Result]
+
+
+class Intake:
+    """Holds what arrived until it is verified.
+
+    Args:
+        pool: where signatures are verified and the log is asked for items that it knows already.
+        recall: results of those of the given message ids that the log holds. Called in the pool.
+        admit: called on the event loop for every item that is genuine, in order of arrival, with its result if the
+            log knows it already.
+    """
+
+    def __init__(
+        self,
+        pool: Executor,
+        recall: Callable[[list[str]], dict[str, Result]],
+        admit: Callable[[Arrival, Result | None], None],
+    ) -> None:
+        self._pool = pool
+        self._recall = recall
+        self._admit = admit
+        self._waiting: list[Arrival] = []
+        self._pump: asyncio.Task[None] | None = None
+        self._tasks = os.cpu_count() or 1
+
+    def add(self, arrival: Arrival) -> None:
+        """Take an item in."""
+        self._waiting.append(arrival)
+        if self._pump is None:
+            self._pump = asyncio.get_running_loop().create_task(self._run())
+
+    async def drained(self) -> None:
+        """Wait until nothing is in the door."""
+        while self._pump is not None:
+            await asyncio.wait([self._pump])
+
+    async def _run(self) -> None:
+        try:
+            while self._waiting:
+                batch, self._waiting = self._waiting[:BATCH_MAX], self._waiting[BATCH_MAX:]
+                try:
+                    await self._pass(batch)
+                except Exception as error:  # the log could not be asked: nobody is left waiting for an answer
+                    for arrival in batch:
+                        if not arrival.result.done():
+                            arrival.result.set_exception(error)
+        finally:
+            self._pump = None
+
+    async def _pass(self, batch: list[Arrival]) -> None:
+        loop = asyncio.get_running_loop()
+        size = max(_ITEMS_PER_TASK_MIN, -(-len(batch) // self._tasks))
+        items = [arrival.item for arrival in batch]
+        recalled, *verdicts = await asyncio.gather(
+            loop.run_in_executor(self._pool, self._recall, [item.id for item in items]),
+            *(
+                loop.run_in_executor(self._pool, _verify, items[start : start + size])
+                for start in range(0, len(items), size)
+            ),
+        )
+        faults = [fault for verdict in verdicts for fault in verdict]
+        for arrival, fault in zip(batch, faults, strict=True):
+            if arrival.result.done():
+                continue  # whoever sent it went away before it was assigned
+            if fault is not None:
+                arrival.result.set_exception(fault)
+            else:
+                self._admit(arrival, recalled.get(arrival.item.id))
+
+
+def _verify(items: list[DataItem]) -> list[ItemRefused | None]:
+    faults: list[ItemRefused | None] = []
+    for item in items:
+        try:
+            item.verify()
+        except ItemRefused as fault:
+            faults.append(fault)
+        else:
+            faults.append(None)
+    return faults

@@ -1,0 +1,43 @@
+"""JSON in and out, the same on every machine: what is refused here is refused by every replay."""
+
+import re
+from typing import Any
+
+import msgspec
+
+DEPTH_MAX = 64
+"""Arrays and objects within one another. A fixed bound: where the parser's own lies depends on the call stack."""
+
+_encode = msgspec.json.encode
+_decode = msgspec.json.Decoder().decode
+_STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+
+
+def encode(value: Any) -> str:
+    """A value as JSON text, keys in the order given."""
+    return _encode(value).decode()
+
+
+def decode(data: bytes) -> Any:
+    """The value of a JSON text.
+
+    Raises:
+        ValueError: it is not JSON, or nested deeper than ``DEPTH_MAX``.
+    """
+    if data.count(b"[") + data.count(b"{") > DEPTH_MAX and _depth(data) > DEPTH_MAX:
+        raise ValueError(f"the data is JSON nested deeper than {DEPTH_MAX}")
+    try:
+        return _decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        raise ValueError("the data is not valid JSON") from None
+
+
+def _depth(data: bytes) -> int:
+    depth = deepest = 0
+    for token in _STRING_OR_BRACKET.findall(data):
+        if token in (b"[", b"{"):
+            depth += 1
+            deepest = max(deepest, depth)
+        elif token in (b"]", b"}"):
+            depth -= 1
+    return deepest

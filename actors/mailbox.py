@@ -1,0 +1,177 @@
+"""Pykka's runtime on asyncio: actors whose mailboxes are emptied by the running event loop.
+
+One message, one turn: ``put`` schedules exactly one step of the loop, so messages are handled in the order in which they
+were sent, over all actors, and a flooded mailbox takes no other's turn.
+"""
+
+import asyncio
+import logging
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import pykka
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from pykka._envelope import Envelope
+
+    ExcInfo = tuple[type[BaseException] | None, BaseException | None, TracebackType | None]
+
+T = TypeVar("T")
+
+logger = logging.getLogger("pykka")
+_settling = threading.Lock()  # one for all futures: held for a few instructions, and a future costs no lock of its own
+
+
+class AsyncioFuture(pykka.Future[T]):
+    """A Pykka future that can be awaited on the event loop, and read with ``get()`` from any other thread."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._done = False
+        self._value: Any = None
+        self._error: BaseException | None = None
+        self._waiters: list[Callable[[], object]] = []
+
+    def get(self, *, timeout: float | None = None) -> Any:
+        """The value, or its exception raised.
+
+        Raises:
+            pykka.Timeout: it did not come within ``timeout`` seconds.
+            RuntimeError: it has not come, and this is the event loop's thread, which has to make it: ``await`` it.
+        """
+        if self._get_hook is not None:
+            return super().get(timeout=timeout)
+        if not self._done:
+            if asyncio._get_running_loop() is not None:
+                raise RuntimeError("a future of an asyncio actor is awaited on the event loop, not read with get()")
+            arrived = threading.Event()
+            self._when_done(arrived.set)
+            if not arrived.wait(timeout):
+                raise pykka.Timeout(f"{timeout} seconds")
+        if self._error is not None:
+            raise self._error
+        return self._value
+
+    def set(self, value: Any = None) -> None:
+        """Set the value. Raises ``RuntimeError`` if there is one already."""
+        self._settle(value, None)
+
+    def set_exception(self, exc_info: "ExcInfo | None" = None) -> None:
+        """Set an exception: the one given, or the one being handled."""
+        _, error, _ = sys.exc_info() if exc_info is None else exc_info
+        self._settle(None, error or RuntimeError("an exception without a value"))
+
+    def _settle(self, value: Any, error: BaseException | None) -> None:
+        with _settling:
+            if self._done or self._get_hook is not None:
+                raise RuntimeError("the future has a value already")
+            self._value, self._error, self._done = value, error, True
+            waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            waiter()
+
+    def _when_done(self, waiter: Callable[[], object]) -> None:
+        with _settling:
+            if not self._done:
+                self._waiters.append(waiter)
+                return
+        waiter()
+
+    def __await__(self) -> Generator[Any, None, T]:
+        if self._get_hook is not None:  # made by map(), join() or stop(): its hook blocks, so a thread runs it
+            return (yield from asyncio.to_thread(self.get).__await__())
+        if not self._done:
+            loop = asyncio.get_running_loop()
+            arrived = loop.create_future()
+
+            def wake() -> None:
+                if not arrived.done():
+                    arrived.set_result(None)
+
+            self._when_done(lambda: loop.call_soon_threadsafe(wake))
+            yield from arrived
+        return self.get()  # type: ignore[no-any-return]
+
+    __iter__ = __await__
+
+
+class AsyncioInbox:
+    """A mailbox that never blocks and that asks the event loop for one step per message."""
+
+    def __init__(self) -> None:
+        self._envelopes: deque[Envelope[Any]] = deque()
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.get_ident()
+        self.step: Callable[[], None]
+
+    def put(self, envelope: "Envelope[Any]", /) -> None:
+        """Add a message, from any thread."""
+        self._envelopes.append(envelope)
+        if threading.get_ident() == self._thread:
+            self._loop.call_soon(self.step)
+        else:
+            self._loop.call_soon_threadsafe(self.step)
+
+    def get(self) -> "Envelope[Any]":
+        """Take the oldest message. Raises ``IndexError`` where there is none."""
+        return self._envelopes.popleft()
+
+    def empty(self) -> bool:
+        """Whether there is none."""
+        return not self._envelopes
+
+
+class AsyncioActor(pykka.Actor):
+    """An actor on the running event loop. Its handlers are plain functions: what waits belongs elsewhere.
+
+    ``start``, ``tell``, ``ask``, ``stop``, ``proxy`` and the hooks mean what they mean in Pykka, with one difference: on
+    the event loop's own thread an answer is awaited (``await ref.ask(message, block=False)``), since blocking there
+    would wait for itself. Other threads may block.
+    """
+
+    actor_inbox: AsyncioInbox
+
+    @staticmethod
+    def _create_actor_inbox() -> AsyncioInbox:
+        return AsyncioInbox()
+
+    @staticmethod
+    def _create_future() -> AsyncioFuture[Any]:
+        return AsyncioFuture()
+
+    def _start_actor_loop(self) -> None:
+        self.actor_inbox.step = self._step
+        self._actor_loop_setup()
+
+    def _step(self) -> None:
+        """Handle one message, as one turn of Pykka's actor loop does."""
+        if self.actor_inbox.empty():  # the actor was stopped, and its teardown emptied the mailbox
+            return
+        if self.actor_stopped.is_set():
+            self._actor_loop_teardown()
+            return
+        envelope = self.actor_inbox.get()
+        try:
+            response = self._handle_receive(envelope.message)
+            if envelope.reply_to is not None:
+                envelope.reply_to.set(response)
+        except Exception:
+            self._fail(envelope)
+        if self.actor_stopped.is_set():
+            self._actor_loop_teardown()
+
+    def _fail(self, envelope: "Envelope[Any]") -> None:
+        if envelope.reply_to is not None:
+            logger.info("Exception returned from %s to caller:", self, exc_info=True)
+            envelope.reply_to.set_exception()
+            return
+        self._handle_failure(*sys.exc_info())
+        try:
+            self.on_failure(*sys.exc_info())
+        except Exception:
+            self._handle_failure(*sys.exc_info())

@@ -1,0 +1,341 @@
+"""The node: one door for messages, a log behind it, and an actor for every process that lives."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pykka
+import structlog
+
+from actors.commits import Commits
+from actors.dataitem import DATA_BYTES_MAX, DataItem, ItemRefused, parse
+from actors.intake import Arrival, Intake
+from actors.jsontext import encode
+from actors.messages import Result, message_tags
+from actors.process_actor import Dryrun, ProcessActor
+from actors.processes import MODULES, Registry
+from actors.results import recall, result_of
+from actors.wallet import Wallet
+from actors.world import Evaluated, World
+from eventstore import Assignment, LogUnusable, Message, Replay, SqliteLog, Writer
+from eventstore.records import encode_id
+
+IN_FLIGHT_MAX = 16_384
+"""Messages from outside that wait for their result at one time."""
+RECENT_MAX = 65_536
+"""Results kept in memory for messages that are sent again. More than can be on their way to the disk, so that a message
+which the log does not hold yet is always found here."""
+
+logger = structlog.get_logger("mostao.node")
+
+
+class Overloaded(Exception):
+    """More messages wait for their result than the node takes. Nothing was done: try again."""
+
+
+class NodeClosed(Exception):
+    """The node does not take messages any more."""
+
+
+class Node:
+    """Takes signed messages, gives each its place in the log, and lets the processes that it reaches evaluate it.
+
+    Open one with ``async with Node.open(path) as node``. Evaluation follows the order of the log exactly: what a node
+    holds is at every moment what a replay of its log gives.
+
+    Attributes:
+        registry: process id of the log's first process, the registry.
+    """
+
+    def __init__(
+        self,
+        log: SqliteLog,
+        reader: SqliteLog,
+        replayed: Replay,
+        world: World,
+        clock: Callable[[], int],
+        data_bytes_max: int,
+    ) -> None:
+        self.registry = ""
+        self._log = log
+        self._reader = reader
+        self._world = world
+        self._sequencer = replayed.sequencer
+        self._clock = clock
+        self._data_bytes_max = data_bytes_max
+        self._writer = Writer.start(log)
+        self._commits = Commits(self._writer, self._sequencer.sequence)
+        self._pool = ThreadPoolExecutor(thread_name_prefix="mostao-door")
+        self._intake = Intake(self._pool, self._recall, self._admit)
+        self._actors: dict[str, pykka.ActorRef[ProcessActor]] = {}
+        self._recent: dict[str, asyncio.Future[Result]] = {}
+        self._evaluating: dict[int, asyncio.Future[Result]] = {}
+        self._in_flight = 0
+        self._closed = False
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls,
+        path: str | Path,
+        *,
+        new: bool = False,
+        wallet: Wallet | None = None,
+        clock: Callable[[], int] | None = None,
+        data_bytes_max: int = DATA_BYTES_MAX,
+    ) -> AsyncIterator["Node"]:
+        """Open a log, or make one, and run its processes until the block ends.
+
+        An existing log is replayed; what a crash kept it from sending is sent now.
+
+        Args:
+            path: the log's file.
+            new: refuse a log that already holds something.
+            wallet: the node's own key, which signs the spawning of a new log's registry. Without one the key file
+                ``<path>.key`` is used, and made where it is missing.
+            clock: gives the time in ms since the epoch; the system's without one.
+            data_bytes_max: limit of a message's data.
+
+        Raises:
+            EventStoreError: the log cannot be opened, or contradicts itself.
+            WalletError: the key file cannot be read or written.
+            UnknownModule: the log needs a module that this version does not have.
+        """
+        log = SqliteLog.open(path, new=new)
+        try:
+            begun = time.perf_counter()
+            world = World()
+            replayed = Replay(world.evaluate)
+            replayed.follow(log.read())
+            reader = SqliteLog.open_to_read(log.path)
+        except BaseException:
+            log.close()
+            raise
+        node = cls(log, reader, replayed, world, clock or system_clock, data_bytes_max)
+        try:
+            await node._begin(replayed, wallet)
+            logger.info(
+                "opened",
+                log=str(log.path),
+                events=node.sequence,
+                unsent=sum(map(len, replayed.unsent.values())),
+                seconds=round(time.perf_counter() - begun, 3),
+            )
+            yield node
+        finally:
+            await node._close()
+
+    async def send(self, raw: bytes) -> Result:
+        """Send a signed message (an ANS-104 data item).
+
+        Returns:
+            What its evaluation gave, once it is durable. The same item sent again gives the same result, and is not
+            evaluated again.
+
+        Raises:
+            ItemRefused: the item is malformed, oversized or forged, or there is no such process. Nothing is in the log.
+            Overloaded: too many messages wait. Nothing is in the log.
+            LogFailed: the disk refused. The message may come to nothing.
+            NodeClosed: the node was closed.
+        """
+        self._check_open()
+        if self._in_flight >= IN_FLIGHT_MAX:
+            raise Overloaded(f"overloaded: {IN_FLIGHT_MAX:,} messages wait for their result; try again")
+        item = parse(raw, data_bytes_max=self._data_bytes_max)
+        result: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._in_flight += 1
+        try:
+            self._intake.add(Arrival(item, result))
+            return await result
+        finally:
+            self._in_flight -= 1
+
+    async def dryrun(
+        self,
+        process: str,
+        *,
+        action: str,
+        data: str | bytes = b"",
+        sender: str = "",
+        tags: Sequence[tuple[str, str]] = (),
+    ) -> Result:
+        """Ask what a message would give now. Nothing is appended, and nobody proves who the sender is.
+
+        Returns:
+            The result, once everything that it may depend on is durable.
+
+        Raises:
+            ItemRefused: there is no such process, or the data is too large.
+            NodeClosed: the node was closed.
+        """
+        self._check_open()
+        raw = data.encode() if isinstance(data, str) else data
+        if len(raw) > self._data_bytes_max:
+            raise ItemRefused(f"the data is {len(raw):,} bytes; at most {self._data_bytes_max:,} are taken")
+        if process not in self._world.entries:
+            raise ItemRefused(f"there is no process {process!r}")
+        message = Message("", sender, process, action, message_tags(action, tuple(tags)), raw)
+        now = max(self._clock(), self._sequencer.timestamp)
+        evaluated: Evaluated = await self._actor(process).ask(Dryrun(message, now), block=False)
+        await self._commits.wait(self._sequencer.sequence)
+        return result_of(message, evaluated.outbox, output=evaluated.output, error=evaluated.error, sequence=0)
+
+    async def settle(self) -> None:
+        """Wait until everything that was sent is evaluated, with all that it caused, and durable."""
+        await self._intake.drained()
+        while self._commits.durable < self._sequencer.sequence:
+            await self._commits.wait(self._sequencer.sequence)
+
+    @property
+    def sequence(self) -> int:
+        """Number of events in the log."""
+        return self._sequencer.sequence
+
+    @property
+    def log_head(self) -> str:
+        """The log chain at its end, in hex."""
+        return self._sequencer.log_chain.hex()
+
+    @property
+    def state_root(self) -> str:
+        """One hash over the state of every process, in hex. Meaningful when the node is settled."""
+        return self._world.state_root().hex()
+
+    async def _begin(self, replayed: Replay, wallet: Wallet | None) -> None:
+        for outbox in list(replayed.unsent.values()):
+            for message in outbox:
+                self._assign(message)
+        await self.settle()
+        if not self._sequencer.sequence:
+            key = wallet or _node_wallet(self._log.path)
+            await self.send(key.sign(tags=[("Type", "Process"), ("Module", Registry.module)]))
+        self.registry, entry = next(iter(self._world.entries.items()))
+        if entry.module != Registry.module:
+            raise LogUnusable(f"{self._log.path} does not begin with a registry")
+
+    async def _close(self) -> None:
+        self._closed = True
+        if self._commits.failed is None:
+            await self.settle()
+        for actor in self._actors.values():  # in the order of their start: Pykka finds the oldest first
+            actor.stop(block=False)
+        while any(actor.is_alive() for actor in self._actors.values()):
+            await asyncio.sleep(0)
+        await asyncio.to_thread(self._writer.stop)
+        self._pool.shutdown()
+        self._reader.close()
+        self._log.close()
+        logger.info("closed", log=str(self._log.path), events=self._commits.durable)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise NodeClosed("the node is closed")
+        if self._commits.failed is not None:
+            raise self._commits.failed
+
+    def _recall(self, message_ids: list[str]) -> dict[str, Result]:
+        results = {}
+        for message_id in self._reader.known(message_ids):
+            result = recall(self._reader, message_id)
+            if result is not None:
+                results[message_id] = result
+        return results
+
+    def _admit(self, arrival: Arrival, recalled: Result | None) -> None:
+        """Assign a genuine item, unless it was assigned before."""
+        item, waiter = arrival
+        first = self._recent.get(item.id)
+        if first is not None:
+            first.add_done_callback(lambda done: _copy(done, waiter))
+        elif recalled is not None:
+            waiter.set_result(recalled)
+        else:
+            try:
+                message = self._message(item)
+            except ItemRefused as refusal:
+                waiter.set_exception(refusal)
+                return
+            self._remember(item.id, waiter)
+            self._evaluating[self._assign(message)] = waiter
+
+    def _message(self, item: DataItem) -> Message:
+        target = item.target
+        if not target:
+            if item.tag("Type") != "Process":
+                raise ItemRefused("the item has no target: name the process that it is for")
+            if item.tag("Module") not in MODULES:
+                raise ItemRefused(f"there is no module {item.tag('Module')!r}; there are {', '.join(MODULES)}")
+            target = item.id
+        elif target not in self._sequencer.processes:
+            raise ItemRefused(f"there is no process {target!r}")
+        return Message(
+            id=item.id,
+            sender=item.sender,
+            target=target,
+            action=item.tag("Action"),
+            tags=encode(item.tags),
+            data=item.data,
+            anchor=encode_id(item.anchor) if item.anchor else "",
+            envelope=item.envelope,
+        )
+
+    def _assign(self, message: Message) -> int:
+        assignment = self._sequencer.assign(message, self._clock())
+        self._actor(message.target).tell(assignment)
+        return assignment.sequence
+
+    def _evaluated(self, assignment: Assignment, evaluated: Evaluated) -> None:
+        """Take what an actor made of an assignment: keep it, send what it sends, and answer when it is durable."""
+        assignment.output, assignment.error = evaluated.output, evaluated.error
+        self._commits.add(assignment)
+        for message in evaluated.outbox:
+            self._assign(message)
+        waiter = self._evaluating.pop(assignment.sequence, None)
+        if waiter is not None:
+            result = result_of(
+                assignment.message,
+                evaluated.outbox,
+                output=evaluated.output,
+                error=evaluated.error,
+                sequence=assignment.sequence,
+            )
+            self._commits.release(result, waiter)
+
+    def _actor(self, process: str) -> pykka.ActorRef[ProcessActor]:
+        actor = self._actors.get(process)
+        if actor is None:
+            actor = self._actors[process] = ProcessActor.start(self._world, self._evaluated)
+        return actor
+
+    def _remember(self, message_id: str, result: asyncio.Future[Result]) -> None:
+        self._recent[message_id] = result
+        if len(self._recent) > RECENT_MAX:
+            del self._recent[next(iter(self._recent))]
+
+
+def system_clock() -> int:
+    """Milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
+def _node_wallet(log: Path) -> Wallet:
+    path = log.with_name(log.name + ".key")
+    if path.exists():
+        return Wallet.load(path)
+    wallet = Wallet.create()
+    wallet.save(path)
+    return wallet
+
+
+def _copy(done: asyncio.Future[Result], waiter: asyncio.Future[Result]) -> None:
+    if waiter.done():
+        return
+    if done.cancelled():
+        waiter.set_exception(NodeClosed("the message was given up before it was answered; send it again"))
+    elif (error := done.exception()) is not None:
+        waiter.set_exception(error)
+    else:
+        waiter.set_result(done.result())

@@ -1,0 +1,52 @@
+"""An append-only sequence that is cheap to keep many versions of."""
+
+from collections.abc import Iterator
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class History(Generic[T]):
+    """An immutable sequence. Appending gives a new one in constant time; the old one stays as it was.
+
+    The versions of one history share a list, and each sees its own length of it. Only the newest can append in place;
+    an older one (the state before a dryrun, say) copies first.
+    """
+
+    __slots__ = ("_items", "_length")
+
+    def __init__(self, items: list[T] | None = None, length: int = 0) -> None:
+        self._items: list[T] = [] if items is None else items
+        self._length = length
+
+    def append(self, item: T) -> "History[T]":
+        """This history with one more item."""
+        items = self._items if len(self._items) == self._length else self._items[: self._length]
+        items.append(item)
+        return History(items, self._length + 1)
+
+    def slice(self, start: int, stop: int) -> list[T]:
+        """Items ``start`` up to, not including, ``stop``."""
+        return self._items[max(start, 0) : min(stop, self._length)]
+
+    def at_or_after(self, timestamp: int) -> int:
+        """Place of the first item whose ``timestamp`` (ms) is at least this; items are in the order of theirs."""
+        low, high = 0, self._length
+        while low < high:
+            middle = (low + high) // 2
+            if self._items[middle].timestamp < timestamp:  # type: ignore[attr-defined]
+                low = middle + 1
+            else:
+                high = middle
+        return low
+
+    def __getitem__(self, place: int) -> T:
+        if not -self._length <= place < self._length:
+            raise IndexError(place)
+        return self._items[place if place >= 0 else self._length + place]
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __iter__(self) -> Iterator[T]:
+        return iter(self._items[: self._length])

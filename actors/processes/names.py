@@ -1,0 +1,126 @@
+"""Names: who owns which, and which process answers for it. Handles and domains are two directories of them."""
+
+import unicodedata
+
+import msgspec
+from immutables import Map
+
+from actors.messages import Refusal
+from actors.processes.base import same_address
+
+NAME_CHARACTERS_MAX = 64
+_FORBIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+
+
+class Name(msgspec.Struct, frozen=True, gc=False):
+    """One registered name."""
+
+    shown: str
+    """As its owner wrote it."""
+    pid: str
+    owner: str
+    order: int
+    """Counts registrations, so that lists come in their order."""
+
+
+class Directory(msgspec.Struct, frozen=True):
+    """The names of one kind. Immutable: changes give a new directory."""
+
+    names: Map[str, Name] = Map()
+    by_owner: Map[str, Map[int, str]] = Map()
+    """Lower-cased owner to its names' keys, by registration order: existing clients lower-case addresses."""
+    by_pid: Map[str, str] = Map()
+    """Process to the key of the name that it got first: which name a process speaks for."""
+    registrations: int = 0
+
+    def find(self, text: str) -> Name | None:
+        """The name as registered, whoever looks for it in whatever case."""
+        return self.names.get(key(text))
+
+    def of_owner(self, owner: str) -> list[Name]:
+        """An owner's names by registration order."""
+        keys = self.by_owner.get(owner.lower(), Map())
+        return [self.names[keys[order]] for order in sorted(keys)]
+
+    def of_pid(self, pid: str) -> Name | None:
+        """The name that a process speaks for."""
+        found = self.by_pid.get(pid)
+        return None if found is None else self.names[found]
+
+    def register(self, text: str, *, pid: str, owner: str) -> "Directory":
+        """With a new name in it.
+
+        Raises:
+            Refusal: it is no name, or taken.
+        """
+        name_key = key(text)
+        if name_key in self.names:
+            raise Refusal(f"{text.strip()!r} is taken")
+        name = Name(text.strip(), pid, owner, self.registrations)
+        owned = self.by_owner.get(owner.lower(), Map())
+        return Directory(
+            self.names.set(name_key, name),
+            self.by_owner.set(owner.lower(), owned.set(name.order, name_key)),
+            self.by_pid if pid in self.by_pid else self.by_pid.set(pid, name_key),
+            self.registrations + 1,
+        )
+
+    def reassign(self, text: str, *, pid: str, sender: str) -> "Directory":
+        """With a name bound to another process.
+
+        Raises:
+            Refusal: it is not registered, or not the sender's.
+        """
+        name_key, name = self._owned(text, sender)
+        by_pid = self._without_pid(name_key, name.pid)
+        return msgspec.structs.replace(
+            self,
+            names=self.names.set(name_key, msgspec.structs.replace(name, pid=pid)),
+            by_pid=by_pid if pid in by_pid else by_pid.set(pid, name_key),
+        )
+
+    def renounce(self, text: str, *, sender: str) -> "Directory":
+        """Without a name.
+
+        Raises:
+            Refusal: it is not registered, or not the sender's.
+        """
+        name_key, name = self._owned(text, sender)
+        owner = name.owner.lower()
+        owned = self.by_owner[owner].delete(name.order)
+        return msgspec.structs.replace(
+            self,
+            names=self.names.delete(name_key),
+            by_owner=self.by_owner.set(owner, owned) if owned else self.by_owner.delete(owner),
+            by_pid=self._without_pid(name_key, name.pid),
+        )
+
+    def _owned(self, text: str, sender: str) -> tuple[str, Name]:
+        name_key = key(text)
+        name = self.names.get(name_key)
+        if name is None:
+            raise Refusal(f"{text.strip()!r} is not registered")
+        if not same_address(name.owner, sender):
+            raise Refusal(f"only the owner of {name.shown!r} can do that")
+        return name_key, name
+
+    def _without_pid(self, name_key: str, pid: str) -> Map[str, str]:
+        return self.by_pid.delete(pid) if self.by_pid.get(pid) == name_key else self.by_pid
+
+
+def key(text: str) -> str:
+    """What a name is compared by: trimmed, Unicode NFKC and case-folded, so that no two names look the same.
+
+    Raises:
+        Refusal: it is no name.
+    """
+    trimmed = text.strip()
+    if trimmed.isascii() and trimmed.isprintable():
+        folded = trimmed.lower()
+    else:
+        if any(unicodedata.category(character) in _FORBIDDEN for character in trimmed):
+            raise Refusal("a name has no control, formatting or unassigned characters")
+        folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", trimmed).casefold()).strip()
+    if not folded or len(trimmed) > NAME_CHARACTERS_MAX:
+        raise Refusal(f"a name has 1 to {NAME_CHARACTERS_MAX} characters")
+    return folded

@@ -1,0 +1,79 @@
+"""Replay: every state from the file alone."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from actors.processes import Registry
+from actors.state_root import canonical_state
+from actors.world import World
+from eventstore import Assignment, Replay, SqliteLog
+
+
+class Replayed:
+    """What a log's replay came to.
+
+    Attributes:
+        world: every process, as it was after the last event that was replayed.
+        events: how many were.
+        log_head: the log chain there, in hex.
+        unsent: number of messages that the log does not hold yet: its node was killed before it sent them, and sends
+            them when it opens the log again.
+    """
+
+    def __init__(self, world: World, replayed: Replay) -> None:
+        self.world = world
+        self.events = replayed.sequencer.sequence
+        self.log_head = replayed.sequencer.log_chain.hex()
+        self.unsent = sum(map(len, replayed.unsent.values()))
+
+    @property
+    def state_root(self) -> str:
+        """One hash over the state of every process, in hex."""
+        return self.world.state_root().hex()
+
+    def find(self, name: str) -> str | None:
+        """The process of an id, or of a handle written ``@name``; None if there is none."""
+        if not name.startswith("@"):
+            return name if name in self.world.entries else None
+        for entry in self.world.entries.values():
+            if isinstance(entry.process, Registry) and (found := entry.process.state.handles.find(name[1:])):
+                return found.pid
+        return None
+
+    def state(self, process: str) -> bytes:
+        """A process's whole state as canonical JSON."""
+        entry = self.world.entries[process]
+        return canonical_state(entry.process.state if entry.process else None)
+
+
+def replay(
+    path: str | Path, *, at: int | None = None, progress: Callable[[int], Any] | None = None
+) -> Replayed:
+    """Rebuild every state from a log, checking its order, its chains and that each message follows from its parent.
+
+    Args:
+        path: the log's file; a node may be writing it.
+        at: stop after this sequence.
+        progress: called now and then with the number of events replayed.
+
+    Raises:
+        EventStoreError: there is no log, or it contradicts itself (``LogFault``).
+        UnknownModule: it needs a module that this version does not have.
+    """
+    log = SqliteLog.open_to_read(path)
+    try:
+        world = World()
+        replayed = Replay(world.evaluate)
+        assignments = log.read(until=at)
+        replayed.follow(_counted(assignments, progress) if progress else assignments)
+        return Replayed(world, replayed)
+    finally:
+        log.close()
+
+
+def _counted(assignments: Iterator[Assignment], progress: Callable[[int], Any]) -> Iterator[Assignment]:
+    for assignment in assignments:
+        if assignment.sequence % 1000 == 0:
+            progress(assignment.sequence)
+        yield assignment

@@ -1,0 +1,50 @@
+"""The ground of everything: an append-only, hash-chained log of assignments in one SQLite file.
+
+State is never stored as truth. It is what evaluating the assignments, in order, gives; so a log can be copied, read
+with any SQLite tool, replayed, and checked by somebody who trusts nobody. This package knows no process and no chat:
+where it needs meaning, it takes an ``evaluate`` function.
+
+* ``records``   what is logged, and its canonical bytes
+* ``sequencer`` the only place where order and time are made
+* ``log``       the ``EventLog`` interface that everything above is written against
+* ``sqlite``    that interface on an SQLite file (``schema``: its tables, ``lock``: one writer)
+* ``writer``    the actor that owns the file and commits in groups
+* ``replay``    the log read back, evaluated and compared with what it says
+"""
+
+from eventstore.errors import (
+    EventStoreError,
+    LogExists,
+    LogFailed,
+    LogFault,
+    LogInUse,
+    LogMissing,
+    LogUnusable,
+    PositionConflict,
+)
+from eventstore.log import EventLog, Head
+from eventstore.records import Assignment, Message
+from eventstore.replay import Evaluation, Replay
+from eventstore.sequencer import Sequencer
+from eventstore.sqlite import SqliteLog
+from eventstore.writer import Writer
+
+__all__ = [
+    "Assignment",
+    "Evaluation",
+    "EventLog",
+    "EventStoreError",
+    "Head",
+    "LogExists",
+    "LogFailed",
+    "LogFault",
+    "LogInUse",
+    "LogMissing",
+    "LogUnusable",
+    "Message",
+    "PositionConflict",
+    "Replay",
+    "Sequencer",
+    "SqliteLog",
+    "Writer",
+]

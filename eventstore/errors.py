@@ -1,0 +1,46 @@
+"""What can go wrong with a log. Each error says what, where, and how to mend it."""
+
+
+class EventStoreError(Exception):
+    """Base of every error that this package raises on purpose."""
+
+
+class LogMissing(EventStoreError):
+    """There is no file at the path."""
+
+
+class LogExists(EventStoreError):
+    """A new log was asked for, and the path already holds something."""
+
+
+class LogUnusable(EventStoreError):
+    """The file is no log, is of a newer format, or its folder cannot be read or written."""
+
+
+class LogInUse(EventStoreError):
+    """Another writer holds the log."""
+
+
+class LogFailed(EventStoreError):
+    """The disk refused a write: nothing after the last durable batch was acknowledged."""
+
+
+class PositionConflict(EventStoreError):
+    """An append named a position that is not the end of the log: the writer is stale."""
+
+    def __init__(self, *, expected: int, found: int) -> None:
+        super().__init__(f"append expected the log to end at sequence {expected}, but it ends at {found}")
+        self.expected = expected
+        self.found = found
+
+
+class LogFault(EventStoreError):
+    """The log contradicts itself or its own replay: the first place, what was expected there and what was found."""
+
+    def __init__(self, what: str, *, sequence: int, process: str, expected: object, found: object) -> None:
+        super().__init__(f"sequence {sequence}, process {process}: {what}: expected {expected!r}, found {found!r}")
+        self.what = what
+        self.sequence = sequence
+        self.process = process
+        self.expected = expected
+        self.found = found

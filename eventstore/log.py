@@ -1,0 +1,48 @@
+"""The interface of a log. Nothing above it may assume SQLite, one file or one process."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, Protocol
+
+from eventstore.records import Assignment
+
+
+class Head(NamedTuple):
+    """The end of a log."""
+
+    sequence: int
+    """Number of assignments; 0 for an empty log."""
+    chain: bytes
+    """The log chain there: 32 bytes that stand for everything before."""
+
+
+class EventLog(Protocol):
+    """An append-only sequence of assignments."""
+
+    def append(self, batch: Sequence[Assignment], *, expected: int) -> Head:
+        """Make a batch durable, all of it or nothing, directly behind sequence ``expected``.
+
+        Raises:
+            PositionConflict: the log does not end there.
+            LogFailed: the medium refused; nothing of the batch was written.
+        """
+
+    def read(self, *, after: int = 0, until: int | None = None) -> Iterator[Assignment]:
+        """Assignments in order, those with ``after < sequence <= until``, from one consistent snapshot."""
+
+    def read_process(self, process: str, *, from_slot: int = 0) -> Iterator[Assignment]:
+        """One process's assignments in order."""
+
+    def find(self, message_id: str) -> Assignment | None:
+        """The assignment of a message."""
+
+    def known(self, message_ids: Sequence[str]) -> set[str]:
+        """Those of the ids that the log holds."""
+
+    def children(self, sequence: int) -> list[Assignment]:
+        """What the message at ``sequence`` directly caused, in order."""
+
+    def head(self) -> Head:
+        """The end of the log."""
+
+    def close(self) -> None:
+        """Let go of the medium. What was appended stays durable."""

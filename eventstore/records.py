@@ -1,0 +1,81 @@
+"""What the log keeps: messages, their assignments, and the bytes over which they are hashed."""
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+
+import msgspec
+
+ID_BYTES = 32
+ID_LENGTH = 43
+"""An id as text: 32 bytes in base64url without padding, as on AO."""
+
+
+class Message(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What one sender tells one process. Immutable; its fields are the log's columns of the same names."""
+
+    id: str
+    sender: str
+    """A wallet's address, or the id of the process that sent it."""
+    target: str
+    """The process it is for (column ``process``)."""
+    action: str
+    """The value of the first ``Action`` tag, or empty."""
+    tags: str
+    """Every tag, a JSON array of ``[name, value]`` in the order sent."""
+    data: bytes
+    anchor: str = ""
+    """base64url of the sender's anchor, or empty."""
+    parent: int | None = None
+    """Sequence of the message whose evaluation sent this one; None for a message from outside."""
+    envelope: bytes | None = None
+    """Of a message from outside: its signed data item (ANS-104) up to the data, so that envelope + data is the item."""
+
+
+class Assignment(msgspec.Struct, gc=False):
+    """The log's record of a message: its place in the whole order and in its process's, its time, its two chains.
+
+    ``output`` and ``error`` are what evaluating it gave. They follow from the log, so they are in no chain: replay
+    computes them again and compares.
+    """
+
+    sequence: int
+    """Place in the whole log, from 1."""
+    slot: int
+    """Place in its process, from 0: the message that spawned it."""
+    timestamp: int
+    """Milliseconds since the epoch; never goes back."""
+    message: Message
+    process_chain: bytes
+    log_chain: bytes
+    output: str | None = None
+    error: str | None = None
+
+    @property
+    def process(self) -> str:
+        """Id of the process that it was assigned to."""
+        return self.message.target
+
+
+_encode = msgspec.msgpack.Encoder().encode
+
+
+def canonical_bytes(sequence: int, slot: int, timestamp: int, process_chain: bytes, message: Message) -> bytes:
+    """The one encoding of an assignment (MessagePack arrays, fields in declared order) over which it is hashed."""
+    return _encode((sequence, slot, timestamp, process_chain, message))
+
+
+def encode_id(digest: bytes) -> str:
+    """32 bytes as the 43 characters of an id."""
+    return urlsafe_b64encode(digest)[:ID_LENGTH].decode("ascii")
+
+
+def decode_id(text: str) -> bytes:
+    """The 32 bytes of an id.
+
+    Raises:
+        ValueError: ``text`` is not 43 characters of base64url, or not the canonical spelling of its bytes.
+    """
+    if len(text) == ID_LENGTH and text.isascii():
+        digest = urlsafe_b64decode(text + "=")
+        if len(digest) == ID_BYTES and encode_id(digest) == text:
+            return digest
+    raise ValueError(f"{text!r} is not an id: 43 characters of base64url")

@@ -1,0 +1,77 @@
+"""Rebuild everything from the log alone, and compare what comes out with what the log says came out."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
+
+from eventstore.errors import LogFault
+from eventstore.records import Assignment, Message
+from eventstore.sequencer import Sequencer
+
+
+class Evaluation(Protocol):
+    """What evaluating one assignment gave, as far as the log is concerned."""
+
+    @property
+    def outbox(self) -> Sequence[Message]:
+        """The messages that have to be assigned next because of it, in order."""
+
+    @property
+    def output(self) -> str | None:
+        """Its answer."""
+
+    @property
+    def error(self) -> str | None:
+        """Why it was refused, if it was."""
+
+
+class Replay:
+    """Follows a log assignment by assignment. What it holds afterwards is what a node needs to go on.
+
+    Attributes:
+        sequencer: stands at the end of what was followed.
+        unsent: messages that an evaluation sent and the log does not hold (yet), by the parent's sequence: empty for
+            a log that was closed in peace, the cut-off tail of one whose node was killed.
+    """
+
+    def __init__(self, evaluate: Callable[[Assignment], Evaluation]) -> None:
+        self.sequencer = Sequencer()
+        self.unsent: dict[int, list[Message]] = {}
+        self._evaluate = evaluate
+
+    def follow(self, assignments: Iterable[Assignment]) -> None:
+        """Replay assignments in order.
+
+        Raises:
+            LogFault: the first one that cannot be what a node wrote.
+        """
+        for assignment in assignments:
+            self.sequencer.accept(assignment)
+            self._accept_sender(assignment)
+            evaluation = self._evaluate(assignment)
+            if evaluation.outbox:
+                self.unsent[assignment.sequence] = list(evaluation.outbox)
+            if evaluation.output != assignment.output:
+                raise _fault(assignment, "output", evaluation.output, assignment.output)
+            if evaluation.error != assignment.error:
+                raise _fault(assignment, "error", evaluation.error, assignment.error)
+
+    def _accept_sender(self, assignment: Assignment) -> None:
+        message = assignment.message
+        if message.parent is None:
+            if message.envelope is None:
+                raise _fault(assignment, "neither a parent nor an envelope", "one of them", None)
+            return
+        queue = self.unsent.get(message.parent)
+        if queue is None:
+            raise _fault(assignment, "a message that its parent did not send", None, message.id)
+        due = queue.pop(0)  # short: what one message sent
+        if message != due:
+            raise _fault(assignment, "not the next message of its parent", due, message)
+        if not queue:
+            del self.unsent[message.parent]
+
+
+def _fault(assignment: Assignment, what: str, expected: object, found: object) -> LogFault:
+    return LogFault(
+        what, sequence=assignment.sequence, process=assignment.process, expected=expected, found=found
+    )

@@ -1,0 +1,83 @@
+"""The tables of a log file, made and migrated with sqlite-utils so that other tools read them too."""
+
+from pathlib import Path
+
+from sqlite_utils import Database, Migrations
+from sqlite_utils.db import Table
+
+from eventstore.errors import LogUnusable
+
+APPLICATION_ID = 0x4D4F5354
+"""SQLite's application id of a log file: "MOST"."""
+FORMAT = 1
+"""Number of the newest migration below; kept in ``PRAGMA user_version``."""
+
+migrations = Migrations("mostao")
+
+
+@migrations()
+def m001_assignments(database: Database) -> None:
+    """One row per message, in the order of the whole log."""
+    assignments = database["assignments"]
+    assert isinstance(assignments, Table)
+    assignments.create(
+        {
+            "sequence": int,
+            "process": str,
+            "slot": int,
+            "timestamp": int,
+            "message_id": str,
+            "sender": str,
+            "action": str,
+            "parent": int,
+            "tags": str,
+            "data": bytes,
+            "anchor": str,
+            "envelope": bytes,
+            "process_chain": bytes,
+            "log_chain": bytes,
+            "output": str,
+            "error": str,
+        },
+        pk="sequence",
+        not_null={"process", "slot", "timestamp", "message_id", "sender", "action", "tags", "data"},
+    )
+    assignments.create_index(["message_id"], unique=True)
+    assignments.create_index(["process", "slot"], unique=True)
+    assignments.create_index(["parent"])
+    database.create_view(
+        "processes",
+        """
+        select process, sequence, timestamp, sender as spawned_by,
+          (select json_extract(value, '$[1]') from json_each(tags) where json_extract(value, '$[0]') = 'Module') as module,
+          coalesce((select json_extract(value, '$[1]') from json_each(tags) where json_extract(value, '$[0]') = 'Owner'),
+                   sender) as owner
+        from assignments where slot = 0
+        """,
+    )
+
+
+def migrate(database: Database) -> None:
+    """Bring a new or older log to the newest format."""
+    migrations.apply(database)
+    database.execute(f"pragma application_id = {APPLICATION_ID}")
+    database.execute(f"pragma user_version = {FORMAT}")
+
+
+def check_format(database: Database, path: Path) -> int:
+    """The format of a file that may be a log; 0 for an empty database.
+
+    Raises:
+        LogUnusable: it is another application's database, or of a newer format.
+    """
+    [application_id] = database.execute("pragma application_id").fetchone()
+    [format_] = database.execute("pragma user_version").fetchone()
+    if application_id != APPLICATION_ID:
+        if application_id == 0 and format_ == 0 and not database.table_names():
+            return 0
+        raise LogUnusable(f"{path} is an SQLite database, but not a mostao log")
+    if format_ > FORMAT:
+        raise LogUnusable(
+            f"{path} is a log of format {format_}; this version reads up to format {FORMAT}: use a newer mostao"
+        )
+    return int(format_)

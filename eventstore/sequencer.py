@@ -1,0 +1,82 @@
+"""The only place where order and time are made, and the only place where they are checked."""
+
+from hashlib import sha256
+
+import msgspec
+
+from eventstore.errors import LogFault
+from eventstore.records import Assignment, Message, canonical_bytes, decode_id
+
+GENESIS_CHAIN = bytes(32)
+"""What the log's chain starts from."""
+
+
+class ProcessHead(msgspec.Struct, gc=False):
+    """The end of one process's history."""
+
+    slot: int
+    chain: bytes
+    assignment_id: bytes
+
+
+class Sequencer:
+    """Gives each message its sequence, slot, timestamp and place in the two hash chains.
+
+    Log chain: ``chain(n) = SHA-256(chain(n-1) ‖ SHA-256(canonical bytes of assignment n))``, from 32 zero bytes.
+    Process chain, as AO's scheduler keeps it: ``chain(n) = SHA-256(id of assignment n-1 ‖ chain(n-1))``, from
+    ``SHA-256(process id)``, an assignment's id being the hash of its canonical bytes.
+    """
+
+    def __init__(self) -> None:
+        self.sequence = 0
+        self.timestamp = 0
+        self.log_chain = GENESIS_CHAIN
+        self.processes: dict[str, ProcessHead] = {}
+
+    def assign(self, message: Message, now_ms: int) -> Assignment:
+        """Put a message at the end of the log. Time never goes back, whatever the clock says."""
+        if now_ms > self.timestamp:
+            self.timestamp = now_ms
+        head = self._link(message)
+        return Assignment(self.sequence, head.slot, self.timestamp, message, head.chain, self.log_chain)
+
+    def accept(self, assignment: Assignment) -> None:
+        """Follow an assignment that was read, checking that it is the one that has to come next.
+
+        Raises:
+            LogFault: its sequence, slot, timestamp or one of its chains is not what the log so far demands.
+        """
+        if assignment.sequence != self.sequence + 1:
+            raise _fault(assignment, "sequence", self.sequence + 1, assignment.sequence)
+        if assignment.timestamp < self.timestamp:
+            raise _fault(assignment, "timestamp goes back", f">= {self.timestamp}", assignment.timestamp)
+        self.timestamp = assignment.timestamp
+        head = self._link(assignment.message)
+        if assignment.slot != head.slot:
+            raise _fault(assignment, "slot", head.slot, assignment.slot)
+        if assignment.process_chain != head.chain:
+            raise _fault(assignment, "process chain", head.chain.hex(), assignment.process_chain.hex())
+        if assignment.log_chain != self.log_chain:
+            raise _fault(assignment, "log chain", self.log_chain.hex(), assignment.log_chain.hex())
+
+    def _link(self, message: Message) -> ProcessHead:
+        process = message.target
+        head = self.processes.get(process)
+        if head is None:
+            head = self.processes[process] = ProcessHead(-1, b"", b"")
+            chain = sha256(decode_id(process)).digest()
+        else:
+            chain = sha256(head.assignment_id + head.chain).digest()
+        sequence = self.sequence = self.sequence + 1
+        slot = head.slot = head.slot + 1
+        head.chain = chain
+        canonical = canonical_bytes(sequence, slot, self.timestamp, chain, message)
+        assignment_id = head.assignment_id = sha256(canonical).digest()
+        self.log_chain = sha256(self.log_chain + assignment_id).digest()
+        return head
+
+
+def _fault(assignment: Assignment, what: str, expected: object, found: object) -> LogFault:
+    return LogFault(
+        what, sequence=assignment.sequence, process=assignment.process, expected=expected, found=found
+    )

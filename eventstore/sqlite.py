@@ -1,0 +1,251 @@
+"""The event log on an SQLite file: WAL, ``synchronous=FULL``, plain columns."""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from sqlite_utils import Database
+
+from eventstore.errors import LogExists, LogFailed, LogMissing, LogUnusable, PositionConflict
+from eventstore.lock import WriterLock
+from eventstore.log import Head
+from eventstore.records import Assignment, Message
+from eventstore.schema import FORMAT, check_format, migrate
+from eventstore.sequencer import GENESIS_CHAIN
+
+COLUMNS = (
+    "sequence, slot, timestamp, message_id, sender, process, action, tags, data, anchor, parent, envelope,"
+    " process_chain, log_chain, output, error"
+)
+"""A message's fields stand together and in their order, so that a row is read without being taken apart."""
+_MESSAGE = slice(3, 12)
+_SELECT = COLUMNS.replace("data", "cast(data as blob)")
+_COLUMN_COUNT = len(COLUMNS.split(","))
+_ROWS_PER_STATEMENT = 64
+"""Rows written by one statement. The interpreter lock is let go once per statement: with a row each, a busy event
+loop would keep the writer waiting for the lock thousands of times a batch."""
+_READ_ROWS = 1000
+
+
+class SqliteLog:
+    """One log file. One connection for the thread that uses it; see ``EventLog`` for the methods' contract."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, lock: WriterLock | None) -> None:
+        self.path = path
+        self._connection = connection
+        self._lock = lock
+
+    @classmethod
+    def open(cls, path: str | Path, *, new: bool = False) -> "SqliteLog":
+        """Open a log for writing, making the file if it is not there.
+
+        Args:
+            path: the file.
+            new: refuse a file that already holds assignments.
+
+        Raises:
+            LogInUse: another writer has it.
+            LogUnusable: the file is no log, of a newer format, or its folder cannot be written.
+            LogExists: ``new``, and the log is not empty.
+        """
+        path = Path(path).resolve()
+        if not path.parent.is_dir():
+            raise LogUnusable(f"{path.parent} is not a folder: make it first, or choose another")
+        if path.is_dir():
+            raise LogUnusable(f"{path} is a folder: name a file in it")
+        lock = WriterLock(path)
+        try:
+            return cls._open_locked(path, lock, new)
+        except BaseException:
+            lock.release()
+            raise
+
+    @classmethod
+    def _open_locked(cls, path: Path, lock: WriterLock, new: bool) -> "SqliteLog":
+        try:
+            # autocommit, so that the log alone says where a transaction starts; used by one thread at a time
+            connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        except sqlite3.Error as error:
+            raise LogUnusable(f"{path} cannot be opened ({error})") from None
+        try:
+            database = Database(connection)
+            if check_format(database, path) < FORMAT:
+                connection.execute("pragma journal_mode = wal")
+                migrate(database)
+            connection.execute("pragma journal_mode = wal")
+            connection.execute("pragma synchronous = full")
+            connection.execute("pragma cache_size = -65536")
+        except sqlite3.Error as error:
+            connection.close()
+            raise LogUnusable(_unusable(path, error)) from None
+        except BaseException:
+            connection.close()
+            raise
+        log = cls(path, connection, lock)
+        if new and log.head().sequence:
+            sequence = log.head().sequence
+            connection.close()
+            raise LogExists(f"{path} already holds a world ({sequence} events): choose another file, or remove it")
+        return log
+
+    @classmethod
+    def open_to_read(cls, path: str | Path) -> "SqliteLog":
+        """Open a log for reading only, while a node may be writing it.
+
+        Raises:
+            LogMissing: there is no such file.
+            LogUnusable: it is no log, of a newer format, or cannot be read.
+        """
+        path = Path(path).resolve()
+        if not path.exists():
+            raise LogMissing(f"there is no log at {path}")
+        if path.is_dir():
+            raise LogUnusable(f"{path} is a folder: name the log file in it")
+        try:
+            connection = _connect_to_read(path)
+        except sqlite3.Error as error:
+            raise LogUnusable(_unusable(path, error)) from None
+        try:
+            if check_format(Database(connection), path) == 0:
+                raise LogUnusable(f"{path} is empty: it holds no log")
+        except sqlite3.Error as error:
+            connection.close()
+            raise LogUnusable(_unusable(path, error)) from None
+        except BaseException:
+            connection.close()
+            raise
+        return cls(path, connection, None)
+
+    def append(self, batch: Sequence[Assignment], *, expected: int) -> Head:
+        """See ``EventLog.append``."""
+        execute = self._connection.execute
+        try:
+            execute("begin immediate")
+            try:
+                found = self.head().sequence
+                if found != expected:
+                    raise PositionConflict(expected=expected, found=found)
+                for start in range(0, len(batch), _ROWS_PER_STATEMENT):
+                    rows = batch[start : start + _ROWS_PER_STATEMENT]
+                    execute(_insert(len(rows)), [value for assignment in rows for value in _row(assignment)])
+                execute("commit")
+            except BaseException:
+                if self._connection.in_transaction:
+                    execute("rollback")
+                raise
+        except sqlite3.Error as error:
+            raise LogFailed(f"{self.path} could not be written ({error})") from error
+        last = batch[-1]
+        return Head(last.sequence, last.log_chain)
+
+    def read(self, *, after: int = 0, until: int | None = None) -> Iterator[Assignment]:
+        """See ``EventLog.read``."""
+        return self._select(
+            "where sequence > ? and sequence <= ? order by sequence", (after, 2**62 if until is None else until)
+        )
+
+    def read_process(self, process: str, *, from_slot: int = 0) -> Iterator[Assignment]:
+        """See ``EventLog.read_process``."""
+        return self._select("where process = ? and slot >= ? order by slot", (process, from_slot))
+
+    def find(self, message_id: str) -> Assignment | None:
+        """See ``EventLog.find``."""
+        return next(self._select("where message_id = ?", (message_id,)), None)
+
+    def known(self, message_ids: Sequence[str]) -> set[str]:
+        """See ``EventLog.known``."""
+        marks = ",".join("?" * len(message_ids))
+        query = f"select message_id from assignments where message_id in ({marks})"
+        return {message_id for [message_id] in self._connection.execute(query, message_ids)}
+
+    def children(self, sequence: int) -> list[Assignment]:
+        """See ``EventLog.children``."""
+        return list(self._select("where parent = ? order by sequence", (sequence,)))
+
+    def head(self) -> Head:
+        """See ``EventLog.head``."""
+        row = self._connection.execute(
+            "select sequence, log_chain from assignments order by sequence desc limit 1"
+        ).fetchone()
+        return Head(*row) if row else Head(0, GENESIS_CHAIN)
+
+    def close(self) -> None:
+        """Fold the write-ahead log into the file, so that the one file is the whole log, and let the next writer in."""
+        try:
+            if self._lock is not None and not self._connection.in_transaction:
+                self._connection.execute("pragma wal_checkpoint(truncate)")
+        except sqlite3.Error:
+            pass  # a full disk or a reader in the way: the write-ahead log stays beside the file, and nothing is lost
+        finally:
+            self._connection.close()
+            if self._lock is not None:
+                self._lock.release()
+
+    def _select(self, where: str, arguments: tuple[int | str, ...]) -> Iterator[Assignment]:
+        try:
+            cursor = self._connection.execute(f"select {_SELECT} from assignments {where}", arguments)
+            while rows := cursor.fetchmany(_READ_ROWS):
+                for row in rows:
+                    yield _assignment(row)
+        except sqlite3.DatabaseError as error:
+            raise LogUnusable(_unusable(self.path, error)) from None
+
+
+def _connect_to_read(path: Path) -> sqlite3.Connection:
+    def connect(query: str) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            f"{path.as_uri()}?{query}", uri=True, isolation_level=None, check_same_thread=False
+        )
+        connection.execute("pragma schema_version").fetchone()
+        return connection
+
+    try:
+        return connect("mode=ro")
+    except sqlite3.OperationalError:
+        # A reader of a WAL file wants to make its index beside it. In a folder that nobody can write there is no
+        # writer either, so the file may be read as it lies; but never past a write-ahead log that it does not hold.
+        if path.with_name(path.name + "-wal").exists():
+            raise
+        return connect("mode=ro&immutable=1")
+
+
+def _unusable(path: Path, error: sqlite3.Error) -> str:
+    if getattr(error, "sqlite_errorname", "") == "SQLITE_NOTADB":
+        return f"{path} is not a mostao log (it is no SQLite file)"
+    return f"{path} cannot be used ({error})"
+
+
+def _insert(rows: int) -> str:
+    return f"insert into assignments ({COLUMNS}) values " + ",".join(["(" + ",".join("?" * _COLUMN_COUNT) + ")"] * rows)
+
+
+def _row(assignment: Assignment) -> tuple[Any, ...]:
+    message = assignment.message
+    data: str | bytes = message.data
+    try:
+        data = message.data.decode()  # text is stored as text, so that a person can read it
+    except UnicodeDecodeError:
+        pass
+    return (
+        assignment.sequence,
+        assignment.slot,
+        assignment.timestamp,
+        message.id,
+        message.sender,
+        message.target,
+        message.action,
+        message.tags,
+        data,
+        message.anchor,
+        message.parent,
+        message.envelope,
+        assignment.process_chain,
+        assignment.log_chain,
+        assignment.output,
+        assignment.error,
+    )
+
+
+def _assignment(row: tuple[Any, ...]) -> Assignment:
+    return Assignment(row[0], row[1], row[2], Message(*row[_MESSAGE]), *row[12:])
