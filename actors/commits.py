@@ -2,15 +2,17 @@
 
 import asyncio
 from collections import deque
-from functools import partial
 
 import pykka
+import structlog
 
 from actors.messages import Result
 from eventstore import Assignment, EventStoreError, Writer
 from eventstore.writer import Append
 
 BATCH_ROWS_MAX = 8192
+
+logger = structlog.get_logger("mostao.node")
 
 
 class Commits:
@@ -19,6 +21,7 @@ class Commits:
     Attributes:
         durable: sequence up to which the log is durable.
         failed: why the writer gave up; None as long as it works.
+
     """
 
     def __init__(self, writer: pykka.ActorRef[Writer], position: int) -> None:
@@ -51,6 +54,7 @@ class Commits:
 
         Raises:
             EventStoreError: it never will be.
+
         """
         if self.failed is not None:
             raise self.failed
@@ -65,7 +69,11 @@ class Commits:
             return
         batch, self._batch = self._batch[:BATCH_ROWS_MAX], self._batch[BATCH_ROWS_MAX:]
         self._in_flight = True
-        done = partial(self._loop.call_soon_threadsafe, self._done, batch[-1].sequence)
+        sequence = batch[-1].sequence
+
+        def done(error: EventStoreError | None) -> None:
+            self._loop.call_soon_threadsafe(self._done, sequence, error)
+
         self._writer.tell(Append(batch, self.durable, done))
 
     def _done(self, sequence: int, error: EventStoreError | None) -> None:
@@ -86,6 +94,7 @@ class Commits:
 
     def _fail(self, error: EventStoreError) -> None:
         self.failed = error
+        logger.error("the log failed: nothing more is taken", durable=self.durable, error=str(error))
         waiting = [waiter for _, waiter, _ in self._waiters] + [watcher for _, watcher in self._watchers]
         self._waiters.clear()
         self._watchers.clear()

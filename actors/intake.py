@@ -30,6 +30,7 @@ class Intake:
         recall: results of those of the given message ids that the log holds. Called in the pool.
         admit: called on the event loop for every item that is genuine, in order of arrival, with its result if the
             log knows it already.
+
     """
 
     def __init__(
@@ -73,13 +74,14 @@ class Intake:
         loop = asyncio.get_running_loop()
         size = max(_ITEMS_PER_TASK_MIN, -(-len(batch) // self._tasks))
         items = [arrival.item for arrival in batch]
-        recalled, *verdicts = await asyncio.gather(
-            loop.run_in_executor(self._pool, self._recall, [item.id for item in items]),
+        recalling = loop.run_in_executor(self._pool, self._recall, [item.id for item in items])
+        verdicts = await asyncio.gather(
             *(
                 loop.run_in_executor(self._pool, _verify, items[start : start + size])
                 for start in range(0, len(items), size)
-            ),
+            )
         )
+        recalled = await recalling
         faults = [fault for verdict in verdicts for fault in verdict]
         for arrival, fault in zip(batch, faults, strict=True):
             if arrival.result.done():

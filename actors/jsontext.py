@@ -23,6 +23,7 @@ def decode(data: bytes) -> Any:
 
     Raises:
         ValueError: it is not JSON, or nested deeper than ``DEPTH_MAX``.
+
     """
     if data.count(b"[") + data.count(b"{") > DEPTH_MAX and _depth(data) > DEPTH_MAX:
         raise ValueError(f"the data is JSON nested deeper than {DEPTH_MAX}")

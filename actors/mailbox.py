@@ -1,7 +1,7 @@
 """Pykka's runtime on asyncio: actors whose mailboxes are emptied by the running event loop.
 
-One message, one turn: ``put`` schedules exactly one step of the loop, so messages are handled in the order in which they
-were sent, over all actors, and a flooded mailbox takes no other's turn.
+One message, one turn: ``put`` schedules exactly one step of the loop, so messages are handled in the order in which
+they were sent, over all actors, and a flooded mailbox takes no other's turn.
 """
 
 import asyncio
@@ -43,6 +43,7 @@ class AsyncioFuture(pykka.Future[T]):
         Raises:
             pykka.Timeout: it did not come within ``timeout`` seconds.
             RuntimeError: it has not come, and this is the event loop's thread, which has to make it: ``await`` it.
+
         """
         if self._get_hook is not None:
             return super().get(timeout=timeout)
@@ -84,7 +85,8 @@ class AsyncioFuture(pykka.Future[T]):
 
     def __await__(self) -> Generator[Any, None, T]:
         if self._get_hook is not None:  # made by map(), join() or stop(): its hook blocks, so a thread runs it
-            return (yield from asyncio.to_thread(self.get).__await__())
+            hooked: T = yield from asyncio.to_thread(self.get).__await__()
+            return hooked
         if not self._done:
             loop = asyncio.get_running_loop()
             arrived = loop.create_future()
@@ -95,7 +97,8 @@ class AsyncioFuture(pykka.Future[T]):
 
             self._when_done(lambda: loop.call_soon_threadsafe(wake))
             yield from arrived
-        return self.get()  # type: ignore[no-any-return]
+        value: T = self.get()
+        return value
 
     __iter__ = __await__
 
@@ -129,9 +132,9 @@ class AsyncioInbox:
 class AsyncioActor(pykka.Actor):
     """An actor on the running event loop. Its handlers are plain functions: what waits belongs elsewhere.
 
-    ``start``, ``tell``, ``ask``, ``stop``, ``proxy`` and the hooks mean what they mean in Pykka, with one difference: on
-    the event loop's own thread an answer is awaited (``await ref.ask(message, block=False)``), since blocking there
-    would wait for itself. Other threads may block.
+    ``start``, ``tell``, ``ask``, ``stop``, ``proxy`` and the hooks mean what they mean in Pykka, with one difference:
+    on the event loop's own thread an answer is awaited (``await ref.ask(message, block=False)``), since blocking
+    there would wait for itself. Other threads may block.
     """
 
     actor_inbox: AsyncioInbox

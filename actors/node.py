@@ -20,7 +20,7 @@ from actors.processes import MODULES, Registry
 from actors.results import recall, result_of
 from actors.wallet import Wallet
 from actors.world import Evaluated, World
-from eventstore import Assignment, LogUnusable, Message, Replay, SqliteLog, Writer
+from eventstore import Assignment, EventStoreError, LogUnusable, Message, Replay, SqliteLog, Writer
 from eventstore.records import encode_id
 
 IN_FLIGHT_MAX = 16_384
@@ -48,6 +48,7 @@ class Node:
 
     Attributes:
         registry: process id of the log's first process, the registry.
+
     """
 
     def __init__(
@@ -103,6 +104,7 @@ class Node:
             EventStoreError: the log cannot be opened, or contradicts itself.
             WalletError: the key file cannot be read or written.
             UnknownModule: the log needs a module that this version does not have.
+
         """
         log = SqliteLog.open(path, new=new)
         try:
@@ -140,6 +142,7 @@ class Node:
             Overloaded: too many messages wait. Nothing is in the log.
             LogFailed: the disk refused. The message may come to nothing.
             NodeClosed: the node was closed.
+
         """
         self._check_open()
         if self._in_flight >= IN_FLIGHT_MAX:
@@ -170,6 +173,7 @@ class Node:
         Raises:
             ItemRefused: there is no such process, or the data is too large.
             NodeClosed: the node was closed.
+
         """
         self._check_open()
         raw = data.encode() if isinstance(data, str) else data
@@ -218,12 +222,13 @@ class Node:
 
     async def _close(self) -> None:
         self._closed = True
-        if self._commits.failed is None:
+        try:
             await self.settle()
+        except EventStoreError as error:
+            logger.error("closing without what was not durable", error=str(error))
         for actor in self._actors.values():  # in the order of their start: Pykka finds the oldest first
             actor.stop(block=False)
-        while any(actor.is_alive() for actor in self._actors.values()):
-            await asyncio.sleep(0)
+        await asyncio.sleep(0)  # every message is one turn of the loop, a stop too: they have all had theirs
         await asyncio.to_thread(self._writer.stop)
         self._pool.shutdown()
         self._reader.close()

@@ -19,6 +19,7 @@ class Replayed:
         log_head: the log chain there, in hex.
         unsent: number of messages that the log does not hold yet: its node was killed before it sent them, and sends
             them when it opens the log again.
+
     """
 
     def __init__(self, world: World, replayed: Replay) -> None:
@@ -47,9 +48,7 @@ class Replayed:
         return canonical_state(entry.process.state if entry.process else None)
 
 
-def replay(
-    path: str | Path, *, at: int | None = None, progress: Callable[[int], Any] | None = None
-) -> Replayed:
+def replay(path: str | Path, *, at: int | None = None, progress: Callable[[int], Any] | None = None) -> Replayed:
     """Rebuild every state from a log, checking its order, its chains and that each message follows from its parent.
 
     Args:
@@ -60,6 +59,7 @@ def replay(
     Raises:
         EventStoreError: there is no log, or it contradicts itself (``LogFault``).
         UnknownModule: it needs a module that this version does not have.
+
     """
     log = SqliteLog.open_to_read(path)
     try:

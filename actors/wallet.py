@@ -57,6 +57,7 @@ class Wallet:
 
         Raises:
             ValueError: the target is no id, or a part is longer than the format allows.
+
         """
         signed, rest = unsigned(
             public_key=self.public_key,
@@ -72,11 +73,12 @@ class Wallet:
 
         Raises:
             WalletError: the file exists, or cannot be written.
+
         """
         key = {"kty": "OKP", "crv": "Ed25519", "x": _base64(self.public_key), "d": _base64(bytes(self._key))}
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with open(descriptor, "wb") as file:
+            with os.fdopen(descriptor, "wb") as file:
                 os.fchmod(descriptor, 0o600)
                 file.write(msgspec.json.encode(key) + b"\n")
                 file.flush()
@@ -90,6 +92,7 @@ class Wallet:
 
         Raises:
             WalletError: it is missing, unreadable, or no Ed25519 key.
+
         """
         try:
             key = msgspec.json.decode(Path(path).read_bytes(), type=dict[str, str])

@@ -1,4 +1,4 @@
-"""Every process of one log and its state: what a node holds live, and what a replay rebuilds. The same code for both."""
+"""Every process of one log and its state: what a node holds live and a replay rebuilds. The same code for both."""
 
 import msgspec
 
@@ -8,7 +8,6 @@ from actors.messages import (
     REPLY,
     Context,
     Effects,
-
     Refusal,
     message_tags,
 )
@@ -58,6 +57,7 @@ class World:
 
         Raises:
             UnknownModule: it spawns a process of a module that is not there.
+
         """
         message = assignment.message
         if assignment.slot == 0:

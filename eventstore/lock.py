@@ -20,12 +20,15 @@ class WriterLock:
         Raises:
             LogInUse: another writer holds it; the message names that process.
             LogUnusable: the folder cannot be written.
+
         """
         self._path = log.with_name(log.name + ".lock")
         try:
             self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
-            raise LogUnusable(f"{self._path.parent} cannot be written ({error.strerror}): choose another folder") from None
+            raise LogUnusable(
+                f"{self._path.parent} cannot be written ({error.strerror}): choose another folder"
+            ) from None
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -1,10 +1,12 @@
 """What the log keeps: messages, their assignments, and the bytes over which they are hashed."""
 
+import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 
 import msgspec
 
-ID_BYTES = 32
+_BASE64URL = re.compile("[A-Za-z0-9_-]+")
+
 ID_LENGTH = 43
 """An id as text: 32 bytes in base64url without padding, as on AO."""
 
@@ -73,9 +75,10 @@ def decode_id(text: str) -> bytes:
 
     Raises:
         ValueError: ``text`` is not 43 characters of base64url, or not the canonical spelling of its bytes.
+
     """
-    if len(text) == ID_LENGTH and text.isascii():
+    if len(text) == ID_LENGTH and _BASE64URL.fullmatch(text):
         digest = urlsafe_b64decode(text + "=")
-        if len(digest) == ID_BYTES and encode_id(digest) == text:
+        if encode_id(digest) == text:
             return digest
     raise ValueError(f"{text!r} is not an id: 43 characters of base64url")

@@ -31,6 +31,7 @@ class Replay:
         sequencer: stands at the end of what was followed.
         unsent: messages that an evaluation sent and the log does not hold (yet), by the parent's sequence: empty for
             a log that was closed in peace, the cut-off tail of one whose node was killed.
+
     """
 
     def __init__(self, evaluate: Callable[[Assignment], Evaluation]) -> None:
@@ -43,6 +44,7 @@ class Replay:
 
         Raises:
             LogFault: the first one that cannot be what a node wrote.
+
         """
         for assignment in assignments:
             self.sequencer.accept(assignment)
@@ -72,6 +74,4 @@ class Replay:
 
 
 def _fault(assignment: Assignment, what: str, expected: object, found: object) -> LogFault:
-    return LogFault(
-        what, sequence=assignment.sequence, process=assignment.process, expected=expected, found=found
-    )
+    return LogFault(what, sequence=assignment.sequence, process=assignment.process, expected=expected, found=found)

@@ -48,10 +48,11 @@ def m001_assignments(database: Database) -> None:
     database.create_view(
         "processes",
         """
-        select process, sequence, timestamp, sender as spawned_by,
-          (select json_extract(value, '$[1]') from json_each(tags) where json_extract(value, '$[0]') = 'Module') as module,
-          coalesce((select json_extract(value, '$[1]') from json_each(tags) where json_extract(value, '$[0]') = 'Owner'),
-                   sender) as owner
+        select process, sequence, timestamp, sender as spawned_by, (
+            select json_extract(value, '$[1]') from json_each(tags) where json_extract(value, '$[0]') = 'Module'
+          ) as module, coalesce((
+            select json_extract(value, '$[1]') from json_each(tags) where json_extract(value, '$[0]') = 'Owner'
+          ), sender) as owner
         from assignments where slot = 0
         """,
     )
@@ -69,6 +70,7 @@ def check_format(database: Database, path: Path) -> int:
 
     Raises:
         LogUnusable: it is another application's database, or of a newer format.
+
     """
     [application_id] = database.execute("pragma application_id").fetchone()
     [format_] = database.execute("pragma user_version").fetchone()

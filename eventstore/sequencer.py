@@ -45,6 +45,7 @@ class Sequencer:
 
         Raises:
             LogFault: its sequence, slot, timestamp or one of its chains is not what the log so far demands.
+
         """
         if assignment.sequence != self.sequence + 1:
             raise _fault(assignment, "sequence", self.sequence + 1, assignment.sequence)
@@ -77,6 +78,4 @@ class Sequencer:
 
 
 def _fault(assignment: Assignment, what: str, expected: object, found: object) -> LogFault:
-    return LogFault(
-        what, sequence=assignment.sequence, process=assignment.process, expected=expected, found=found
-    )
+    return LogFault(what, sequence=assignment.sequence, process=assignment.process, expected=expected, found=found)

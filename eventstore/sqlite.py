@@ -48,6 +48,7 @@ class SqliteLog:
             LogInUse: another writer has it.
             LogUnusable: the file is no log, of a newer format, or its folder cannot be written.
             LogExists: ``new``, and the log is not empty.
+
         """
         path = Path(path).resolve()
         if not path.parent.is_dir():
@@ -96,6 +97,7 @@ class SqliteLog:
         Raises:
             LogMissing: there is no such file.
             LogUnusable: it is no log, of a newer format, or cannot be read.
+
         """
         path = Path(path).resolve()
         if not path.exists():
@@ -174,7 +176,7 @@ class SqliteLog:
         """Fold the write-ahead log into the file, so that the one file is the whole log, and let the next writer in."""
         try:
             if self._lock is not None and not self._connection.in_transaction:
-                self._connection.execute("pragma wal_checkpoint(truncate)")
+                self._connection.execute("pragma journal_mode = delete")
         except sqlite3.Error:
             pass  # a full disk or a reader in the way: the write-ahead log stays beside the file, and nothing is lost
         finally:
@@ -222,11 +224,10 @@ def _insert(rows: int) -> str:
 
 def _row(assignment: Assignment) -> tuple[Any, ...]:
     message = assignment.message
-    data: str | bytes = message.data
     try:
-        data = message.data.decode()  # text is stored as text, so that a person can read it
+        data: str | bytes = message.data.decode()  # text is stored as text, so that a person can read it
     except UnicodeDecodeError:
-        pass
+        data = message.data
     return (
         assignment.sequence,
         assignment.slot,

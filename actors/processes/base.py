@@ -37,15 +37,14 @@ class Process:
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        cls.handlers = {
-            name: handler for handler in vars(cls).values() for name in getattr(handler, "actions", ())
-        }
+        cls.handlers = {name: handler for handler in vars(cls).values() for name in getattr(handler, "actions", ())}
 
     def __init__(self, data: bytes, context: Context) -> None:
         """Start from the data of the spawning message.
 
         Raises:
             Refusal: the data is not what the module starts from.
+
         """
         raise NotImplementedError
 
@@ -54,6 +53,7 @@ class Process:
 
         Raises:
             Refusal: it cannot be done.
+
         """
         handler = self.handlers.get(message.action)
         if handler is None:

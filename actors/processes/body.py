@@ -62,7 +62,7 @@ class Body:
         value = self.fields.get(name)
         if value is None:
             raise Refusal(f"the field {name!r} is missing")
-        if type(value) in (int, float) and 0 <= value <= SECONDS_MAX:
+        if (type(value) is int or type(value) is float) and 0 <= value <= SECONDS_MAX:
             return round(value * 1000)
         raise Refusal(f"the field {name!r} has to be a number of seconds since 1970, up to {SECONDS_MAX}")
 

@@ -33,6 +33,7 @@ def chat_of(chats: Chats, session: str) -> Chat:
 
     Raises:
         Refusal: it is not in the list.
+
     """
     chat = chats.get(session)
     if chat is None:

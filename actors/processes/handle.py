@@ -7,7 +7,7 @@ from immutables import Map
 
 from actors.ids import sent_id
 from actors.jsontext import decode, encode
-from actors.messages import REPLY, Context, Effects, IncomingMessage, Outgoing, Refusal
+from actors.messages import REPLY, Context, Effects, IncomingMessage, Refusal
 from actors.processes.base import Process, action, same_address, succeed
 from actors.processes.body import Body
 from actors.processes.chats import Chat, chat_of, chat_rows, unread_counts, with_message

@@ -52,6 +52,7 @@ class Directory(msgspec.Struct, frozen=True):
 
         Raises:
             Refusal: it is no name, or taken.
+
         """
         name_key = key(text)
         if name_key in self.names:
@@ -70,6 +71,7 @@ class Directory(msgspec.Struct, frozen=True):
 
         Raises:
             Refusal: it is not registered, or not the sender's.
+
         """
         name_key, name = self._owned(text, sender)
         by_pid = self._without_pid(name_key, name.pid)
@@ -84,6 +86,7 @@ class Directory(msgspec.Struct, frozen=True):
 
         Raises:
             Refusal: it is not registered, or not the sender's.
+
         """
         name_key, name = self._owned(text, sender)
         owner = name.owner.lower()
@@ -113,6 +116,7 @@ def key(text: str) -> str:
 
     Raises:
         Refusal: it is no name.
+
     """
     trimmed = text.strip()
     if trimmed.isascii() and trimmed.isprintable():

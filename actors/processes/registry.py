@@ -6,8 +6,8 @@ import msgspec
 from immutables import Map
 
 from actors.ids import spawned_id
-from actors.messages import REPLY, Context, Effects, IncomingMessage, Outgoing, Refusal, Spawn
 from actors.jsontext import encode
+from actors.messages import REPLY, Context, Effects, IncomingMessage, Outgoing, Refusal, Spawn
 from actors.processes.base import Process, action, same_address, succeed
 from actors.processes.body import Body
 from actors.processes.names import Directory, Name

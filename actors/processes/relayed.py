@@ -14,6 +14,7 @@ def relayed_message(data: bytes) -> Outgoing:
 
     Raises:
         Refusal: a part is absent or of a wrong type, or there is no Action among the tags.
+
     """
     body = Body(data)
     target, text = body.text("Target"), body.text_or("Data", "")

@@ -1,0 +1,70 @@
+"""The ``mostao`` command."""
+
+import logging
+import sys
+from typing import Any
+
+import click
+import structlog
+
+from actors import ItemRefused, UnknownModule, WalletError
+from eventstore import EventStoreError, LogFault
+from simulations.commands.log import log
+from simulations.commands.replay import replay
+from simulations.commands.simulate import simulate
+from simulations.commands.trace import trace
+from simulations.town import Finding
+
+EXIT_FINDING = 1
+EXIT_MISUSE = 2
+EXIT_INTERRUPTED = 130
+
+
+class _Commands(click.Group):
+    """Turns the errors that a person can mend into a sentence and an exit code."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except (LogFault, Finding) as finding:
+            raise _failure(str(finding), EXIT_FINDING) from None
+        except (EventStoreError, WalletError, UnknownModule, ItemRefused) as error:
+            raise _failure(str(error), EXIT_MISUSE) from None
+        except KeyboardInterrupt:
+            click.echo("interrupted: what was acknowledged is in the log", err=True)
+            context.exit(EXIT_INTERRUPTED)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="mostao")
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    default="warning",
+    show_default=True,
+    help="What the node says of itself, on standard error.",
+)
+def main(log_level: str) -> None:
+    """Encrypted messaging between actors, in one SQLite log that anyone can replay."""
+    readable = sys.stderr.isatty()
+    renderer = structlog.dev.ConsoleRenderer() if readable else structlog.processors.JSONRenderer()
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, log_level.upper())),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
+for _command in (simulate, replay, log, trace):
+    main.add_command(_command)
+
+
+def _failure(text: str, code: int) -> click.ClickException:
+    failure = click.ClickException(text)
+    vars(failure)["exit_code"] = code
+    return failure

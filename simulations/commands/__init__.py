@@ -1,0 +1,1 @@
+"""One file per command: reads options, calls the library, prints."""
