@@ -4,15 +4,15 @@ import asyncio
 from collections import deque
 
 import pykka
-import structlog
 
+from actors.logger import get_logger
 from actors.messages import Result
 from eventstore import Assignment, EventStoreError, Writer
 from eventstore.writer import Append
 
 BATCH_ROWS_MAX = 8192
 
-logger = structlog.get_logger("mostao.node")
+logger = get_logger()
 
 
 class Commits:

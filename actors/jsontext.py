@@ -33,6 +33,15 @@ def decode(data: bytes) -> Any:
         raise ValueError("the data is not valid JSON") from None
 
 
+def has_wide_integer(value: Any) -> bool:
+    """Whether a JSON value holds an integer that does not fit into 64 bits, which not every reader keeps exactly."""
+    if isinstance(value, dict):
+        return any(has_wide_integer(member) for member in value.values())
+    if isinstance(value, list):
+        return any(has_wide_integer(member) for member in value)
+    return isinstance(value, int) and not -(2**63) <= value < 2**63
+
+
 def _depth(data: bytes) -> int:
     depth = deepest = 0
     for token in _STRING_OR_BRACKET.findall(data):

@@ -8,12 +8,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pykka
-import structlog
 
 from actors.commits import Commits
 from actors.dataitem import DATA_BYTES_MAX, DataItem, ItemRefused, parse
 from actors.intake import Arrival, Intake
 from actors.jsontext import encode
+from actors.logger import get_logger
 from actors.messages import Result, message_tags
 from actors.process_actor import Dryrun, ProcessActor
 from actors.processes import MODULES, Registry
@@ -29,7 +29,7 @@ RECENT_MAX = 65_536
 """Results kept in memory for messages that are sent again. More than can be on their way to the disk, so that a message
 which the log does not hold yet is always found here."""
 
-logger = structlog.get_logger("mostao.node")
+logger = get_logger()
 
 
 class Overloaded(Exception):

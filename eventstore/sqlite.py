@@ -69,25 +69,23 @@ class SqliteLog:
             connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         except sqlite3.Error as error:
             raise LogUnusable(f"{path} cannot be opened ({error})") from None
+        log = cls(path, connection, lock)
         try:
             database = Database(connection)
-            if check_format(database, path) < FORMAT:
-                connection.execute("pragma journal_mode = wal")
-                migrate(database)
+            format_ = check_format(database, path)
+            if new and format_ and (events := log.head().sequence):
+                raise LogExists(f"{path} already holds a world ({events} events): choose another file, or remove it")
             connection.execute("pragma journal_mode = wal")
             connection.execute("pragma synchronous = full")
             connection.execute("pragma cache_size = -65536")
+            if format_ < FORMAT:
+                migrate(database)
         except sqlite3.Error as error:
             connection.close()
             raise LogUnusable(_unusable(path, error)) from None
         except BaseException:
             connection.close()
             raise
-        log = cls(path, connection, lock)
-        if new and log.head().sequence:
-            sequence = log.head().sequence
-            connection.close()
-            raise LogExists(f"{path} already holds a world ({sequence} events): choose another file, or remove it")
         return log
 
     @classmethod

@@ -8,6 +8,7 @@ import click
 import structlog
 
 from actors import ItemRefused, UnknownModule, WalletError
+from actors.logger import NAME as LOGGER
 from eventstore import EventStoreError, LogFault
 from simulations.commands.log import log
 from simulations.commands.replay import replay
@@ -48,16 +49,11 @@ def main(log_level: str) -> None:
     """Encrypted messaging between actors, in one SQLite log that anyone can replay."""
     readable = sys.stderr.isatty()
     renderer = structlog.dev.ConsoleRenderer() if readable else structlog.processors.JSONRenderer()
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            renderer,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, log_level.upper())),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(renderer))
+    logger = logging.getLogger(LOGGER)
+    logger.handlers = [handler]
+    logger.setLevel(log_level.upper())
 
 
 for _command in (simulate, replay, log, trace):

@@ -1,9 +1,9 @@
 """Virtual time: people act concurrently, the clock jumps, and what comes out depends on nothing but the plan.
 
-Everybody's code is plain ``async`` code that waits only here: for a message's result, for a query's, for a time
-to come. When all of them wait, what they asked for is sent to the node in the order in which it was asked; when the node has
-settled, the answers are given out in that order; when nobody asked anything, the clock jumps to the next point that
-somebody waits for. So the log's order comes from the plan alone, however fast the machine and its disk are.
+Everybody's code is plain ``async`` code that waits only here: for a message's result, for a query's, for a time to
+come. When all of them wait, what they asked for is sent to the node in the order in which it was asked; when the node
+has settled, the answers are given out in that order; when nobody asked anything, the clock jumps to the next point
+that somebody waits for. So the log's order comes from the plan alone, however fast the machine and its disk are.
 """
 
 import asyncio

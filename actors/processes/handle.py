@@ -6,7 +6,7 @@ import msgspec
 from immutables import Map
 
 from actors.ids import sent_id
-from actors.jsontext import decode, encode
+from actors.jsontext import decode, has_wide_integer
 from actors.messages import REPLY, Context, Effects, IncomingMessage, Refusal
 from actors.processes.base import Process, action, same_address, succeed
 from actors.processes.body import Body
@@ -210,9 +210,11 @@ class Handle(Process):
     @action(REPLY)
     def keep_refusal(self, message: IncomingMessage, context: Context) -> Effects:
         """A session answers a relayed message only to refuse it: kept where the owner looks, in the chat list."""
-        chat = self.state.chats.get(context.sender) if context.from_process else None
+        chat = self.state.chats.get(context.sender)
+        if chat is None or not context.from_process:
+            return Effects(None)
         answer = decode(message.data)
-        if chat is not None and type(answer) is dict and answer.get("status") == "error":
+        if type(answer) is dict and answer.get("status") == "error":
             self._keep_chat(
                 context.sender,
                 msgspec.structs.replace(chat, refusal=answer["message"], refused_message=answer.get("messageID")),
@@ -240,10 +242,8 @@ def _merged(kept: Map[str, Any], given: dict[str, Any]) -> Map[str, Any]:
     merged = kept.update(given)
     if len(merged) > FIELDS_MAX:
         raise Refusal(f"at most {FIELDS_MAX} fields are kept")
-    try:
-        encode(given)
-    except OverflowError:
-        raise Refusal("a number is too large to be kept") from None
+    if has_wide_integer(given):
+        raise Refusal("a whole number has to fit into 64 bits")
     return merged
 
 

@@ -1,0 +1,178 @@
+"""What holds for every process and every action."""
+
+import builtins
+import os
+import random
+import secrets
+import socket
+import time
+import uuid
+from typing import Any, NoReturn
+
+import pytest
+
+from actors.messages import REPLY, Context, Effects
+from actors.processes import MODULES, Process
+from actors.processes.base import action
+from actors.processes.history import History
+from actors.state_root import canonical_state
+from actors.world import Entry
+from tests.actors.processes.stage import ALICE, BOB, KEYS, Stage, refused
+
+ACTIONS = [(kind.module, name) for kind in MODULES.values() for name in kind.handlers if name != REPLY]
+MALFORMED = [b"", b"{", b"null", b"[]", b'"text"', b"\xff\xfe", b"[" * 100, b'{"a":' * 100 + b"1" + b"}" * 100]
+
+
+def processes(stage: Stage) -> dict[str, str]:
+    """A process of every module, with some history."""
+    a, _ = stage.register(ALICE, "alice"), stage.register(BOB, "bob")
+    session = stage.establish(ALICE, "alice", "bob")
+    stage.relay(ALICE, a, session, "RotateSessionKey", KEYS)
+    stage.relay(ALICE, a, session, "SendMessage", {"content": "x"})
+    return {"mostao.registry@1": stage.registry, "mostao.handle@1": a, "mostao.session@1": session}
+
+
+def do_everything(stage: Stage) -> None:
+    """Every action of every module, once at least, with success."""
+    pids = processes(stage)
+    registry, a, session = pids.values()
+    for action_, body in (
+        ("QueryHandle", {"handle": "alice"}),
+        ("GetHandles", {"owner": ALICE}),
+        ("Register", {"name": "alice.ao", "pid": a}),
+        ("QueryDomain", {"name": "alice.ao"}),
+        ("GetDomains", {"owner": ALICE}),
+        ("QuerySession", {"handleA": "alice", "handleB": "bob"}),
+        ("Renounce", {"name": "alice.ao"}),
+    ):
+        stage.send(ALICE, registry, action_, body)
+    for action_, body in (
+        ("ProfileUpdate", {"bio": "x"}),
+        ("GetProfile", ""),
+        ("SetEnv", {"a": 1}),
+        ("GetEnv", ""),
+        ("GetChatList", ""),
+        ("MarkAsViewed", {"sessionID": session}),
+        ("GetUnread", ""),
+        ("AddDelegate", {"address": BOB, "expires": 9_000_000_000}),
+        ("GetDelegates", ""),
+        ("RemoveDelegate", {"address": BOB}),
+        ("AddContact", {"handle": "bob"}),
+        ("GetContacts", ""),
+        ("RemoveContact", {"handle": "bob"}),
+    ):
+        stage.send(ALICE, a, action_, body)
+    for action_ in ("GetCurrentKeys", "GetCurrentKey", "QueryMessage"):
+        stage.send(ALICE, session, action_)
+    stage.send(ALICE, session, "GetKeyByGeneration", {"generation": 1})
+
+
+def test_no_handler_touches_a_clock_randomness_a_file_or_a_socket(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def impure(*_: Any, **__: Any) -> NoReturn:
+        raise AssertionError("a process reached out of its box")
+
+    with monkeypatch.context() as patch:
+        for place, names in (
+            (time, ("time", "time_ns", "monotonic", "perf_counter", "sleep")),
+            (random, ("random", "randint", "choice", "Random", "SystemRandom")),
+            (os, ("urandom", "open", "getpid", "stat", "listdir", "getenv")),
+            (secrets, ("token_bytes", "randbelow")),
+            (uuid, ("uuid1", "uuid4")),
+            (socket, ("socket", "create_connection")),
+            (builtins, ("open", "input", "print", "id")),
+        ):
+            for attribute in names:
+                patch.setattr(place, attribute, impure)
+        do_everything(stage)
+    done = {
+        (stage.world.entries[event.process].module, event.message.action)
+        for event in stage.events
+        if event.slot and event.error is None
+    }
+    assert done == set(ACTIONS)
+
+
+@pytest.mark.parametrize(("module", "name"), ACTIONS)
+@pytest.mark.parametrize("data", MALFORMED)
+def test_every_action_answers_a_malformed_body_once_in_json_and_goes_on(
+    stage: Stage, module: str, name: str, data: bytes
+) -> None:
+    process = processes(stage)[module]
+    before = len(stage.events)
+    stage.send(ALICE, process, name, data)  # the stage checks that the answer is JSON
+    assert len(stage.events) == before + 1
+    assert " in the handler of " not in (stage.events[-1].error or "")
+    assert stage.query(stage.registry, "QueryHandle", {"handle": "alice"})["registered"]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_an_unknown_action_is_answered_with_those_that_are_known(stage: Stage, module: str) -> None:
+    process = processes(stage)[module]
+    assert refused(stage.send(ALICE, process, "Dance", ""), f"{module} knows no action 'Dance'; it knows ")
+    assert refused(stage.send(ALICE, process, "", ""), "no Action tag")
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_reply_from_outside_is_never_answered(stage: Stage, module: str) -> None:
+    process = processes(stage)[module]
+    before, root = len(stage.events), stage.world.state_root()
+    for body in ({"status": "error", "message": "x"}, "not json", ""):
+        with pytest.raises(AssertionError):
+            stage.send(ALICE, process, REPLY, body)  # there is no output
+    assert len(stage.events) == before + 3
+    assert stage.world.state_root() == root
+
+
+class Clumsy(Process):
+    module = "clumsy@1"
+
+    def __init__(self, data: bytes, context: Context) -> None:
+        self.state = processes_state(0)
+
+    @action("Stumble")
+    def stumble(self, message: Any, context: Context) -> Effects:
+        self.state = processes_state(1)
+        raise ZeroDivisionError
+
+    @action("Mumble")
+    def mumble(self, message: Any, context: Context) -> Effects:
+        self.state = processes_state(1)
+        return Effects({"not": object()})
+
+
+def processes_state(number: int) -> Any:
+    import msgspec
+
+    return msgspec.defstruct("State", [("number", int)], frozen=True)(number)
+
+
+@pytest.mark.parametrize("name", ["Stumble", "Mumble"])
+def test_a_handler_that_raises_changes_nothing_and_its_error_is_the_result(stage: Stage, name: str) -> None:
+    context = Context("p", ALICE, ALICE, False, "m", 0, 0)
+    clumsy = Clumsy(b"", context)
+    stage.world.entries[stage.registry] = Entry("clumsy@1", ALICE, clumsy)
+    assert refused(stage.send(ALICE, stage.registry, name), f"in the handler of '{name}'")
+    assert clumsy.state.number == 0
+
+
+def test_an_older_version_of_a_history_never_changes() -> None:
+    empty: History[int] = History()
+    one = empty.append(1)
+    two, other_two = one.append(2), one.append(3)
+    assert (list(empty), list(one), list(two), list(other_two)) == ([], [1], [1, 2], [1, 3])
+    assert list(two.append(4)) == [1, 2, 4]
+    assert two[-1] == two[1] == 2
+    with pytest.raises(IndexError):
+        one[1]
+
+
+def test_a_dryrun_changes_nothing_and_what_follows_is_as_if_it_had_not_been(stage: Stage) -> None:
+    pids = processes(stage)
+    session, a = pids["mostao.session@1"], pids["mostao.handle@1"]
+    before = canonical_state(stage.world.entries[session].process.state)
+    assert stage.query(session, "SendMessage", {"content": "never"}, sender=a) == {"status": "success", "id": 2}
+    assert canonical_state(stage.world.entries[session].process.state) == before
+    stage.relay(ALICE, a, session, "SendMessage", {"content": "second"})
+    assert [row["content"] for row in stage.query(session, "QueryMessage")] == ["second", "x"]

@@ -1,0 +1,209 @@
+"""The command line as a person meets it: what it prints, and what it answers to what makes no sense."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlite_utils
+from click.testing import CliRunner, Result
+
+from eventstore import SqliteLog
+from simulations.cli import main
+
+
+def mostao(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="module")
+def town(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    """A small town's log, and what the run printed."""
+    path = tmp_path_factory.mktemp("town") / "town.db"
+    run = mostao("simulate", "--users", 6, "--messages", 30, "--seed", 7, "--log", path, "--json")
+    assert run.exit_code == 0, run.output
+    return path, json.loads(run.output)
+
+
+def test_simulate_prints_one_object_with_the_figures(town: tuple[Path, dict[str, Any]]) -> None:
+    path, figures = town
+    assert figures.keys() >= {
+        *("users", "handles", "sessions", "generations", "messages_sent", "messages_read", "hostile_attempts"),
+        *("hostile_refused", "events", "elapsed_s", "events_per_s", "log", "log_head", "state_root"),
+    }
+    assert figures["log"] == str(path)
+    assert (figures["users"], figures["messages_sent"], figures["messages_read"]) == (6, 30, 30)
+    assert len(bytes.fromhex(figures["log_head"])) == len(bytes.fromhex(figures["state_root"])) == 32
+
+
+def test_simulate_without_a_path_takes_the_first_free_one_and_reports(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("town.db", "town-2.db"):
+        run = mostao("simulate", "--users", 3, "--messages", 5)
+        assert run.exit_code == 0, run.output
+        assert f"mostao replay {name}" in run.output
+        assert "5 sent, 5 decrypted by their receivers as written" in run.output
+        assert (tmp_path / name).exists()
+
+
+def test_replay_prints_the_same_head_and_root_as_the_run(town: tuple[Path, dict[str, Any]]) -> None:
+    path, figures = town
+    replayed = json.loads(mostao("replay", path, "--json").output)
+    assert {name: replayed[name] for name in ("events", "log_head", "state_root")} == {
+        name: figures[name] for name in ("events", "log_head", "state_root")
+    }
+    text = mostao("replay", path).output
+    assert figures["state_root"] in text
+    assert figures["log_head"] in text
+
+
+def test_replay_stops_at_a_sequence(town: tuple[Path, dict[str, Any]]) -> None:
+    path, figures = town
+    heads = {json.loads(mostao("replay", path, "--at", at, "--json").output)["log_head"] for at in (1, 2, 20)}
+    assert len(heads) == 3
+    at_the_end = json.loads(mostao("replay", path, "--at", figures["events"], "--json").output)
+    assert at_the_end["state_root"] == figures["state_root"]
+    assert json.loads(mostao("replay", path, "--at", 0, "--json").output)["events"] == 0
+
+
+def test_replay_prints_a_processs_state(town: tuple[Path, dict[str, Any]]) -> None:
+    path, _ = town
+    state = json.loads(mostao("replay", path, "--process", "@ADA").output)
+    assert state["name"] == "ada"
+    reader = SqliteLog.open_to_read(path)
+    registry = next(reader.read()).process
+    reader.close()
+    assert len(json.loads(mostao("replay", path, "--process", registry).output)["handles"]["names"]) == 6
+
+
+def test_log_lists_and_filters(town: tuple[Path, dict[str, Any]]) -> None:
+    path, figures = town
+    assert len(mostao("log", path).output.splitlines()) == figures["events"]
+    rows = [json.loads(line) for line in mostao("log", path, "--json", "--process", "@ada").output.splitlines()]
+    assert {row["process"] for row in rows} == {rows[0]["process"]}
+    assert [row["slot"] for row in rows] == list(range(len(rows)))
+    sent = mostao("log", path, "--action", "SendMessage", "--sender", "@ben").output
+    assert sent
+    assert all("@ben → session:" in line for line in sent.splitlines())
+    assert len(mostao("log", path, "--from", 5, "--to", 9).output.splitlines()) == 5
+    late = mostao("log", path, "--from", "2026-01-01T00:15:00", "--to", "2026-01-01T00:20:00Z").output.splitlines()
+    assert late
+    assert all("T00:1" in line or "T00:20:00.000" in line for line in late)
+    assert all("refused: " in line for line in mostao("log", path, "--refused").output.splitlines())
+    assert mostao("log", path, "--action", "Nothing").output == ""
+
+
+def test_trace_shows_what_a_message_caused(town: tuple[Path, dict[str, Any]]) -> None:
+    path, _ = town
+    reader = SqliteLog.open_to_read(path)
+    sent = next(event for event in reader.read() if event.message.action == "SendMessage" and event.message.parent)
+    relay = next(reader.read(after=sent.message.parent - 1))
+    reader.close()
+    for name in (relay.message.id, relay.sequence):
+        lines = mostao("trace", path, name).output
+        places = [lines.index(action) for action in ("RelayMessage", "SendMessage", "Notify")]
+        assert places == sorted(places)
+        assert relay.message.id in lines
+
+
+MISUSE = [
+    (("simulate", "--users", "1"), "'--users'"),
+    (("simulate", "--users", "many"), "'--users'"),
+    (("simulate", "--messages", "-1"), "'--messages'"),
+    (("simulate", "--seed", "x"), "'--seed'"),
+    (("simulate", "--log", "{town}"), "already holds a world"),
+    (("simulate", "--log", "/nowhere/town.db"), "/nowhere is not a folder"),
+    (("simulate", "--log", "{folder}"), "is a folder"),
+    (("simulate", "--log", "{text}"), "not a mostao log"),
+    (("dance",), "No such command"),
+    (("replay",), "Missing argument"),
+    (("replay", "missing.db"), "there is no log at"),
+    (("replay", "{folder}"), "is a folder"),
+    (("replay", "{text}"), "not a mostao log"),
+    (("replay", "{cats}"), "not a mostao log"),
+    (("replay", "{newer}"), "use a newer mostao"),
+    (("replay", "{empty}"), "is empty"),
+    (("replay", "{town}", "--at", "1000000"), "the log ends at sequence"),
+    (("replay", "{town}", "--at", "-1"), "'--at'"),
+    (("replay", "{town}", "--process", "@nobody"), "no handle '@nobody'"),
+    (("replay", "{town}", "--process", "nobody"), "a handle is written @name"),
+    (("log", "missing.db"), "there is no log at"),
+    (("log", "{town}", "--process", "@nobody"), "no handle '@nobody'"),
+    (("log", "{town}", "--from", "yesterday"), "neither a sequence nor a time"),
+    (("trace", "{town}", "A" * 43), "has no message"),
+    (("trace", "{town}", "99999999"), "has no message"),
+    (("trace", "missing.db", "1"), "there is no log at"),
+]
+
+
+@pytest.fixture(scope="module")
+def files(town: tuple[Path, dict[str, Any]], tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Files that are not what a command wants."""
+    folder = tmp_path_factory.mktemp("files")
+    (folder / "text").write_text("just text, and long enough to be no empty database" * 20)
+    (folder / "empty").touch()
+    sqlite_utils.Database(folder / "cats.db")["cats"].insert({"name": "Tom"})
+    SqliteLog.open(folder / "newer.db").close()
+    sqlite_utils.Database(folder / "newer.db").execute("pragma user_version = 99")
+    names = {"text": "text", "empty": "empty", "cats": "cats.db", "newer": "newer.db", "folder": ""}
+    return {"town": str(town[0])} | {name: str(folder / file) for name, file in names.items()}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"), MISUSE, ids=lambda value: " ".join(value) if type(value) is tuple else ""
+)
+def test_misuse_is_answered_with_a_sentence_and_exit_code_2_and_changes_nothing(
+    files: dict[str, str], arguments: tuple[str, ...], sentence: str
+) -> None:
+    before = {name: Path(file).read_bytes() for name, file in files.items() if Path(file).is_file()}
+    run = mostao(*(argument.format(**files) for argument in arguments))
+    assert run.exit_code == 2, run.output
+    assert sentence in run.output
+    assert "Traceback" not in run.output
+    assert isinstance(run.exception, SystemExit)
+    assert before == {name: Path(file).read_bytes() for name, file in files.items() if Path(file).is_file()}
+
+
+def test_a_log_that_was_changed_is_a_finding_with_exit_code_1(
+    town: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    changed = tmp_path / "changed.db"
+    changed.write_bytes(town[0].read_bytes())
+    database = sqlite_utils.Database(changed)
+    database.execute("update assignments set sender = 'mallory' where sequence = 9")
+    database.conn.commit()
+    for command in (("replay", changed), ("replay", changed, "--json"), ("log", changed, "--process", "@ada")):
+        run = mostao(*command)
+        assert (run.exit_code, "sequence 9" in run.output) == (1, True), run.output
+
+
+def test_a_simulation_that_cannot_have_its_log_says_who_has_it(tmp_path: Path) -> None:
+    path = tmp_path / "town.db"
+    log = SqliteLog.open(path)
+    run = mostao("simulate", "--log", path)
+    log.close()
+    assert run.exit_code == 2
+    assert f"is being written by process {os.getpid()}" in run.output
+
+
+def test_a_folder_that_cannot_be_written_is_named() -> None:
+    run = mostao("simulate", "--log", "/proc/town.db")
+    assert run.exit_code == 2
+    assert "/proc cannot be written" in run.output
+
+
+def test_the_installed_command_runs_and_its_reader_may_go_away(town: tuple[Path, dict[str, Any]]) -> None:
+    command = Path(sys.executable).with_name("mostao")
+    listing = subprocess.Popen([command, "log", town[0]], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert listing.stdout is not None
+    assert listing.stderr is not None
+    listing.stdout.readline()
+    listing.stdout.close()
+    assert b"Traceback" not in listing.stderr.read()
+    listing.wait()
+    assert b"mostao, version" in subprocess.run([command, "--version"], capture_output=True, check=True).stdout
