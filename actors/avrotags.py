@@ -18,7 +18,6 @@ def encode_tags(tags: list[tuple[str, str]]) -> bytes:
 
     Raises:
         TagsMalformed: there are too many, or one is empty or too long.
-
     """
     _check(tags)
     if not tags:
@@ -39,7 +38,6 @@ def decode_tags(block: bytes, count: int) -> list[tuple[str, str]]:
 
     Raises:
         TagsMalformed: the block is cut off, too long, not UTF-8, or holds another number of tags.
-
     """
     if len(block) > BLOCK_BYTES_MAX:
         raise TagsMalformed(f"the tags take {len(block):,} bytes; at most {BLOCK_BYTES_MAX:,} are allowed")

@@ -21,7 +21,6 @@ class Commits:
     Attributes:
         durable: sequence up to which the log is durable.
         failed: why the writer gave up; None as long as it works.
-
     """
 
     def __init__(self, writer: pykka.ActorRef[Writer], position: int) -> None:
@@ -54,7 +53,6 @@ class Commits:
 
         Raises:
             EventStoreError: it never will be.
-
         """
         if self.failed is not None:
             raise self.failed

@@ -65,7 +65,6 @@ class DataItem(NamedTuple):
 
         Raises:
             ItemRefused: the item is not what its key signed.
-
         """
         try:
             crypto_sign_open(self.signature + self.signed, self.public_key)
@@ -78,7 +77,6 @@ def parse(raw: bytes, *, data_bytes_max: int = DATA_BYTES_MAX) -> DataItem:
 
     Raises:
         ItemRefused: it is truncated, malformed, oversized or signed in a way that is not supported.
-
     """
     if not raw:
         raise ItemRefused("the item is empty")
@@ -126,7 +124,6 @@ def unsigned(
 
     Raises:
         ValueError: a part is longer than the format allows.
-
     """
     if len(target) not in (0, TARGET_BYTES) or len(anchor) not in (0, ANCHOR_BYTES):
         raise ValueError("a target or an anchor is 32 bytes, or none")

@@ -14,7 +14,6 @@ def sent_id(parent: str, place: int) -> str:
     Args:
         parent: id of the message that was evaluated.
         place: which one of its messages, the reply included, from 0.
-
     """
     return _derive(f"mostao.message {parent} {place}")
 

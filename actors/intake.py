@@ -30,7 +30,6 @@ class Intake:
         recall: results of those of the given message ids that the log holds. Called in the pool.
         admit: called on the event loop for every item that is genuine, in order of arrival, with its result if the
             log knows it already.
-
     """
 
     def __init__(

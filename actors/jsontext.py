@@ -5,8 +5,8 @@ from typing import Any
 
 import msgspec
 
-DEPTH_MAX = 64
-"""Arrays and objects within one another. A fixed bound: where the parser's own lies depends on the call stack."""
+DEPTH_MAX = 512
+"""Arrays and objects within one another. A bound of our own: where the parser's lies depends on the call stack."""
 
 _encode = msgspec.json.encode
 _decode = msgspec.json.Decoder().decode
@@ -23,23 +23,36 @@ def decode(data: bytes) -> Any:
 
     Raises:
         ValueError: it is not JSON, or nested deeper than ``DEPTH_MAX``.
-
     """
-    if data.count(b"[") + data.count(b"{") > DEPTH_MAX and _depth(data) > DEPTH_MAX:
-        raise ValueError(f"the data is JSON nested deeper than {DEPTH_MAX}")
+    check_depth(data)
     try:
         return _decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         raise ValueError("the data is not valid JSON") from None
 
 
+def check_depth(data: bytes) -> None:
+    """Look at how deep a text nests before a parser does.
+
+    Raises:
+        ValueError: deeper than ``DEPTH_MAX``.
+    """
+    if data.count(b"[") + data.count(b"{") > DEPTH_MAX and _depth(data) > DEPTH_MAX:
+        raise ValueError(f"the data is JSON nested deeper than {DEPTH_MAX}")
+
+
 def has_wide_integer(value: Any) -> bool:
     """Whether a JSON value holds an integer that does not fit into 64 bits, which not every reader keeps exactly."""
-    if isinstance(value, dict):
-        return any(has_wide_integer(member) for member in value.values())
-    if isinstance(value, list):
-        return any(has_wide_integer(member) for member in value)
-    return isinstance(value, int) and not -(2**63) <= value < 2**63
+    unseen = [value]
+    while unseen:
+        member = unseen.pop()
+        if isinstance(member, dict):
+            unseen.extend(member.values())
+        elif isinstance(member, list):
+            unseen.extend(member)
+        elif isinstance(member, int) and not -(2**63) <= member < 2**63:
+            return True
+    return False
 
 
 def _depth(data: bytes) -> int:

@@ -43,7 +43,6 @@ class AsyncioFuture(pykka.Future[T]):
         Raises:
             pykka.Timeout: it did not come within ``timeout`` seconds.
             RuntimeError: it has not come, and this is the event loop's thread, which has to make it: ``await`` it.
-
         """
         if self._get_hook is not None:
             return super().get(timeout=timeout)

@@ -60,11 +60,6 @@ class Context(msgspec.Struct, frozen=True, gc=False):
     """The assignment's, in ms."""
     slot: int
 
-    @property
-    def seconds(self) -> float:
-        """The timestamp as bodies and replies show it: seconds, ms as decimals."""
-        return self.timestamp / 1000
-
 
 class Outgoing(msgspec.Struct, frozen=True, gc=False):
     """A message that a process sends: to another process, or as a reply to whoever asked."""

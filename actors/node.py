@@ -48,7 +48,6 @@ class Node:
 
     Attributes:
         registry: process id of the log's first process, the registry.
-
     """
 
     def __init__(
@@ -104,7 +103,6 @@ class Node:
             EventStoreError: the log cannot be opened, or contradicts itself.
             WalletError: the key file cannot be read or written.
             UnknownModule: the log needs a module that this version does not have.
-
         """
         log = SqliteLog.open(path, new=new)
         try:
@@ -142,7 +140,6 @@ class Node:
             Overloaded: too many messages wait. Nothing is in the log.
             LogFailed: the disk refused. The message may come to nothing.
             NodeClosed: the node was closed.
-
         """
         self._check_open()
         if self._in_flight >= IN_FLIGHT_MAX:
@@ -173,7 +170,6 @@ class Node:
         Raises:
             ItemRefused: there is no such process, or the data is too large.
             NodeClosed: the node was closed.
-
         """
         self._check_open()
         raw = data.encode() if isinstance(data, str) else data

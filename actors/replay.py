@@ -19,7 +19,6 @@ class Replayed:
         log_head: the log chain there, in hex.
         unsent: number of messages that the log does not hold yet: its node was killed before it sent them, and sends
             them when it opens the log again.
-
     """
 
     def __init__(self, world: World, replayed: Replay) -> None:
@@ -59,7 +58,6 @@ def replay(path: str | Path, *, at: int | None = None, progress: Callable[[int],
     Raises:
         EventStoreError: there is no log, or it contradicts itself (``LogFault``).
         UnknownModule: it needs a module that this version does not have.
-
     """
     log = SqliteLog.open_to_read(path)
     try:

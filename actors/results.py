@@ -20,7 +20,6 @@ def result_of(
         output: its answer; goes first, as a message, where a wallet waits for it.
         error: why it was refused.
         sequence: its place in the log, 0 for none.
-
     """
     messages, spawns = [], []
     if output is not None and message.parent is None:

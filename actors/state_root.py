@@ -31,7 +31,6 @@ def state_root(processes: Iterable[tuple[str, str, str, Any]]) -> bytes:
 
     Args:
         processes: id, module, owner and state (None for one that never started) of each.
-
     """
     root = sha256()
     for process, module, owner, state in sorted(processes, key=lambda entry: entry[0]):

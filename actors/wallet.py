@@ -57,7 +57,6 @@ class Wallet:
 
         Raises:
             ValueError: the target is no id, or a part is longer than the format allows.
-
         """
         signed, rest = unsigned(
             public_key=self.public_key,
@@ -73,7 +72,6 @@ class Wallet:
 
         Raises:
             WalletError: the file exists, or cannot be written.
-
         """
         key = {"kty": "OKP", "crv": "Ed25519", "x": _base64(self.public_key), "d": _base64(bytes(self._key))}
         try:
@@ -92,7 +90,6 @@ class Wallet:
 
         Raises:
             WalletError: it is missing, unreadable, or no Ed25519 key.
-
         """
         try:
             key = msgspec.json.decode(Path(path).read_bytes(), type=dict[str, str])

@@ -57,7 +57,6 @@ class World:
 
         Raises:
             UnknownModule: it spawns a process of a module that is not there.
-
         """
         message = assignment.message
         if assignment.slot == 0:

@@ -20,7 +20,6 @@ class WriterLock:
         Raises:
             LogInUse: another writer holds it; the message names that process.
             LogUnusable: the folder cannot be written.
-
         """
         self._path = log.with_name(log.name + ".lock")
         try:

@@ -24,7 +24,6 @@ class EventLog(Protocol):
         Raises:
             PositionConflict: the log does not end there.
             LogFailed: the medium refused; nothing of the batch was written.
-
         """
 
     def read(self, *, after: int = 0, until: int | None = None) -> Iterator[Assignment]:

@@ -60,9 +60,11 @@ class Assignment(msgspec.Struct, gc=False):
 _encode = msgspec.msgpack.Encoder().encode
 
 
-def canonical_bytes(sequence: int, slot: int, timestamp: int, process_chain: bytes, message: Message) -> bytes:
+def canonical_bytes(
+    sequence: int, slot: int, timestamp: int, process_chain: bytes, log_chain_before: bytes, message: Message
+) -> bytes:
     """The one encoding of an assignment (MessagePack arrays, fields in declared order) over which it is hashed."""
-    return _encode((sequence, slot, timestamp, process_chain, message))
+    return _encode((sequence, slot, timestamp, process_chain, log_chain_before, message))
 
 
 def encode_id(digest: bytes) -> str:
@@ -75,7 +77,6 @@ def decode_id(text: str) -> bytes:
 
     Raises:
         ValueError: ``text`` is not 43 characters of base64url, or not the canonical spelling of its bytes.
-
     """
     if len(text) == ID_LENGTH and _BASE64URL.fullmatch(text):
         digest = urlsafe_b64decode(text + "=")

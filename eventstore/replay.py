@@ -31,7 +31,6 @@ class Replay:
         sequencer: stands at the end of what was followed.
         unsent: messages that an evaluation sent and the log does not hold (yet), by the parent's sequence: empty for
             a log that was closed in peace, the cut-off tail of one whose node was killed.
-
     """
 
     def __init__(self, evaluate: Callable[[Assignment], Evaluation]) -> None:
@@ -44,14 +43,15 @@ class Replay:
 
         Raises:
             LogFault: the first one that cannot be what a node wrote.
-
         """
+        accept, accept_sender, evaluate = self.sequencer.accept, self._accept_sender, self._evaluate
         for assignment in assignments:
-            self.sequencer.accept(assignment)
-            self._accept_sender(assignment)
-            evaluation = self._evaluate(assignment)
-            if evaluation.outbox:
-                self.unsent[assignment.sequence] = list(evaluation.outbox)
+            accept(assignment)
+            accept_sender(assignment)
+            evaluation = evaluate(assignment)
+            outbox = evaluation.outbox
+            if outbox:
+                self.unsent[assignment.sequence] = list(outbox)
             if evaluation.output != assignment.output:
                 raise _fault(assignment, "output", evaluation.output, assignment.output)
             if evaluation.error != assignment.error:

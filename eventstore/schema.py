@@ -70,7 +70,6 @@ def check_format(database: Database, path: Path) -> int:
 
     Raises:
         LogUnusable: it is another application's database, or of a newer format.
-
     """
     [application_id] = database.execute("pragma application_id").fetchone()
     [format_] = database.execute("pragma user_version").fetchone()

@@ -22,9 +22,10 @@ class ProcessHead(msgspec.Struct, gc=False):
 class Sequencer:
     """Gives each message its sequence, slot, timestamp and place in the two hash chains.
 
-    Log chain: ``chain(n) = SHA-256(chain(n-1) ‖ SHA-256(canonical bytes of assignment n))``, from 32 zero bytes.
-    Process chain, as AO's scheduler keeps it: ``chain(n) = SHA-256(id of assignment n-1 ‖ chain(n-1))``, from
-    ``SHA-256(process id)``, an assignment's id being the hash of its canonical bytes.
+    Log chain: ``chain(n) = SHA-256(canonical bytes of assignment n)``, which hold ``chain(n-1)``, from 32 zero bytes.
+    It names an assignment with everything before it, and so is the assignment's id.
+    Process chain, as AO's scheduler keeps it: ``chain(n) = SHA-256(id of assignment n-1 ‖ chain(n-1))`` within the
+    process, from ``SHA-256(process id)``.
     """
 
     def __init__(self) -> None:
@@ -45,7 +46,6 @@ class Sequencer:
 
         Raises:
             LogFault: its sequence, slot, timestamp or one of its chains is not what the log so far demands.
-
         """
         if assignment.sequence != self.sequence + 1:
             raise _fault(assignment, "sequence", self.sequence + 1, assignment.sequence)
@@ -71,9 +71,8 @@ class Sequencer:
         sequence = self.sequence = self.sequence + 1
         slot = head.slot = head.slot + 1
         head.chain = chain
-        canonical = canonical_bytes(sequence, slot, self.timestamp, chain, message)
-        assignment_id = head.assignment_id = sha256(canonical).digest()
-        self.log_chain = sha256(self.log_chain + assignment_id).digest()
+        canonical = canonical_bytes(sequence, slot, self.timestamp, chain, self.log_chain, message)
+        self.log_chain = head.assignment_id = sha256(canonical).digest()
         return head
 
 

@@ -48,7 +48,6 @@ class SqliteLog:
             LogInUse: another writer has it.
             LogUnusable: the file is no log, of a newer format, or its folder cannot be written.
             LogExists: ``new``, and the log is not empty.
-
         """
         path = Path(path).resolve()
         if not path.parent.is_dir():
@@ -95,7 +94,6 @@ class SqliteLog:
         Raises:
             LogMissing: there is no such file.
             LogUnusable: it is no log, of a newer format, or cannot be read.
-
         """
         path = Path(path).resolve()
         if not path.exists():
@@ -186,8 +184,7 @@ class SqliteLog:
         try:
             cursor = self._connection.execute(f"select {_SELECT} from assignments {where}", arguments)
             while rows := cursor.fetchmany(_READ_ROWS):
-                for row in rows:
-                    yield _assignment(row)
+                yield from map(_assignment, rows)
         except sqlite3.DatabaseError as error:
             raise LogUnusable(_unusable(self.path, error)) from None
 

@@ -52,7 +52,6 @@ def plan_town(*, users: int, messages: int, seed: int, attacks: tuple[str, ...])
         messages: number of messages that they send one another in all.
         seed: the same seed draws the same day.
         attacks: kinds of hostile attempts, tried in turn.
-
     """
     random = Random(seed)
     friendships = _friendships(users, random)

@@ -35,7 +35,6 @@ def open_session_key(sealed: str, private_key: PrivateKey) -> bytes:
 
     Raises:
         CannotOpen: it was sealed to somebody else, or changed.
-
     """
     try:
         return SealedBox(private_key).decrypt(b64decode(sealed, validate=True))
@@ -53,7 +52,6 @@ def decrypt(content: str, session_key: bytes) -> str:
 
     Raises:
         CannotOpen: it was encrypted under another key, or changed.
-
     """
     try:
         return SecretBox(session_key).decrypt(b64decode(content, validate=True)).decode()
@@ -71,7 +69,6 @@ def public_key_of(text: str) -> PublicKey:
 
     Raises:
         CannotOpen: it is none.
-
     """
     try:
         return PublicKey(b64decode(text, validate=True))

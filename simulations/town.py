@@ -62,7 +62,6 @@ class Town:
 
         Raises:
             Finding: somebody read something other than what was sent, or a third party opened something.
-
         """
         door = self._door
         await door.run([self._live(number, life) for number, life in enumerate(self._lives)])

@@ -74,7 +74,6 @@ class User:
         key: opens what is sealed to them.
         pid: their handle process, once registered.
         chats: their conversations, by the other's handle process.
-
     """
 
     def __init__(self, handle: str, *, entropy: Entropy = os.urandom) -> None:
@@ -96,7 +95,6 @@ class User:
 
         Raises:
             UserError: the name is taken.
-
         """
         answer = await self.ask(door, door.registry, "Register", {"handle": self.handle, "pubkey": self.pubkey})
         self.pid = answer["pid"]
@@ -118,7 +116,6 @@ class User:
 
         Raises:
             UserError: nobody goes by that name.
-
         """
         other = await self.look_up(door, with_handle)
         if other is None:
@@ -153,7 +150,6 @@ class User:
 
         Raises:
             UserError: nobody goes by that name.
-
         """
         chat = await self.establish_session(door, with_handle=from_handle)
         return [message for message in await chat.read() if message.sender == chat.other.pid]
@@ -168,7 +164,6 @@ class User:
 
         Raises:
             UserError: it was refused.
-
         """
         return _answer(await door.send(self.item(target, action, body)))
 
@@ -177,7 +172,6 @@ class User:
 
         Raises:
             UserError: it was refused.
-
         """
         data = "" if body is None else encode(body)
         return _answer(await door.dryrun(target, action=action, data=data, sender=self.wallet.address))
@@ -190,7 +184,6 @@ class Chat:
         session: the session's process id.
         other: the other person.
         keys: session key of each generation that this person could open.
-
     """
 
     def __init__(self, user: User, door: Door, session: str, other: Person) -> None:
@@ -212,7 +205,6 @@ class Chat:
 
         Returns:
             Its generation.
-
         """
         user = self._user
         session_key = user.entropy(32)
@@ -236,7 +228,6 @@ class Chat:
 
         Raises:
             UserError: there is no key yet, or the handle refused.
-
         """
         if not self.keys:
             await self.fetch_keys()

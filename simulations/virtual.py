@@ -27,7 +27,6 @@ class VirtualClock:
 
     Attributes:
         now_ms: milliseconds since the epoch.
-
     """
 
     def __init__(self, now_ms: int) -> None:
@@ -78,7 +77,6 @@ class VirtualTime:
 
         Raises:
             Exception: the first that one of them raised; the others are cancelled.
-
         """
         tasks = [asyncio.ensure_future(life) for life in lives]
         self._living = len(tasks)

@@ -1,22 +1,38 @@
 """What a process is."""
 
 from collections.abc import Callable
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import msgspec
 
 from actors.messages import REPLY, Context, Effects, IncomingMessage, Refusal
+from actors.processes.body import NoBody, parser
 
-Handler = Callable[[Any, IncomingMessage, Context], Effects]
-H = TypeVar("H", bound=Handler)
+Method = Callable[[Any, Any, Context], Effects]
+M = TypeVar("M", bound=Method)
 
 
-def action(*names: str) -> Callable[[H], H]:
-    """Mark a method as the handler of the actions of these names."""
+class Handler(NamedTuple):
+    """What a process does for an action."""
 
-    def mark(handler: H) -> H:
-        handler.__dict__["actions"] = names
-        return handler
+    method: Method
+    parse: Callable[[bytes], Any]
+    """Reads the message's data, or refuses it."""
+
+
+def action(*names: str, body: type = NoBody, optional: bool = False) -> Callable[[M], M]:
+    """Mark a method as what is done for the actions of these names.
+
+    Args:
+        names: the actions.
+        body: what the message's data has to be.
+        optional: the data may also be left out.
+    """
+
+    def mark(method: M) -> M:
+        handler = Handler(method, parser(body, optional=optional))
+        method.__dict__["handlers"] = dict.fromkeys(names, handler)
+        return method
 
     return mark
 
@@ -24,8 +40,8 @@ def action(*names: str) -> Callable[[H], H]:
 class Process:
     """A deterministic state machine with one method per action.
 
-    A handler takes the message and its context and returns effects. It changes state only by putting a new value into
-    ``self.state``: states are immutable all the way down, so when a handler raises, the state before is simply put
+    A method takes the message's body and its context and returns effects. It changes state only by putting a new value
+    into ``self.state``: states are immutable all the way down, so when a method raises, the state before is simply put
     back, a dryrun needs no copy, and a state that was handed out never changes.
     """
 
@@ -37,14 +53,15 @@ class Process:
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        cls.handlers = {name: handler for handler in vars(cls).values() for name in getattr(handler, "actions", ())}
+        cls.handlers = {}
+        for method in list(vars(cls).values()):
+            cls.handlers |= getattr(method, "handlers", {})
 
     def __init__(self, data: bytes, context: Context) -> None:
         """Start from the data of the spawning message.
 
         Raises:
             Refusal: the data is not what the module starts from.
-
         """
         raise NotImplementedError
 
@@ -53,12 +70,11 @@ class Process:
 
         Raises:
             Refusal: it cannot be done.
-
         """
         handler = self.handlers.get(message.action)
         if handler is None:
             raise Refusal(self._unknown(message.action))
-        return handler(self, message, context)
+        return handler.method(self, handler.parse(message.data), context)
 
     def _unknown(self, name: str) -> str:
         if not name:

@@ -1,79 +1,91 @@
-"""A message's JSON body, and what may be asked of its fields."""
+"""A message's JSON body: declared as a type, read in one go, and refused by the name of the field that is wrong."""
 
-from collections.abc import Collection
-from typing import Any
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar, get_args
 
-from actors import jsontext
+import msgspec
+from msgspec import Meta
+
+from actors.jsontext import DEPTH_MAX, check_depth, decode
 from actors.messages import Refusal
 
-
-class Body:
-    """The JSON object in a message's data. Each reader refuses, by the field's name, what is absent or of a wrong type.
-
-    The texts are our own and not a library's: they become part of states and logs, which have to come out the same
-    with every version of every library.
-    """
-
-    def __init__(self, data: bytes) -> None:
-        """Raises:
-        Refusal: the data is not a JSON object.
-        """
-        try:
-            value = jsontext.decode(data)
-        except ValueError as error:
-            raise Refusal(str(error)) from None
-        if type(value) is not dict:
-            raise Refusal("the data has to be a JSON object")
-        self.fields: dict[str, Any] = value
-
-    def has(self, name: str) -> bool:
-        """Whether the field is there and not null."""
-        return self.fields.get(name) is not None
-
-    def text(self, name: str) -> str:
-        """A text that is not empty."""
-        value = self.fields.get(name)
-        if type(value) is str and value:
-            return value
-        if value is None:
-            raise Refusal(f"the field {name!r} is missing")
-        raise Refusal(f"the field {name!r} has to be a text that is not empty")
-
-    def text_or(self, name: str, default: str) -> str:
-        """A text, possibly empty, or the default where the field is absent."""
-        value = self.fields.get(name)
-        if value is None:
-            return default
-        if type(value) is str:
-            return value
-        raise Refusal(f"the field {name!r} has to be a text")
-
-    def whole(self, name: str, *, least: int, most: int) -> int:
-        """A whole number between two bounds."""
-        value = self.fields.get(name)
-        if value is None:
-            raise Refusal(f"the field {name!r} is missing")
-        if type(value) is int and least <= value <= most:
-            return value
-        raise Refusal(f"the field {name!r} has to be a whole number from {least} to {most}")
-
-    def milliseconds(self, name: str) -> int:
-        """A point in time, given in seconds since the epoch, as ms."""
-        value = self.fields.get(name)
-        if value is None:
-            raise Refusal(f"the field {name!r} is missing")
-        if (type(value) is int or type(value) is float) and 0 <= value <= SECONDS_MAX:
-            return round(value * 1000)
-        raise Refusal(f"the field {name!r} has to be a number of seconds since 1970, up to {SECONDS_MAX}")
-
-    def one_of(self, names: Collection[str]) -> str:
-        """Which one of the fields is there; exactly one has to be."""
-        there = [name for name in names if self.has(name)]
-        if len(there) == 1:
-            return there[0]
-        listed = " or ".join(repr(name) for name in names)
-        raise Refusal(f"the field {listed} is missing" if not there else f"give {listed}, not both")
-
+T = TypeVar("T")
 
 SECONDS_MAX = 253_402_300_799
 """The last second of the year 9999."""
+
+Text = Annotated[str, Meta(min_length=1, description="a text that is not empty")]
+Seconds = Annotated[
+    float, Meta(ge=0, le=SECONDS_MAX, description=f"a number of seconds since 1970, up to {SECONDS_MAX}")
+]
+Fields = dict[str, Any]
+"""The body of an action that takes any fields."""
+
+
+class Body(msgspec.Struct, gc=False):
+    """Base of bodies. Fields without a default have to be there; null is as good as absent; others are ignored."""
+
+
+class NoBody(Body):
+    """The body of an action that looks at nothing."""
+
+
+def parser(kind: type[T], *, optional: bool = False) -> Callable[[bytes], T]:
+    """A function that reads a body of this type from a message's data.
+
+    It refuses what is no such body, in words of our own and not a library's: they become part of states and logs, which
+    have to come out the same with every version of every library.
+
+    Args:
+        kind: a ``Body`` or ``Fields``.
+        optional: no data at all stands for a body without fields.
+    """
+    if issubclass(kind, NoBody):
+        nothing = kind()
+        return lambda _: nothing
+    decoder = msgspec.json.Decoder(kind).decode
+
+    def parse(data: bytes) -> T:
+        try:
+            if len(data) > DEPTH_MAX:  # shorter data cannot nest deeper
+                check_depth(data)
+            return decoder(data)
+        except (msgspec.MsgspecError, ValueError):
+            if optional and not data.strip():
+                return kind()
+            raise Refusal(_fault(kind, data)) from None
+
+    return parse
+
+
+def milliseconds(seconds: float) -> int:
+    """A point in time of a body, in ms."""
+    return round(seconds * 1000)
+
+
+def _fault(kind: type, data: bytes) -> str:
+    """What is wrong with data that is no body of this type."""
+    try:
+        value = decode(data)
+    except ValueError as error:
+        return str(error)
+    if type(value) is not dict:
+        return "the data has to be a JSON object"
+    for field in msgspec.structs.fields(kind):
+        given = value.get(field.encode_name)
+        if given is None and field.required:
+            return f"the field {field.encode_name!r} is missing"
+        try:
+            msgspec.convert(given, field.type | None)
+        except msgspec.ValidationError:
+            return f"the field {field.encode_name!r} has to be {_description(field.type)}"
+    return "the data is not valid JSON"
+
+
+def _description(annotation: Any) -> str:
+    """The words of a field's type, as its declaration gives them."""
+    for part in (annotation, *get_args(annotation)):
+        for meta in getattr(part, "__metadata__", ()):
+            if meta.description:
+                return str(meta.description)
+    return "a text"

@@ -33,7 +33,6 @@ def chat_of(chats: Chats, session: str) -> Chat:
 
     Raises:
         Refusal: it is not in the list.
-
     """
     chat = chats.get(session)
     if chat is None:

@@ -6,12 +6,12 @@ import msgspec
 from immutables import Map
 
 from actors.ids import sent_id
-from actors.jsontext import decode, has_wide_integer
-from actors.messages import REPLY, Context, Effects, IncomingMessage, Refusal
+from actors.jsontext import has_wide_integer
+from actors.messages import REPLY, Context, Effects, Refusal
 from actors.processes.base import Process, action, same_address, succeed
-from actors.processes.body import Body
+from actors.processes.body import Body, Fields, NoBody, Seconds, Text, milliseconds, parser
 from actors.processes.chats import Chat, chat_of, chat_rows, unread_counts, with_message
-from actors.processes.relayed import relayed_message
+from actors.processes.relayed import RelayMessage, relayed_message
 
 FIELDS_MAX = 256
 """Fields of a profile, entries of an environment."""
@@ -35,6 +35,62 @@ class HandleState(msgspec.Struct, frozen=True):
     """Handle to a note."""
 
 
+class Start(Body):
+    """What a handle starts from."""
+
+    name: Text
+    pubkey: str | None = None
+
+
+class UpdateChatList(Body):
+    """A new session."""
+
+    sessionID: Text
+    otherHandleName: Text
+    otherHandleID: Text
+
+
+class Notify(Body):
+    """When the message came; the notification's own time if it does not say."""
+
+    lastMessageTime: Seconds | None = None
+
+
+class MarkAsViewed(Body):
+    """Which session."""
+
+    sessionID: Text
+
+
+class AddDelegate(Body):
+    """Who may speak for the owner, and until when."""
+
+    address: Text
+    expires: Seconds
+
+
+class RemoveDelegate(Body):
+    """Who no longer may."""
+
+    address: Text
+
+
+class AddContact(Body):
+    """Whom to keep, with a note."""
+
+    handle: Text
+    note: str | None = None
+
+
+class RemoveContact(Body):
+    """Whom to forget."""
+
+    handle: Text
+
+
+_start = parser(Start)
+
+
 class Handle(Process):
     """Module ``mostao.handle@1`` (mostao.md "Handle"; drafts: "Avatar", "MIP-02 Profile")."""
 
@@ -42,56 +98,52 @@ class Handle(Process):
     state: HandleState
 
     def __init__(self, data: bytes, context: Context) -> None:
-        """Starts from ``{"name", "pubkey"}``."""
-        body = Body(data)
-        pubkey = body.text_or("pubkey", "")
-        self.state = HandleState(
-            body.text("name"), context.sender, profile=Map({"pubkey": pubkey}) if pubkey else Map()
-        )
+        """See ``Start``."""
+        start = _start(data)
+        profile = Map({"pubkey": start.pubkey}) if start.pubkey else Map()
+        self.state = HandleState(start.name, context.sender, profile=profile)
 
-    @action("ProfileUpdate")
-    def update_profile(self, message: IncomingMessage, context: Context) -> Effects:
+    @action("ProfileUpdate", body=Fields)
+    def update_profile(self, body: Fields, context: Context) -> Effects:
         """Any fields; those given replace those kept."""
         _only_owner(context)
-        body = Body(message.data)
-        for field in TEXT_FIELDS:
-            if field in body.fields:
-                body.text_or(field, "")
-        given = {name: value for name, value in body.fields.items() if value is not None or name not in TEXT_FIELDS}
-        if "pubkey" in given:
-            body.text("pubkey")
+        given = {name: value for name, value in body.items() if value is not None or name not in TEXT_FIELDS}
+        for name in TEXT_FIELDS:
+            if type(given.get(name, "")) is not str:
+                raise Refusal(f"the field {name!r} has to be a text")
+        if given.get("pubkey") == "":
+            raise Refusal("the field 'pubkey' has to be a text that is not empty")
         self._replace(profile=_merged(self.state.profile, given))
         return Effects(succeed())
 
     @action("GetProfile")
-    def get_profile(self, message: IncomingMessage, context: Context) -> Effects:
+    def get_profile(self, body: NoBody, context: Context) -> Effects:
         """The fields that are set."""
         return Effects(_object(self.state.profile))
 
-    @action("SetEnv")
-    def set_env(self, message: IncomingMessage, context: Context) -> Effects:
+    @action("SetEnv", body=Fields)
+    def set_env(self, body: Fields, context: Context) -> Effects:
         """Any keys; a null takes its key out."""
         _only_owner(context)
-        given = Body(message.data).fields
-        env = _merged(self.state.env, {name: value for name, value in given.items() if value is not None})
-        for name, value in given.items():
+        env = _merged(self.state.env, {name: value for name, value in body.items() if value is not None})
+        for name, value in body.items():
             if value is None and name in env:
                 env = env.delete(name)
         self._replace(env=env)
         return Effects(succeed())
 
     @action("GetEnv")
-    def get_env(self, message: IncomingMessage, context: Context) -> Effects:
+    def get_env(self, body: NoBody, context: Context) -> Effects:
         """The environment variables."""
         return Effects(_object(self.state.env))
 
-    @action("RelayMessage")
-    def relay(self, message: IncomingMessage, context: Context) -> Effects:
+    @action("RelayMessage", body=RelayMessage)
+    def relay(self, body: RelayMessage, context: Context) -> Effects:
         """``{"Target", "Data", "Tags"}``: the handle sends that message as itself, to a session of its chat list, or to
         the registry to establish one. The answer names the id of the message that it sent.
         """
         self._only_speaker(context)
-        relayed = relayed_message(message.data)
+        relayed = relayed_message(body)
         if relayed.target in self.state.chats:
             chat = self.state.chats[relayed.target]
             if relayed.action == "SendMessage":
@@ -103,57 +155,48 @@ class Handle(Process):
             )
         return Effects(succeed(messageID=sent_id(context.message_id, 1)), messages=(relayed,))
 
-    @action("UpdateChatList")
-    def update_chat_list(self, message: IncomingMessage, context: Context) -> Effects:
+    @action("UpdateChatList", body=UpdateChatList)
+    def update_chat_list(self, body: UpdateChatList, context: Context) -> Effects:
         """``{"sessionID", "otherHandleName", "otherHandleID"}`` from the registry: a new session."""
         if context.sender != self.state.registry or not context.from_process:
             raise Refusal("only the registry changes the chat list")
-        body = Body(message.data)
-        session = body.text("sessionID")
-        chat = Chat(body.text("otherHandleName"), body.text("otherHandleID"), context.slot)
-        if session not in self.state.chats:  # told again of a session that it has, a handle keeps what it knows of it
-            self._keep_chat(session, chat)
+        if body.sessionID not in self.state.chats:  # told again of one that it has, it keeps what it knows of it
+            self._keep_chat(body.sessionID, Chat(body.otherHandleName, body.otherHandleID, context.slot))
         return Effects(succeed(), quiet=True)
 
     @action("GetChatList")
-    def get_chat_list(self, message: IncomingMessage, context: Context) -> Effects:
+    def get_chat_list(self, body: NoBody, context: Context) -> Effects:
         """The sessions, the last active first."""
         return Effects(chat_rows(self.state.chats))
 
-    @action("Notify")
-    def notify(self, message: IncomingMessage, context: Context) -> Effects:
+    @action("Notify", body=Notify, optional=True)
+    def notify(self, body: Notify, context: Context) -> Effects:
         """``{"lastMessageTime"}`` or nothing, from a session of the chat list: there is a message to read."""
         chat = self.state.chats.get(context.sender)
         if chat is None or not context.from_process:
             raise Refusal("only a session of the chat list notifies a handle")
-        time = context.timestamp
-        if message.data.strip():
-            body = Body(message.data)
-            if body.has("lastMessageTime"):
-                time = body.milliseconds("lastMessageTime")
+        time = context.timestamp if body.lastMessageTime is None else milliseconds(body.lastMessageTime)
         self._keep_chat(context.sender, with_message(chat, timestamp=time, slot=context.slot, unread=1))
         return Effects(succeed(), quiet=True)
 
-    @action("MarkAsViewed")
-    def mark_as_viewed(self, message: IncomingMessage, context: Context) -> Effects:
+    @action("MarkAsViewed", body=MarkAsViewed)
+    def mark_as_viewed(self, body: MarkAsViewed, context: Context) -> Effects:
         """``{"sessionID"}``: its messages have been seen."""
         self._only_speaker(context)
-        session = Body(message.data).text("sessionID")
-        chat = chat_of(self.state.chats, session)
-        self._keep_chat(session, msgspec.structs.replace(chat, last_viewed=context.timestamp, unread=0))
+        chat = chat_of(self.state.chats, body.sessionID)
+        self._keep_chat(body.sessionID, msgspec.structs.replace(chat, last_viewed=context.timestamp, unread=0))
         return Effects(succeed())
 
     @action("GetUnread")
-    def get_unread(self, message: IncomingMessage, context: Context) -> Effects:
+    def get_unread(self, body: NoBody, context: Context) -> Effects:
         """Unread messages per session and in all."""
         return Effects(unread_counts(self.state.chats))
 
-    @action("AddDelegate")
-    def add_delegate(self, message: IncomingMessage, context: Context) -> Effects:
+    @action("AddDelegate", body=AddDelegate)
+    def add_delegate(self, body: AddDelegate, context: Context) -> Effects:
         """``{"address", "expires"}``: until then (seconds) that address relays and marks as viewed for the owner."""
         _only_owner(context)
-        body = Body(message.data)
-        address, expires = body.text("address"), body.milliseconds("expires")
+        address, expires = body.address, milliseconds(body.expires)
         if expires <= context.timestamp:
             raise Refusal("the field 'expires' has to lie in the future")
         current = {key: end for key, end in self.state.delegates.items() if end > context.timestamp}
@@ -163,62 +206,56 @@ class Handle(Process):
         self._replace(delegates=delegates)
         return Effects(succeed())
 
-    @action("RemoveDelegate")
-    def remove_delegate(self, message: IncomingMessage, context: Context) -> Effects:
+    @action("RemoveDelegate", body=RemoveDelegate)
+    def remove_delegate(self, body: RemoveDelegate, context: Context) -> Effects:
         """``{"address"}``: it speaks for the owner no longer."""
         _only_owner(context)
-        address = Body(message.data).text("address")
-        if address not in self.state.delegates:
-            raise Refusal(f"{address!r} is no delegate")
-        self._replace(delegates=self.state.delegates.delete(address))
+        if body.address not in self.state.delegates:
+            raise Refusal(f"{body.address!r} is no delegate")
+        self._replace(delegates=self.state.delegates.delete(body.address))
         return Effects(succeed())
 
     @action("GetDelegates")
-    def get_delegates(self, message: IncomingMessage, context: Context) -> Effects:
+    def get_delegates(self, body: NoBody, context: Context) -> Effects:
         """The delegates whose time has not run out."""
         delegates = sorted(self.state.delegates.items())
         return Effects(
             [{"address": address, "expires": end / 1000} for address, end in delegates if end > context.timestamp]
         )
 
-    @action("AddContact")
-    def add_contact(self, message: IncomingMessage, context: Context) -> Effects:
+    @action("AddContact", body=AddContact)
+    def add_contact(self, body: AddContact, context: Context) -> Effects:
         """``{"handle", "note"}``: keeps a contact, or changes its note."""
         _only_owner(context)
-        body = Body(message.data)
-        contacts = self.state.contacts.set(body.text("handle"), body.text_or("note", ""))
+        contacts = self.state.contacts.set(body.handle, body.note or "")
         if len(contacts) > CONTACTS_MAX:
             raise Refusal(f"a handle has at most {CONTACTS_MAX} contacts: remove one first")
         self._replace(contacts=contacts)
         return Effects(succeed())
 
-    @action("RemoveContact")
-    def remove_contact(self, message: IncomingMessage, context: Context) -> Effects:
+    @action("RemoveContact", body=RemoveContact)
+    def remove_contact(self, body: RemoveContact, context: Context) -> Effects:
         """``{"handle"}``: forgets a contact."""
         _only_owner(context)
-        handle = Body(message.data).text("handle")
-        if handle not in self.state.contacts:
-            raise Refusal(f"{handle!r} is not among the contacts")
-        self._replace(contacts=self.state.contacts.delete(handle))
+        if body.handle not in self.state.contacts:
+            raise Refusal(f"{body.handle!r} is not among the contacts")
+        self._replace(contacts=self.state.contacts.delete(body.handle))
         return Effects(succeed())
 
     @action("GetContacts")
-    def get_contacts(self, message: IncomingMessage, context: Context) -> Effects:
+    def get_contacts(self, body: NoBody, context: Context) -> Effects:
         """The contacts, by handle."""
         return Effects([{"handle": handle, "note": note} for handle, note in sorted(self.state.contacts.items())])
 
-    @action(REPLY)
-    def keep_refusal(self, message: IncomingMessage, context: Context) -> Effects:
+    @action(REPLY, body=Fields)
+    def keep_refusal(self, body: Fields, context: Context) -> Effects:
         """A session answers a relayed message only to refuse it: kept where the owner looks, in the chat list."""
         chat = self.state.chats.get(context.sender)
         if chat is None or not context.from_process:
             return Effects(None)
-        answer = decode(message.data)
-        if type(answer) is dict and answer.get("status") == "error":
-            self._keep_chat(
-                context.sender,
-                msgspec.structs.replace(chat, refusal=answer["message"], refused_message=answer.get("messageID")),
-            )
+        if body.get("status") == "error":
+            refused = msgspec.structs.replace(chat, refusal=body["message"], refused_message=body["messageID"])
+            self._keep_chat(context.sender, refused)
         return Effects(None)
 
     def _only_speaker(self, context: Context) -> None:

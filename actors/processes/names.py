@@ -52,7 +52,6 @@ class Directory(msgspec.Struct, frozen=True):
 
         Raises:
             Refusal: it is no name, or taken.
-
         """
         name_key = key(text)
         if name_key in self.names:
@@ -71,7 +70,6 @@ class Directory(msgspec.Struct, frozen=True):
 
         Raises:
             Refusal: it is not registered, or not the sender's.
-
         """
         name_key, name = self._owned(text, sender)
         by_pid = self._without_pid(name_key, name.pid)
@@ -86,7 +84,6 @@ class Directory(msgspec.Struct, frozen=True):
 
         Raises:
             Refusal: it is not registered, or not the sender's.
-
         """
         name_key, name = self._owned(text, sender)
         owner = name.owner.lower()
@@ -116,7 +113,6 @@ def key(text: str) -> str:
 
     Raises:
         Refusal: it is no name.
-
     """
     trimmed = text.strip()
     if trimmed.isascii() and trimmed.isprintable():

@@ -1,18 +1,18 @@
 """The registry: gives out handles and domains, and spawns the sessions between handles."""
 
-import re
+from typing import Annotated
 
 import msgspec
 from immutables import Map
+from msgspec import Meta
 
 from actors.ids import spawned_id
 from actors.jsontext import encode
-from actors.messages import REPLY, Context, Effects, IncomingMessage, Outgoing, Refusal, Spawn
+from actors.messages import REPLY, Context, Effects, Outgoing, Refusal, Spawn
 from actors.processes.base import Process, action, same_address, succeed
-from actors.processes.body import Body
+from actors.processes.body import Body, NoBody, Text
 from actors.processes.names import Directory, Name
 
-_PROCESS_ID = re.compile(r"[A-Za-z0-9_-]{43}")
 PUBKEY_CHARACTERS_MAX = 4096
 
 
@@ -26,6 +26,50 @@ class RegistryState(msgspec.Struct, frozen=True):
     is another process, which has no part in the old one's sessions."""
 
 
+class Named(Body):
+    """A handle, or as ``name`` a domain."""
+
+    handle: Text | None = None
+    name: Text | None = None
+
+
+class Register(Named):
+    """A name for a new process, or as ``pid`` for one that is there."""
+
+    pid: (
+        Annotated[str, Meta(pattern="^[A-Za-z0-9_-]{43}$", description="a process id: 43 characters of base64url")]
+        | None
+    ) = None
+    pubkey: (
+        Annotated[
+            str,
+            Meta(max_length=PUBKEY_CHARACTERS_MAX, description=f"a text of at most {PUBKEY_CHARACTERS_MAX} characters"),
+        ]
+        | None
+    ) = None
+
+
+class OfOwner(Body):
+    """Whose names."""
+
+    owner: Text
+
+
+class TwoHandles(Body):
+    """Two handles, in either order."""
+
+    handleA: Text
+    handleB: Text
+
+
+class EstablishSession(Body):
+    """Two handles, or the other one than the handle process that asks."""
+
+    handleA: Text | None = None
+    handleB: Text | None = None
+    otherHandle: Text | None = None
+
+
 class Registry(Process):
     """Module ``mostao.registry@1`` (mostao.md "Handle Registry"; mostao-mip-draft.md "MIP-01 Domain")."""
 
@@ -35,77 +79,68 @@ class Registry(Process):
     def __init__(self, data: bytes, context: Context) -> None:
         self.state = RegistryState()
 
-    @action("QueryHandle", "QueryDomain")
-    def query(self, message: IncomingMessage, context: Context) -> Effects:
+    @action("QueryHandle", "QueryDomain", body=Named)
+    def query(self, body: Named, context: Context) -> Effects:
         """``{"handle"}`` or ``{"name"}``: who has it."""
-        field, text, directory = self._named(Body(message.data))
+        field, text, directory = self._named(body)
         name = directory.find(text)
         if name is None:
             return Effects(succeed(**{field: text.strip(), "registered": False}))
         return Effects(succeed(**{field: name.shown, "registered": True, "pid": name.pid, "owner": name.owner}))
 
-    @action("GetHandles")
-    def get_handles(self, message: IncomingMessage, context: Context) -> Effects:
+    @action("GetHandles", body=OfOwner)
+    def get_handles(self, body: OfOwner, context: Context) -> Effects:
         """``{"owner"}``: the owner's handles, in the order of their registration."""
-        owner = Body(message.data).text("owner")
-        return Effects([{"handle": name.shown, "pid": name.pid} for name in self.state.handles.of_owner(owner)])
+        names = self.state.handles.of_owner(body.owner)
+        return Effects([{"handle": name.shown, "pid": name.pid} for name in names])
 
-    @action("GetDomains")
-    def get_domains(self, message: IncomingMessage, context: Context) -> Effects:
+    @action("GetDomains", body=OfOwner)
+    def get_domains(self, body: OfOwner, context: Context) -> Effects:
         """``{"owner"}``: the owner's domains, in the order of their registration."""
-        owner = Body(message.data).text("owner")
-        return Effects([{"name": name.shown, "pid": name.pid} for name in self.state.domains.of_owner(owner)])
+        names = self.state.domains.of_owner(body.owner)
+        return Effects([{"name": name.shown, "pid": name.pid} for name in names])
 
-    @action("Register")
-    def register(self, message: IncomingMessage, context: Context) -> Effects:
+    @action("Register", body=Register)
+    def register(self, body: Register, context: Context) -> Effects:
         """``{"handle", "pubkey"}`` spawns a handle process; ``{"handle", "pid"}`` binds one that is there, and lets the
         name's owner bind another. Domains likewise, with ``name``.
         """
-        body = Body(message.data)
         field, text, directory = self._named(body)
-        if not body.has("pid"):
+        pid, spawns = body.pid, tuple[Spawn, ...]()
+        if pid is None:
             pid = spawned_id(context.message_id, 0)
             changed = directory.register(text, pid=pid, owner=context.sender)
-            pubkey = body.text_or("pubkey", "")
-            if len(pubkey) > PUBKEY_CHARACTERS_MAX:
-                raise Refusal(f"the field 'pubkey' has at most {PUBKEY_CHARACTERS_MAX} characters")
-            start = encode({"name": text.strip(), "pubkey": pubkey})
-            self._keep(field, changed)
-            return Effects(
-                succeed(**{field: text.strip(), "pid": pid, "owner": context.sender}),
-                spawns=(Spawn("mostao.handle@1", context.sender, start),),
-            )
-        pid = _process_id(body)
-        if directory.find(text) is None:
+            start = encode({"name": text.strip(), "pubkey": body.pubkey or ""})
+            spawns = (Spawn("mostao.handle@1", context.sender, start),)
+        elif directory.find(text) is None:
             changed = directory.register(text, pid=pid, owner=context.sender)
         else:
             changed = directory.reassign(text, pid=pid, sender=context.sender)
         self._keep(field, changed)
-        return Effects(succeed(**{field: text.strip(), "pid": pid, "owner": context.sender}))
+        return Effects(succeed(**{field: text.strip(), "pid": pid, "owner": context.sender}), spawns=spawns)
 
-    @action("Renounce")
-    def renounce(self, message: IncomingMessage, context: Context) -> Effects:
+    @action("Renounce", body=Named)
+    def renounce(self, body: Named, context: Context) -> Effects:
         """``{"handle"}`` or ``{"name"}``: its owner sets it free. The process and its history stay."""
-        field, text, directory = self._named(Body(message.data))
+        field, text, directory = self._named(body)
         self._keep(field, directory.renounce(text, sender=context.sender))
         return Effects(succeed(**{field: text.strip()}))
 
-    @action("QuerySession")
-    def query_session(self, message: IncomingMessage, context: Context) -> Effects:
+    @action("QuerySession", body=TwoHandles)
+    def query_session(self, body: TwoHandles, context: Context) -> Effects:
         """``{"handleA", "handleB"}``, in either order: their session."""
-        body = Body(message.data)
-        one, other = (self.state.handles.find(body.text(field)) for field in ("handleA", "handleB"))
+        one, other = self.state.handles.find(body.handleA), self.state.handles.find(body.handleB)
         session = self.state.sessions.get(_pair(one.pid, other.pid)) if one and other else None
         if session is None:
             raise Refusal("No session found")
         return Effects(succeed(sessionID=session))
 
-    @action("EstablishSession")
-    def establish_session(self, message: IncomingMessage, context: Context) -> Effects:
+    @action("EstablishSession", body=EstablishSession)
+    def establish_session(self, body: EstablishSession, context: Context) -> Effects:
         """``{"handleA", "handleB"}`` from the owner of either, or ``{"otherHandle"}`` from a handle process: spawns
         their session and tells both handles. Asked again, it answers with the session that is there.
         """
-        one, other = self._sides(Body(message.data), context)
+        one, other = self._sides(body, context)
         if one.pid == other.pid:
             raise Refusal("a session is between two handles, not of one with itself")
         pair = _pair(one.pid, other.pid)
@@ -121,17 +156,19 @@ class Registry(Process):
         )
 
     @action(REPLY)
-    def ignore_reply(self, message: IncomingMessage, context: Context) -> Effects:
+    def ignore_reply(self, body: NoBody, context: Context) -> Effects:
         """A handle's refusal of a chat list entry changes nothing here."""
         return Effects(None)
 
-    def _sides(self, body: Body, context: Context) -> tuple[Name, Name]:
-        if body.has("otherHandle"):
+    def _sides(self, body: EstablishSession, context: Context) -> tuple[Name, Name]:
+        if body.otherHandle is not None:
             own = self.state.handles.of_pid(context.sender)
             if own is None:
                 raise Refusal("only a handle process can establish a session by 'otherHandle' alone")
-            return own, self._registered(body.text("otherHandle"))
-        one, other = (self._registered(body.text(field)) for field in ("handleA", "handleB"))
+            return own, self._registered(body.otherHandle)
+        if body.handleA is None or body.handleB is None:
+            raise Refusal(f"the field {'handleA' if body.handleA is None else 'handleB'!r} is missing")
+        one, other = self._registered(body.handleA), self._registered(body.handleB)
         entitled = {one.pid, other.pid}
         if not (
             context.sender in entitled
@@ -147,9 +184,14 @@ class Registry(Process):
             raise Refusal(f"the handle {text.strip()!r} is not registered")
         return name
 
-    def _named(self, body: Body) -> tuple[str, str, Directory]:
-        field = body.one_of(("handle", "name"))
-        return field, body.text(field), self.state.handles if field == "handle" else self.state.domains
+    def _named(self, body: Named) -> tuple[str, str, Directory]:
+        if body.handle is not None and body.name is not None:
+            raise Refusal("give 'handle' or 'name', not both")
+        if body.handle is not None:
+            return "handle", body.handle, self.state.handles
+        if body.name is not None:
+            return "name", body.name, self.state.domains
+        raise Refusal("the field 'handle' or 'name' is missing")
 
     def _keep(self, field: str, directory: Directory) -> None:
         if field == "handle":
@@ -160,13 +202,6 @@ class Registry(Process):
 
 def _pair(one: str, other: str) -> str:
     return f"{one} {other}" if one < other else f"{other} {one}"
-
-
-def _process_id(body: Body) -> str:
-    pid = body.text("pid")
-    if not _PROCESS_ID.fullmatch(pid):
-        raise Refusal("the field 'pid' has to be a process id: 43 characters of base64url")
-    return pid
 
 
 def _update_chat_list(of: Name, other: Name, session: str) -> Outgoing:

@@ -1,42 +1,50 @@
 """The message that a handle is asked to relay."""
 
-from typing import Any
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
 
 from actors.messages import REPLY, Outgoing, Refusal
-from actors.processes.body import Body
+from actors.processes.body import Body, Text
 
 TAGS_MAX = 128
 TAG_CHARACTERS_MAX = 3072
 
+_Tag = Annotated[str, Meta(min_length=1, max_length=TAG_CHARACTERS_MAX)]
+_Count = Meta(max_length=TAGS_MAX)
+_Described = Meta(
+    description=f"an object, or a list of objects with 'name' and 'value', of at most {TAGS_MAX} tags whose names and"
+    f" values are texts of 1 to {TAG_CHARACTERS_MAX} characters"
+)
 
-def relayed_message(data: bytes) -> Outgoing:
-    """Read ``{"Target", "Data", "Tags"}``: Data is text, Tags an object or a list of ``{"name", "value"}``.
+
+class _NamedTag(msgspec.Struct, frozen=True, gc=False):
+    name: _Tag
+    value: _Tag
+
+
+class RelayMessage(Body):
+    """``{"Target", "Data", "Tags"}``: Data is text, Tags an object or a list of ``{"name", "value"}``."""
+
+    Target: Text
+    Tags: Annotated[Annotated[dict[_Tag, _Tag], _Count] | Annotated[list[_NamedTag], _Count], _Described]
+    Data: str | None = None
+
+
+def relayed_message(body: RelayMessage) -> Outgoing:
+    """The message to send on.
 
     Raises:
-        Refusal: a part is absent or of a wrong type, or there is no Action among the tags.
-
+        Refusal: there is no Action among its tags.
     """
-    body = Body(data)
-    target, text = body.text("Target"), body.text_or("Data", "")
-    tags = _tags(body.fields.get("Tags"))
-    action = next((value for name, value in tags if name == "Action"), "")
+    given = body.Tags
+    action, others = "", []
+    for name, value in given.items() if isinstance(given, dict) else [(tag.name, tag.value) for tag in given]:
+        if name != "Action":
+            others.append((name, value))
+        elif not action:
+            action = value
     if not action or action == REPLY:
         raise Refusal("the field 'Tags' has to hold an Action")
-    return Outgoing(target, action, text, tuple(tag for tag in tags if tag[0] != "Action"))
-
-
-def _tags(value: Any) -> list[tuple[str, str]]:
-    pairs: list[tuple[Any, Any]]
-    if type(value) is dict:
-        pairs = list(value.items())
-    elif type(value) is list and all(type(tag) is dict and {"name", "value"} <= tag.keys() for tag in value):
-        pairs = [(tag["name"], tag["value"]) for tag in value]
-    else:
-        raise Refusal("the field 'Tags' has to be an object, or a list of objects with 'name' and 'value'")
-    if len(pairs) > TAGS_MAX:
-        raise Refusal(f"the field 'Tags' holds at most {TAGS_MAX} tags")
-    for pair in pairs:
-        for text in pair:
-            if type(text) is not str or not 1 <= len(text) <= TAG_CHARACTERS_MAX:
-                raise Refusal(f"names and values of tags are texts of 1 to {TAG_CHARACTERS_MAX} characters")
-    return pairs
+    return Outgoing(body.Target, action, body.Data or "", tuple(others))

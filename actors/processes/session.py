@@ -1,16 +1,17 @@
 """A session: the conversation of two handles. Keeps the encrypted keys and the encrypted messages."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
 from actors.jsontext import encode
-from actors.messages import REPLY, Context, Effects, IncomingMessage, Outgoing, Refusal
+from actors.messages import REPLY, Context, Effects, Outgoing, Refusal
 from actors.processes.base import Process, action, succeed
-from actors.processes.body import SECONDS_MAX, Body
+from actors.processes.body import Body, NoBody, Seconds, Text, milliseconds, parser
 from actors.processes.history import History
 
-GENERATIONS_MAX = 2**31
+GENERATION_MAX = 2**31
 PAGE_DEFAULT = 100
 PAGE_MAX = 1000
 """Messages that one QueryMessage answers with."""
@@ -47,6 +48,49 @@ class SessionState(msgspec.Struct, frozen=True):
     messages: History[SentMessage]
 
 
+class Start(Body):
+    """What a session starts from: the ids of two handle processes."""
+
+    a: Text
+    b: Text
+
+
+class RotateSessionKey(Body):
+    """A session key, sealed to each side."""
+
+    encrypted_sk_by_a: Text
+    pubkey_a: Text
+    encrypted_sk_by_b: Text
+    pubkey_b: Text
+
+
+class GetKeyByGeneration(Body):
+    """Which generation."""
+
+    generation: Annotated[int, Meta(ge=0, le=GENERATION_MAX, description=f"a whole number from 0 to {GENERATION_MAX}")]
+
+
+class SendMessage(Body):
+    """An encrypted message; without a generation it is of the newest."""
+
+    content: Text
+    generation: (
+        Annotated[int, Meta(ge=1, le=GENERATION_MAX, description=f"a whole number from 1 to {GENERATION_MAX}")] | None
+    ) = None
+
+
+class QueryMessage(Body):
+    """A time span, its ends included, and how much of it to give."""
+
+    from_: Seconds | None = msgspec.field(default=None, name="from")
+    until: Seconds | None = None
+    limit: Annotated[int, Meta(ge=0, le=PAGE_MAX, description=f"a whole number from 0 to {PAGE_MAX}")] | None = None
+    order: Annotated[str, Meta(pattern="^(?i:asc|desc)$", description="'ASC' or 'DESC'")] | None = None
+
+
+_start = parser(Start)
+
+
 class Session(Process):
     """Module ``mostao.session@1`` (mostao.md "Session"; mostao-dm.md). Only its two handle processes may change it."""
 
@@ -54,74 +98,58 @@ class Session(Process):
     state: SessionState
 
     def __init__(self, data: bytes, context: Context) -> None:
-        """Starts from ``{"a", "b"}``: the ids of two handle processes."""
-        body = Body(data)
-        self.state = SessionState(body.text("a"), body.text("b"), History(), History())
+        """See ``Start``."""
+        start = _start(data)
+        self.state = SessionState(start.a, start.b, History(), History())
 
-    @action("RotateSessionKey")
-    def rotate_session_key(self, message: IncomingMessage, context: Context) -> Effects:
-        """``{"encrypted_sk_by_a", "pubkey_a", "encrypted_sk_by_b", "pubkey_b"}``: the next generation."""
+    @action("RotateSessionKey", body=RotateSessionKey)
+    def rotate_session_key(self, body: RotateSessionKey, context: Context) -> Effects:
+        """The next generation."""
         self._only_side(context)
-        body = Body(message.data)
-        batch = KeyBatch(
-            body.text("encrypted_sk_by_a"),
-            body.text("pubkey_a"),
-            body.text("encrypted_sk_by_b"),
-            body.text("pubkey_b"),
-            context.sender,
-        )
+        batch = KeyBatch(body.encrypted_sk_by_a, body.pubkey_a, body.encrypted_sk_by_b, body.pubkey_b, context.sender)
         self.state = msgspec.structs.replace(self.state, batches=self.state.batches.append(batch))
         return Effects(succeed(generation=len(self.state.batches)), quiet=True)
 
     @action("GetCurrentKeys", "GetCurrentKey")
-    def get_current_keys(self, message: IncomingMessage, context: Context) -> Effects:
+    def get_current_keys(self, body: NoBody, context: Context) -> Effects:
         """The newest key batch in a list; empty before the first."""
         return Effects(self._batch_row(len(self.state.batches)))
 
-    @action("GetKeyByGeneration")
-    def get_key_by_generation(self, message: IncomingMessage, context: Context) -> Effects:
-        """``{"generation"}``: that key batch in a list; empty if there is none."""
-        return Effects(self._batch_row(Body(message.data).whole("generation", least=0, most=GENERATIONS_MAX)))
+    @action("GetKeyByGeneration", body=GetKeyByGeneration)
+    def get_key_by_generation(self, body: GetKeyByGeneration, context: Context) -> Effects:
+        """That key batch in a list; empty if there is none."""
+        return Effects(self._batch_row(body.generation))
 
-    @action("SendMessage")
-    def send_message(self, message: IncomingMessage, context: Context) -> Effects:
-        """``{"content", "generation"}``: keeps the message and notifies the other side."""
+    @action("SendMessage", body=SendMessage)
+    def send_message(self, body: SendMessage, context: Context) -> Effects:
+        """Keeps the message and notifies the other side."""
         other = self._only_side(context)
-        body = Body(message.data)
-        content = body.text("content")
         current = len(self.state.batches)
         if not current:
             raise Refusal("the session has no key yet: rotate its key before the first message")
-        generation = current
-        if body.has("generation"):
-            generation = body.whole("generation", least=1, most=GENERATIONS_MAX)
-            if generation > current:
-                raise Refusal(f"there is no generation {generation}: the newest is {current}")
-        sent = SentMessage(context.sender, generation, context.timestamp, content)
-        self.state = msgspec.structs.replace(self.state, messages=self.state.messages.append(sent))
-        notify = Outgoing(other, "Notify", encode({"lastMessageTime": context.seconds}))
-        return Effects(succeed(id=len(self.state.messages)), messages=(notify,), quiet=True)
+        generation = body.generation or current
+        if generation > current:
+            raise Refusal(f"there is no generation {generation}: the newest is {current}")
+        sent = SentMessage(context.sender, generation, context.timestamp, body.content)
+        messages = self.state.messages.append(sent)
+        self.state = msgspec.structs.replace(self.state, messages=messages)
+        notify = Outgoing(other, "Notify", encode({"lastMessageTime": context.timestamp / 1000}))
+        return Effects(succeed(id=len(messages)), messages=(notify,), quiet=True)
 
-    @action("QueryMessage")
-    def query_message(self, message: IncomingMessage, context: Context) -> Effects:
-        """``{"from", "until", "limit", "order"}``, each optional: the messages of a time span, its ends included."""
-        body = Body(message.data) if message.data.strip() else Body(b"{}")
-        from_ms = body.milliseconds("from") if body.has("from") else 0
-        until_ms = body.milliseconds("until") if body.has("until") else SECONDS_MAX * 1000
-        limit = body.whole("limit", least=0, most=PAGE_MAX) if body.has("limit") else PAGE_DEFAULT
-        order = body.text_or("order", "DESC").upper()
-        if order not in ("ASC", "DESC"):
-            raise Refusal("the field 'order' has to be 'ASC' or 'DESC'")
-        messages = self.state.messages
-        start, stop = messages.at_or_after(from_ms), messages.at_or_after(until_ms + 1)
-        if order == "ASC":
+    @action("QueryMessage", body=QueryMessage, optional=True)
+    def query_message(self, body: QueryMessage, context: Context) -> Effects:
+        """The messages of a time span, newest first unless asked otherwise."""
+        messages, limit = self.state.messages, PAGE_DEFAULT if body.limit is None else body.limit
+        start = 0 if body.from_ is None else messages.at_or_after(milliseconds(body.from_))
+        stop = len(messages) if body.until is None else messages.at_or_after(milliseconds(body.until) + 1)
+        if body.order is not None and body.order.upper() == "ASC":
             stop = min(stop, start + limit)
             return Effects([self._message_row(place) for place in range(start, stop)])
         start = max(start, stop - limit)
         return Effects([self._message_row(place) for place in range(stop - 1, start - 1, -1)])
 
     @action(REPLY)
-    def ignore_reply(self, message: IncomingMessage, context: Context) -> Effects:
+    def ignore_reply(self, body: NoBody, context: Context) -> Effects:
         """A handle's refusal of a notification changes nothing here."""
         return Effects(None)
 

@@ -22,11 +22,13 @@ def test_time_never_goes_back_whatever_the_clock_says() -> None:
 
 def test_a_process_chain_is_the_one_that_aos_scheduler_keeps() -> None:
     log = assignments(5, processes=1)
-    chain = sha256(decode_id(an_id("process 0"))).digest()
-    for assignment in log:
-        assert assignment.process_chain == chain
-        record = canonical_bytes(assignment.sequence, assignment.slot, assignment.timestamp, chain, assignment.message)
-        chain = sha256(sha256(record).digest() + chain).digest()
+    chain, before = sha256(decode_id(an_id("process 0"))).digest(), bytes(32)
+    for event in log:
+        assert event.process_chain == chain
+        record = canonical_bytes(event.sequence, event.slot, event.timestamp, chain, before, event.message)
+        before = sha256(record).digest()
+        assert event.log_chain == before
+        chain = sha256(before + chain).digest()
 
 
 def test_what_was_assigned_is_accepted_by_another_sequencer() -> None:

@@ -92,14 +92,14 @@ async def test_a_session_that_loses_a_message_is_found(path: Path, monkeypatch: 
     kept = Session.handlers["SendMessage"]
     count = iter(range(10**6))
 
-    def forgetful(self: Session, message: Any, context: Any) -> Effects:
+    def forgetful(self: Session, body: Any, context: Any) -> Effects:
         before = self.state
-        effects = kept(self, message, context)
+        effects = kept.method(self, body, context)
         if next(count) == 20:
             self.state = before
         return effects
 
-    monkeypatch.setitem(Session.handlers, "SendMessage", forgetful)
+    monkeypatch.setitem(Session.handlers, "SendMessage", kept._replace(method=forgetful))
     with pytest.raises(Finding, match=r"message \d+ of .* expected .* found"):
         await live(path)
 

@@ -1,0 +1,78 @@
+"""What the node and its ceiling are both given: pairs of people in sessions, and messages of one size."""
+
+import asyncio
+import time
+from base64 import b64encode
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+
+from actors import Node, Wallet, replay
+from actors.jsontext import encode
+
+SESSIONS = 1000
+CONTENT_BYTES = 240
+_KEYS = dict.fromkeys(("encrypted_sk_by_a", "pubkey_a", "encrypted_sk_by_b", "pubkey_b"), "x" * 64)
+
+
+def _numbered(number: int) -> bytes:
+    return number.to_bytes(32, "big")
+
+
+class Pair:
+    """Two people, of whom the first speaks."""
+
+    def __init__(self, number: int) -> None:
+        self.names = (f"a{number}", f"b{number}")
+        self.wallets = (Wallet(sha256(b"a%d" % number).digest()), Wallet(sha256(b"b%d" % number).digest()))
+        self.handles: list[str] = []
+        self.session = ""
+
+    async def meet(self, node: Node) -> None:
+        """Register both, establish their session and give it a key."""
+        for name, wallet in zip(self.names, self.wallets, strict=True):
+            body = encode({"handle": name, "pubkey": "k"})
+            result = await node.send(wallet.sign(target=node.registry, action="Register", data=body))
+            self.handles.append(result.answer["pid"])
+        both = encode({"handleA": self.names[0], "handleB": self.names[1]})
+        result = await node.send(self.wallets[0].sign(target=node.registry, action="EstablishSession", data=both))
+        self.session = result.answer["sessionID"]
+        await node.send(self.relay("RotateSessionKey", encode(_KEYS), bytes(32)))
+
+    def relay(self, action: str, data: str, anchor: bytes) -> bytes:
+        """The first one's signed message to the session."""
+        relayed = encode({"Target": self.session, "Data": data, "Tags": {"Action": action}})
+        return self.wallets[0].sign(target=self.handles[0], action="RelayMessage", data=relayed, anchor=anchor)
+
+
+async def sends_per_second(path: Path, *, sends: int, in_flight: int) -> float:
+    """Durable sends per second of a node, signed beforehand, with so many in flight. Each is three events."""
+    async with Node.open(path, new=True, wallet=Wallet(bytes(32))) as node:
+        pairs = [Pair(number) for number in range(SESSIONS)]
+        await asyncio.gather(*(pair.meet(node) for pair in pairs))
+        content = b64encode(bytes(CONTENT_BYTES * 3 // 4)).decode()
+        said = encode({"content": content})
+        items = iter(
+            [pairs[number % SESSIONS].relay("SendMessage", said, _numbered(number + 1)) for number in range(sends)]
+        )
+        await node.settle()
+        before = node.sequence
+        begun = time.perf_counter()
+        await asyncio.gather(*(_user(node, items) for _ in range(in_flight)))
+        await node.settle()
+        elapsed = time.perf_counter() - begun
+        assert node.sequence == before + 3 * sends
+    return sends / elapsed
+
+
+async def _user(node: Node, items: Iterator[bytes]) -> None:
+    for item in items:
+        result = await node.send(item)
+        assert result.error is None
+
+
+def replayed_per_second(path: Path) -> float:
+    """Events per second of a replay."""
+    begun = time.perf_counter()
+    replayed = replay(path)
+    return replayed.events / (time.perf_counter() - begun)
