@@ -137,21 +137,20 @@ class World:
             spawned = spawned_id(parent, place)
             tags = message_tags(SPAWN, (("Type", "Process"), ("Module", spawn.module), ("Owner", spawn.owner)))
             data = spawn.data.encode()
-            outbox.append(Message(spawned, sender, spawned, SPAWN, tags, data, parent=sequence))
+            outbox.append(Message(spawned, sender, spawned, SPAWN, tags, data, "", sequence))
         spawns = {sent.id for sent in outbox} if outbox else ()
-        if context.from_process and output is not None and not (effects.quiet and error is None):
-            answer = output
-            if error is not None:  # whoever relayed it wants to know which of its messages was refused
-                answer = encode({"status": "error", "message": error, "messageID": parent})
-            if self.has(message.sender):
-                reply, tags = sent_id(parent, 0), message_tags(REPLY, ())
-                outbox.append(Message(reply, sender, message.sender, REPLY, tags, answer.encode(), parent=sequence))
+        answered = context.from_process and output is not None and not (effects.quiet and error is None)
+        if answered and self.has(message.sender):
+            # whoever relayed a message that is refused wants to know which of its messages it was
+            answer = {"status": "error", "message": error, "messageID": parent}
+            data = (encode(answer) if error is not None else str(output)).encode()
+            tags = message_tags(REPLY, ())
+            outbox.append(Message(sent_id(parent, 0), sender, message.sender, REPLY, tags, data, "", sequence))
         for place, sent in enumerate(effects.messages, start=1):  # place 0 is the reply's, also where none is sent
-            if self.has(sent.target) or sent.target in spawns:  # else it has nowhere to go
-                tags, data = message_tags(sent.action, sent.tags), sent.data.encode()
-                outbox.append(
-                    Message(sent_id(parent, place), sender, sent.target, sent.action, tags, data, parent=sequence)
-                )
+            target, action = sent.target, sent.action
+            if target in self.entries or target in self._expected or target in spawns:  # else it has nowhere to go
+                tags, data = message_tags(action, sent.tags), sent.data.encode()
+                outbox.append(Message(sent_id(parent, place), sender, target, action, tags, data, "", sequence))
         return outbox
 
 

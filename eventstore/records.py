@@ -2,6 +2,7 @@
 
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable
 
 import msgspec
 
@@ -57,14 +58,11 @@ class Assignment(msgspec.Struct, gc=False):
         return self.message.target
 
 
-_encode = msgspec.msgpack.Encoder().encode
+Canonical = tuple[int, int, int, bytes, bytes, Message]
+"""Sequence, slot, timestamp, process chain, the log chain before, message."""
 
-
-def canonical_bytes(
-    sequence: int, slot: int, timestamp: int, process_chain: bytes, log_chain_before: bytes, message: Message
-) -> bytes:
-    """The one encoding of an assignment (MessagePack arrays, fields in declared order) over which it is hashed."""
-    return _encode((sequence, slot, timestamp, process_chain, log_chain_before, message))
+canonical_bytes: Callable[[Canonical], bytes] = msgspec.msgpack.Encoder().encode
+"""The one encoding of an assignment over which it is hashed: MessagePack arrays, fields in declared order."""
 
 
 def encode_id(digest: bytes) -> str:

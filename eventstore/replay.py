@@ -1,6 +1,6 @@
 """Rebuild everything from the log alone, and compare what comes out with what the log says came out."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from eventstore.errors import LogFault
@@ -12,8 +12,8 @@ class Evaluation(Protocol):
     """What evaluating one assignment gave, as far as the log is concerned."""
 
     @property
-    def outbox(self) -> Sequence[Message]:
-        """The messages that have to be assigned next because of it, in order."""
+    def outbox(self) -> list[Message]:
+        """The messages that have to be assigned next because of it, in order. Handed over: replay takes from it."""
 
     @property
     def output(self) -> str | None:
@@ -51,7 +51,7 @@ class Replay:
             evaluation = evaluate(assignment)
             outbox = evaluation.outbox
             if outbox:
-                self.unsent[assignment.sequence] = list(outbox)
+                self.unsent[assignment.sequence] = outbox
             if evaluation.output != assignment.output:
                 raise _fault(assignment, "output", evaluation.output, assignment.output)
             if evaluation.error != assignment.error:

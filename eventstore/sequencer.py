@@ -71,8 +71,8 @@ class Sequencer:
         sequence = self.sequence = self.sequence + 1
         slot = head.slot = head.slot + 1
         head.chain = chain
-        canonical = canonical_bytes(sequence, slot, self.timestamp, chain, self.log_chain, message)
-        self.log_chain = head.assignment_id = sha256(canonical).digest()
+        record = canonical_bytes((sequence, slot, self.timestamp, chain, self.log_chain, message))
+        self.log_chain = head.assignment_id = sha256(record).digest()
         return head
 
 

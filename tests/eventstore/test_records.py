@@ -20,18 +20,18 @@ def test_text_that_is_not_the_one_spelling_of_32_bytes_is_no_id(text: str) -> No
 
 def test_the_canonical_bytes_change_with_every_field() -> None:
     original = message(1)
-    variants = {canonical_bytes(1, 0, 5, b"c", b"l", original)}
+    variants = {canonical_bytes((1, 0, 5, b"c", b"l", original))}
     for other in ("id", "sender", "target", "action", "tags", "anchor"):
         fields = {name: getattr(original, name) for name in original.__struct_fields__}
-        variants.add(canonical_bytes(1, 0, 5, b"c", b"l", type(original)(**{**fields, other: "changed"})))
+        variants.add(canonical_bytes((1, 0, 5, b"c", b"l", type(original)(**{**fields, other: "changed"}))))
     for other, value in (("data", b"changed"), ("parent", 7), ("envelope", None)):
         fields = {name: getattr(original, name) for name in original.__struct_fields__}
-        variants.add(canonical_bytes(1, 0, 5, b"c", b"l", type(original)(**{**fields, other: value})))
+        variants.add(canonical_bytes((1, 0, 5, b"c", b"l", type(original)(**{**fields, other: value}))))
     variants |= {
-        canonical_bytes(2, 0, 5, b"c", b"l", original),
-        canonical_bytes(1, 1, 5, b"c", b"l", original),
-        canonical_bytes(1, 0, 6, b"c", b"l", original),
-        canonical_bytes(1, 0, 5, b"d", b"l", original),
-        canonical_bytes(1, 0, 5, b"c", b"m", original),
+        canonical_bytes((2, 0, 5, b"c", b"l", original)),
+        canonical_bytes((1, 1, 5, b"c", b"l", original)),
+        canonical_bytes((1, 0, 6, b"c", b"l", original)),
+        canonical_bytes((1, 0, 5, b"d", b"l", original)),
+        canonical_bytes((1, 0, 5, b"c", b"m", original)),
     }
     assert len(variants) == 15

@@ -25,7 +25,7 @@ def test_a_process_chain_is_the_one_that_aos_scheduler_keeps() -> None:
     chain, before = sha256(decode_id(an_id("process 0"))).digest(), bytes(32)
     for event in log:
         assert event.process_chain == chain
-        record = canonical_bytes(event.sequence, event.slot, event.timestamp, chain, before, event.message)
+        record = canonical_bytes((event.sequence, event.slot, event.timestamp, chain, before, event.message))
         before = sha256(record).digest()
         assert event.log_chain == before
         chain = sha256(before + chain).digest()

@@ -1,0 +1,44 @@
+"""What the README shows is run."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+README = (Path(__file__).parent.parent / "README.md").read_text()
+
+
+def test_the_example_runs(tmp_path: Path) -> None:
+    [example] = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    run = subprocess.run([sys.executable, "-c", example], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
+
+
+def test_the_log_is_read_with_other_tools_as_shown(tmp_path: Path) -> None:
+    bin_ = Path(sys.executable).parent
+    simulate = [bin_ / "mostao", "simulate", "--users", "3", "--messages", "3", "--log", "town.db"]
+    subprocess.run(simulate, cwd=tmp_path, check=True, capture_output=True)
+    queries = re.findall(r'^sqlite-utils query town.db "(.*?)" --table$', README, re.MULTILINE)
+    assert len(queries) == 2
+    for query in queries:
+        command = [bin_ / "sqlite-utils", "query", "town.db", query, "--table"]
+        table = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True).stdout
+        assert "Register" in table or "mostao.registry@1" in table
+
+
+@pytest.mark.parametrize("command", re.findall(r"^\| `mostao (\w+)", README, re.MULTILINE))
+def test_every_command_of_the_table_is_there(command: str) -> None:
+    run = subprocess.run(
+        [Path(sys.executable).with_name("mostao"), command, "--help"], capture_output=True, check=False
+    )
+    assert run.returncode == 0
+
+
+def test_every_action_is_in_the_protocols_table() -> None:
+    from actors.messages import REPLY
+    from actors.processes import MODULES
+
+    actions = {name for module in MODULES.values() for name in module.handlers} - {REPLY, "GetCurrentKey"}
+    assert {name for name in actions if f"`{name}`" not in README} == set()
