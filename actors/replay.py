@@ -1,13 +1,18 @@
 """Replay: every state from the file alone."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from actors.processes import Registry
 from actors.state_root import canonical_state
-from actors.world import World
-from eventstore import Assignment, Replay, SqliteLog
+from actors.world import UnknownModule, World
+from eventstore import Assignment, LogFault, LogUnusable, Replay, SqliteLog
+from eventstore.chains import ChainCheck
+
+EVENTS_WORTH_A_CHILD = 50_000
+"""From so many events on a process of its own checks the chains meanwhile."""
 
 
 class Replayed:
@@ -61,13 +66,38 @@ def replay(path: str | Path, *, at: int | None = None, progress: Callable[[int],
     """
     log = SqliteLog.open_to_read(path)
     try:
+        end = log.head().sequence if at is None else min(at, log.head().sequence)
+        alone = end < EVENTS_WORTH_A_CHILD or (os.cpu_count() or 1) == 1
         world = World()
-        replayed = Replay(world.evaluate)
-        assignments = log.read(until=at)
-        replayed.follow(_counted(assignments, progress) if progress else assignments)
+        replayed = Replay(world.evaluate, check_chains=alone)
+        assignments = log.read(until=end)
+        if progress:
+            assignments = _counted(assignments, progress)
+        if alone:
+            replayed.follow(assignments)
+        else:
+            _follow_with_child(replayed, assignments, ChainCheck(log.path, until=end))
         return Replayed(world, replayed)
     finally:
         log.close()
+
+
+def _follow_with_child(replayed: Replay, assignments: Iterator[Assignment], check: ChainCheck) -> None:
+    """Replay while a child follows the chains. Of two faults the one that comes first in the log is the log's."""
+    with check:
+        try:
+            replayed.follow(assignments)
+        except (LogFault, UnknownModule, LookupError, ValueError) as fault:
+            # a row that was changed may make no sense at all, and then the chains tell where
+            try:
+                check.chain()
+            except LogFault as earlier:
+                if not isinstance(fault, LogFault) or earlier.sequence <= fault.sequence:
+                    raise earlier from None
+            raise
+        chain = check.chain()
+        if chain != replayed.sequencer.log_chain:
+            raise LogUnusable("the log changed while it was read: replay it again")
 
 
 def _counted(assignments: Iterator[Assignment], progress: Callable[[int], Any]) -> Iterator[Assignment]:

@@ -33,10 +33,17 @@ class Replay:
             a log that was closed in peace, the cut-off tail of one whose node was killed.
     """
 
-    def __init__(self, evaluate: Callable[[Assignment], Evaluation]) -> None:
+    def __init__(self, evaluate: Callable[[Assignment], Evaluation], *, check_chains: bool = True) -> None:
+        """Prepare to follow a log from its beginning.
+
+        Args:
+            evaluate: gives what an assignment's evaluation comes to; called for each, in order.
+            check_chains: follow the order and both chains too. Without, somebody else has to.
+        """
         self.sequencer = Sequencer()
         self.unsent: dict[int, list[Message]] = {}
         self._evaluate = evaluate
+        self._accept = self.sequencer.accept if check_chains else self.sequencer.trust
 
     def follow(self, assignments: Iterable[Assignment]) -> None:
         """Replay assignments in order.
@@ -44,7 +51,7 @@ class Replay:
         Raises:
             LogFault: the first one that cannot be what a node wrote.
         """
-        accept, accept_sender, evaluate = self.sequencer.accept, self._accept_sender, self._evaluate
+        accept, accept_sender, evaluate = self._accept, self._accept_sender, self._evaluate
         for assignment in assignments:
             accept(assignment)
             accept_sender(assignment)

@@ -60,6 +60,14 @@ class Sequencer:
         if assignment.log_chain != self.log_chain:
             raise _fault(assignment, "log chain", self.log_chain.hex(), assignment.log_chain.hex())
 
+    def trust(self, assignment: Assignment) -> None:
+        """Follow an assignment whose place and chains somebody else checks."""
+        self.sequence = assignment.sequence
+        self.timestamp = assignment.timestamp
+        self.log_chain = assignment.log_chain
+        head = ProcessHead(assignment.slot, assignment.process_chain, assignment.log_chain)
+        self.processes[assignment.message.target] = head
+
     def _link(self, message: Message) -> ProcessHead:
         process = message.target
         head = self.processes.get(process)
