@@ -40,7 +40,7 @@ def parser(kind: type[T], *, optional: bool = False) -> Callable[[bytes], T]:
         kind: a ``Body`` or ``Fields``.
         optional: no data at all stands for a body without fields.
     """
-    if issubclass(kind, NoBody):
+    if kind is NoBody:
         nothing = kind()
         return lambda _: nothing
     decoder = msgspec.json.Decoder(kind).decode

@@ -10,6 +10,8 @@ from rich.tree import Tree
 from eventstore import Assignment, SqliteLog
 from simulations.commands.labels import Labels, outcome_text, time_text
 
+_WIDTH_ELSEWHERE = 100_000
+
 
 @click.command()
 @click.argument("path", metavar="LOG", type=click.Path(path_type=Path))
@@ -23,7 +25,9 @@ def trace(path: Path, message: str) -> None:
         tree = _branch(reader, found, labels)
     finally:
         reader.close()
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = _WIDTH_ELSEWHERE  # a file or a pipe has no edge to wrap at
     console.print(tree)
 
 
