@@ -6,6 +6,8 @@ from typing import NamedTuple
 DAY_S = 1800
 """Length of the simulated day. People act on whole ticks, so that many act at once."""
 TICK_S = 2
+ALL_THERE, FIRST_ACT = 0.08, 0.1
+"""Part of the day by which everybody has registered, and from which on people look for each other."""
 FRIENDS_EACH = 3
 MESSAGES_PER_ROTATION = 25
 """Messages that a person sends under one key on average before rotating it."""
@@ -57,7 +59,7 @@ def plan_town(*, users: int, messages: int, seed: int, attacks: tuple[str, ...])
     friendships = _friendships(users, random)
     acts: list[list[Act]] = [[] for _ in range(users)]
     for one, other in friendships:
-        acts[one].append(Act(_tick(random, 0.1, 0.3), "establish", other))
+        acts[one].append(Act(_tick(random, FIRST_ACT, 0.3), "establish", other))
     for _ in range(messages):
         one, other = random.sample(random.choice(friendships), 2)
         text = " ".join(random.choices(_WORDS, k=random.randint(1, 24)))
@@ -76,7 +78,7 @@ def _life(acts: list[Act], random: Random) -> Life:
     if random.random() < OFFLINE_SHARE:
         begins = _tick(random, 0.3, 0.8)
         offline = (begins, begins + random.randint(DAY_S // 20, DAY_S // 5))
-    return Life(_tick(random, 0.0, 0.1), offline, acts)
+    return Life(_tick(random, 0.0, ALL_THERE), offline, acts)
 
 
 def _friendships(users: int, random: Random) -> list[tuple[int, int]]:

@@ -5,11 +5,11 @@ from collections.abc import Callable
 from random import Random
 from typing import Any, NamedTuple
 
-from actors.node import Node
+from actors import ItemRefused, Node
 from simulations.attacks import ATTACKS, Captured, Target
 from simulations.plan import Act, Life, plan_town
 from simulations.sealing import CannotOpen, decrypt, open_session_key
-from simulations.user import Chat, ReadMessage, User
+from simulations.user import Chat, ReadMessage, User, UserError
 from simulations.virtual import VirtualClock, VirtualTime
 
 DAWN_MS = 1_767_225_600_000
@@ -61,11 +61,14 @@ class Town:
         """Live the day to its end, and check what it came to.
 
         Raises:
-            Finding: somebody read something other than what was sent, or a third party opened something.
+            Finding: somebody was refused what has to be granted, or read something other than what was sent.
         """
         door = self._door
-        await door.run([self._live(number, life) for number, life in enumerate(self._lives)])
-        await door.run([self._catch_up(user) for user in self._people])
+        try:
+            await door.run([self._live(number, life) for number, life in enumerate(self._lives)])
+            await door.run([self._catch_up(user) for user in self._people])
+        except (UserError, CannotOpen, ItemRefused) as error:
+            raise Finding(f"somebody could not do what has to be possible: {error}") from error
         self._compare()
         opened: list[bool] = []
         generations: list[int] = []

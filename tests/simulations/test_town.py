@@ -108,3 +108,17 @@ async def test_a_third_party_that_opens_something_is_counted(path: Path, monkeyp
     monkeypatch.setattr(town_module, "open_session_key", lambda sealed, key: b"opened")
     outcome, _, _ = await live(path)
     assert outcome.third_party_opened > 0
+
+
+async def test_somebody_who_is_refused_what_has_to_be_granted_is_a_finding(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(Session.handlers, "GetCurrentKeys")
+    with pytest.raises(Finding, match="could not do what has to be possible: .* knows no action 'GetCurrentKeys'"):
+        await live(path)
+
+
+def test_everybody_is_there_before_anyone_looks_for_them() -> None:
+    for seed in range(20):
+        lives = plan_town(users=40, messages=50, seed=seed, attacks=tuple(ATTACKS))
+        assert max(life.arrives_s for life in lives) < min(act.at_s for life in lives for act in life.acts)
