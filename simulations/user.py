@@ -131,7 +131,11 @@ class User:
         return list(await self.query(door, self.pid, "GetChatList"))
 
     async def catch_up(self, door: Door) -> "list[tuple[Chat, list[ReadMessage]]]":
-        """Read everything that is unread, in every chat, and mark it as viewed."""
+        """Read everything that is unread, in every chat, and mark it as viewed.
+
+        Marked first, then read: what arrives between the two is read, and at worst counted as unread once more. The
+        other way round it would be counted as viewed and never looked for.
+        """
         caught_up = []
         for row in await self.chat_list(door):
             if not row["unread"]:
@@ -141,8 +145,8 @@ class User:
                 profile = await self.query(door, row["otherHandleID"], "GetProfile")
                 other = Person(row["otherHandleName"], row["otherHandleID"], profile.get("pubkey", ""))
                 chat = self.chats[other.pid] = Chat(self, door, row["sessionID"], other)
-            caught_up.append((chat, await chat.read()))
             await self.ask(door, self.pid, "MarkAsViewed", {"sessionID": chat.session})
+            caught_up.append((chat, await chat.read()))
         return caught_up
 
     async def read(self, door: Door, *, from_handle: str) -> list[ReadMessage]:

@@ -114,7 +114,7 @@ async def test_somebody_who_is_refused_what_has_to_be_granted_is_a_finding(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delitem(Session.handlers, "GetCurrentKeys")
-    with pytest.raises(Finding, match="could not do what has to be possible: .* knows no action 'GetCurrentKeys'"):
+    with pytest.raises(Finding, match=r"could not do what has to be possible: .* knows no action 'GetCurrentKeys'"):
         await live(path)
 
 

@@ -1,6 +1,7 @@
 """Two people and a third: the eight steps of an encrypted conversation, with real keys on a real node."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -85,6 +86,38 @@ async def test_a_person_who_comes_back_catches_up_with_everything_once(path: Pat
         texts = {chat.other.handle: [message.text for message in messages] for chat, messages in caught_up}
         assert texts == {name: [f"{name} {number}" for number in range(3)] for name in ("carol", "bob")}
         assert await people[0].catch_up(node) == []
+
+
+async def test_a_message_that_comes_while_another_is_read_is_not_lost(path: Path) -> None:
+    alice, bob = User.create("alice"), User.create("bob")
+    async with Node.open(path) as node:
+        await alice.register(node)
+        await bob.register(node)
+        chat = await alice.establish_session(node, with_handle="bob")
+        await chat.rotate_key()
+        await chat.send("first")
+        await node.settle()
+
+        class Meanwhile:
+            """A way to the node on which Alice writes again as soon as Bob has fetched all that there was."""
+
+            registry = node.registry
+            send = staticmethod(node.send)
+
+            async def dryrun(self, process: str, *, action: str, **more: Any) -> Any:
+                result = await node.dryrun(process, action=action, **more)
+                queries.append(action)
+                if queries.count("QueryMessage") == 2 and action == "QueryMessage":  # the page that says: that was all
+                    await chat.send("second")
+                    await node.settle()
+                return result
+
+        queries: list[str] = []
+        texts = []
+        for _ in range(2):
+            for _, messages in await bob.catch_up(Meanwhile()):
+                texts += [message.text for message in messages]
+        assert texts == ["first", "second"]
 
 
 async def test_a_third_party_with_everything_that_the_node_gives_opens_nothing(path: Path) -> None:
