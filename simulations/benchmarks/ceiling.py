@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import uvloop
 from nacl.bindings import crypto_sign, crypto_sign_keypair, crypto_sign_open
 
 from simulations.benchmarks.load import CONTENT_BYTES, SESSIONS
@@ -101,8 +102,12 @@ class _GroupCommit:
         connection.close()
 
 
-async def sends_per_second(path: Path, *, sends: int, in_flight: int) -> float:
+def sends_per_second(path: Path, *, sends: int, in_flight: int) -> float:
     """Durable signed sends per second, with so many in flight."""
+    return uvloop.run(_send(path, sends=sends, in_flight=in_flight))
+
+
+async def _send(path: Path, *, sends: int, in_flight: int) -> float:
     loop = asyncio.get_running_loop()
     log, pool = _GroupCommit(path, loop), ThreadPoolExecutor(os.cpu_count())
     sessions = [os.urandom(32) for _ in range(SESSIONS)]

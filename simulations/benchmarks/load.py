@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
+import uvloop
+
 from actors import Node, Wallet, replay
 from actors.jsontext import encode
 
@@ -45,8 +47,12 @@ class Pair:
         return self.wallets[0].sign(target=self.handles[0], action="RelayMessage", data=relayed, anchor=anchor)
 
 
-async def sends_per_second(path: Path, *, sends: int, in_flight: int) -> float:
+def sends_per_second(path: Path, *, sends: int, in_flight: int) -> float:
     """Durable sends per second of a node, signed beforehand, with so many in flight. Each is three events."""
+    return uvloop.run(_send(path, sends=sends, in_flight=in_flight))
+
+
+async def _send(path: Path, *, sends: int, in_flight: int) -> float:
     async with Node.open(path, new=True, wallet=Wallet(bytes(32))) as node:
         pairs = [Pair(number) for number in range(SESSIONS)]
         await asyncio.gather(*(pair.meet(node) for pair in pairs))
