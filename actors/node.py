@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pykka
 
+from actors.answers import Answers
 from actors.commits import Commits
 from actors.dataitem import DATA_BYTES_MAX, DataItem, ItemRefused, parse
 from actors.intake import Arrival, Intake
@@ -25,9 +26,6 @@ from eventstore.records import encode_id
 
 IN_FLIGHT_MAX = 16_384
 """Messages from outside that wait for their result at one time."""
-RECENT_MAX = 65_536
-"""Results kept in memory for messages that are sent again. More than can be on their way to the disk, so that a message
-which the log does not hold yet is always found here."""
 
 logger = get_logger()
 
@@ -71,7 +69,7 @@ class Node:
         self._pool = ThreadPoolExecutor(thread_name_prefix="mostao-door")
         self._intake = Intake(self._pool, self._recall, self._admit)
         self._actors: dict[str, pykka.ActorRef[ProcessActor]] = {}
-        self._recent: dict[str, asyncio.Future[Result]] = {}
+        self._answers = Answers(self._recall_durable)
         self._evaluating: dict[int, asyncio.Future[Result]] = {}
         self._in_flight = 0
         self._closed = False
@@ -210,7 +208,7 @@ class Node:
                 self._assign(message)
         await self.settle()
         if not self._sequencer.sequence:
-            key = wallet or _node_wallet(self._log.path)
+            key = wallet or Wallet.load_or_create(self._log.path.with_name(self._log.path.name + ".key"))
             await self.send(key.sign(tags=[("Type", "Process"), ("Module", Registry.module)]))
         self.registry, entry = next(iter(self._world.entries.items()))
         if entry.module != Registry.module:
@@ -245,13 +243,17 @@ class Node:
                 results[message_id] = result
         return results
 
+    async def _recall_durable(self, message_id: str) -> Result:
+        await self.settle()
+        results = await asyncio.get_running_loop().run_in_executor(self._pool, self._recall, [message_id])
+        return results[message_id]
+
     def _admit(self, arrival: Arrival, recalled: Result | None) -> None:
         """Assign a genuine item, unless it was assigned before."""
         item, waiter = arrival
-        first = self._recent.get(item.id)
-        if first is not None:
-            first.add_done_callback(lambda done: _copy(done, waiter))
-        elif recalled is not None:
+        if self._answers.give_again(item.id, waiter):
+            return
+        if recalled is not None:
             waiter.set_result(recalled)
         else:
             try:
@@ -259,7 +261,7 @@ class Node:
             except ItemRefused as refusal:
                 waiter.set_exception(refusal)
                 return
-            self._remember(item.id, waiter)
+            self._answers.remember(item.id, waiter)
             self._evaluating[self._assign(message)] = waiter
 
     def _message(self, item: DataItem) -> Message:
@@ -311,32 +313,7 @@ class Node:
             actor = self._actors[process] = ProcessActor.start(self._world, self._evaluated)
         return actor
 
-    def _remember(self, message_id: str, result: asyncio.Future[Result]) -> None:
-        self._recent[message_id] = result
-        if len(self._recent) > RECENT_MAX:
-            del self._recent[next(iter(self._recent))]
-
 
 def system_clock() -> int:
     """Milliseconds since the epoch."""
     return time.time_ns() // 1_000_000
-
-
-def _node_wallet(log: Path) -> Wallet:
-    path = log.with_name(log.name + ".key")
-    if path.exists():
-        return Wallet.load(path)
-    wallet = Wallet.create()
-    wallet.save(path)
-    return wallet
-
-
-def _copy(done: asyncio.Future[Result], waiter: asyncio.Future[Result]) -> None:
-    if waiter.done():
-        return
-    if done.cancelled():
-        waiter.set_exception(NodeClosed("the message was given up before it was answered; send it again"))
-    elif (error := done.exception()) is not None:
-        waiter.set_exception(error)
-    else:
-        waiter.set_result(done.result())

@@ -85,6 +85,19 @@ class Wallet:
             raise WalletError(f"the key file {path} cannot be written ({error.strerror})") from None
 
     @classmethod
+    def load_or_create(cls, path: Path) -> "Wallet":
+        """The wallet of a key file, which is made where it is missing.
+
+        Raises:
+            WalletError: the file cannot be read or written.
+        """
+        if path.exists():
+            return cls.load(path)
+        wallet = cls.create()
+        wallet.save(path)
+        return wallet
+
+    @classmethod
     def load(cls, path: str | Path) -> "Wallet":
         """Read a key file.
 

@@ -65,7 +65,7 @@ async def test_the_same_item_is_assigned_once_and_answered_the_same_also_after_r
         assert await asyncio.gather(*(node.send(items[2]) for _ in range(10))) == [results[2]] * 10
         await node.settle()
         events = node.sequence
-        node._recent.clear()  # as if so many had come meanwhile that only the log remembers
+        node._answers.forget()  # as if so many had come meanwhile that only the log remembers
         assert [await node.send(raw) for raw in items] == results
         assert node.sequence == events
     async with Node.open(path) as node:
@@ -271,6 +271,24 @@ async def test_whoever_gives_up_waiting_takes_nothing_with_it(path: Path) -> Non
         giving_up.cancel()
         await asyncio.gather(giving_up, return_exceptions=True)
         assert (await node.send(raw)).answer["status"] == "success"
+
+
+async def test_a_message_whose_sender_went_away_too_early_is_answered_when_it_is_sent_again(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Node.open(path, wallet=NODE) as node:
+        gate = Gate(monkeypatch)
+        raw = item(ALICE, node.registry, "Register", {"handle": "alice", "pubkey": "k"})
+        giving_up = asyncio.ensure_future(node.send(raw))
+        await gate.wait_until_reached()  # it is assigned, and on its way to the disk
+        waiting = asyncio.ensure_future(node.send(raw))
+        giving_up.cancel()
+        await asyncio.gather(giving_up, return_exceptions=True)
+        gate.open.release(10)
+        result = await waiting
+        assert result.answer["status"] == "success"
+        assert await node.send(raw) == result
+        assert node.sequence == 3
 
 
 async def test_time_is_the_nodes_and_a_timestamp_tag_forges_nothing(path: Path) -> None:

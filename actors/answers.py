@@ -1,0 +1,68 @@
+"""The answers of messages that were assigned, for those that are sent again."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from actors.messages import Result
+
+RECENT_MAX = 65_536
+"""Answers kept in memory. More than can be on their way to the disk, so that a message which the log does not hold yet
+is always found here; older ones are in the log."""
+
+
+class Answers:
+    """Remembers who waits for which message's answer.
+
+    Args:
+        recall: waits until a message is durable and gives its result from the log.
+    """
+
+    def __init__(self, recall: Callable[[str], Coroutine[Any, Any, Result]]) -> None:
+        self._recall = recall
+        self._recent: dict[str, asyncio.Future[Result]] = {}
+        self._recalling: set[asyncio.Task[None]] = set()
+
+    def remember(self, message_id: str, waiter: asyncio.Future[Result]) -> None:
+        """Take note of a message that is being assigned, and of whoever sent it first."""
+        self._recent[message_id] = waiter
+        if len(self._recent) > RECENT_MAX:
+            del self._recent[next(iter(self._recent))]
+
+    def give_again(self, message_id: str, waiter: asyncio.Future[Result]) -> bool:
+        """See that the waiter gets the answer that the first sender got or will get.
+
+        Returns:
+            Whether the message is known here.
+        """
+        first = self._recent.get(message_id)
+        if first is None:
+            return False
+        first.add_done_callback(lambda done: self._pass_on(message_id, done, waiter))
+        return True
+
+    def forget(self) -> None:
+        """Leave it to the log to remember."""
+        self._recent.clear()
+
+    def _pass_on(self, message_id: str, first: asyncio.Future[Result], waiter: asyncio.Future[Result]) -> None:
+        if waiter.done():
+            return
+        if first.cancelled():  # the first sender went away; the message itself is on its way all the same
+            task = asyncio.get_running_loop().create_task(self._give_recalled(message_id, waiter))
+            self._recalling.add(task)
+            task.add_done_callback(self._recalling.discard)
+        elif (error := first.exception()) is not None:
+            waiter.set_exception(error)
+        else:
+            waiter.set_result(first.result())
+
+    async def _give_recalled(self, message_id: str, waiter: asyncio.Future[Result]) -> None:
+        try:
+            result = await self._recall(message_id)
+        except Exception as error:  # whatever keeps the log from answering, whoever waits has to hear it
+            if not waiter.done():
+                waiter.set_exception(error)
+        else:
+            if not waiter.done():
+                waiter.set_result(result)
