@@ -119,7 +119,7 @@ class Node:
                 "opened",
                 log=str(log.path),
                 events=node.sequence,
-                unsent=sum(map(len, replayed.unsent.values())),
+                unsent=len(replayed.unsent),
                 seconds=round(time.perf_counter() - begun, 3),
             )
             yield node
@@ -203,9 +203,8 @@ class Node:
         return self._world.state_root().hex()
 
     async def _begin(self, replayed: Replay, wallet: Wallet | None) -> None:
-        for outbox in list(replayed.unsent.values()):
-            for message in outbox:
-                self._assign(message)
+        for message in replayed.unsent:
+            self._assign(message)
         await self.settle()
         if not self._sequencer.sequence:
             key = wallet or Wallet.load_or_create(self._log.path.with_name(self._log.path.name + ".key"))

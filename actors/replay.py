@@ -30,7 +30,7 @@ class Replayed:
         self.world = world
         self.events = replayed.sequencer.sequence
         self.log_head = replayed.sequencer.log_chain.hex()
-        self.unsent = sum(map(len, replayed.unsent.values()))
+        self.unsent = len(replayed.unsent)
 
     @property
     def state_root(self) -> str:

@@ -13,7 +13,7 @@ from actors.messages import (
 )
 from actors.processes import MODULES, Process
 from actors.state_root import state_root
-from eventstore import Assignment, Message
+from eventstore import Assignment, Message, Unevaluable
 
 SPAWN = "Spawn"
 """Action of the message that starts a process."""
@@ -56,12 +56,15 @@ class World:
         """Evaluate the next assignment of the log. Has to be called for each, in order.
 
         Raises:
+            Unevaluable: no node can have evaluated it.
             UnknownModule: it spawns a process of a module that is not there.
         """
         message = assignment.message
         if assignment.slot == 0:
             return self._start(message, assignment)
-        entry = self.entries[message.target]
+        entry = self.entries.get(message.target)
+        if entry is None:
+            raise Unevaluable("a message to a process that was never started")
         context = Context(
             message.target,
             entry.owner,
@@ -102,7 +105,10 @@ class World:
         )
 
     def _start(self, message: Message, assignment: Assignment) -> Evaluated:
-        tags = dict(reversed(decode(message.tags.encode())))  # of tags of one name the first counts
+        try:
+            tags = dict(reversed(decode(message.tags.encode())))  # of tags of one name the first counts
+        except (ValueError, TypeError):
+            raise Unevaluable("tags that are no tags") from None
         module = MODULES.get(tags.get("Module", ""))
         if module is None:
             raise UnknownModule(
@@ -111,7 +117,7 @@ class World:
             )
         # a process that starts another names its owner; a wallet that starts one is its owner
         from_process = message.parent is not None
-        owner = tags["Owner"] if from_process else message.sender
+        owner = tags.get("Owner", "") if from_process else message.sender
         context = Context(message.target, owner, message.sender, from_process, message.id, assignment.timestamp, 0)
         self._expected.discard(message.target)
         process, error = None, None

@@ -24,7 +24,7 @@ from eventstore.errors import (
 )
 from eventstore.log import EventLog, Head
 from eventstore.records import Assignment, Message
-from eventstore.replay import Evaluation, Replay
+from eventstore.replay import Evaluation, Replay, Unevaluable
 from eventstore.sequencer import Sequencer
 from eventstore.sqlite import SqliteLog
 from eventstore.writer import Writer
@@ -46,5 +46,6 @@ __all__ = [
     "Replay",
     "Sequencer",
     "SqliteLog",
+    "Unevaluable",
     "Writer",
 ]

@@ -1,5 +1,6 @@
 """Rebuild everything from the log alone, and compare what comes out with what the log says came out."""
 
+from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
@@ -24,26 +25,39 @@ class Evaluation(Protocol):
         """Why it was refused, if it was."""
 
 
+class Unevaluable(Exception):
+    """An assignment that no node can have evaluated; says why."""
+
+
 class Replay:
     """Follows a log assignment by assignment. What it holds afterwards is what a node needs to go on.
 
     Attributes:
         sequencer: stands at the end of what was followed.
-        unsent: messages that an evaluation sent and the log does not hold (yet), by the parent's sequence: empty for
-            a log that was closed in peace, the cut-off tail of one whose node was killed.
+        unsent: messages that an evaluation sent and the log does not hold (yet), in their order: none for a log that
+            was closed in peace, the cut-off tail of one whose node was killed.
     """
 
-    def __init__(self, evaluate: Callable[[Assignment], Evaluation], *, check_chains: bool = True) -> None:
+    def __init__(
+        self,
+        evaluate: Callable[[Assignment], Evaluation],
+        *,
+        check_chains: bool = True,
+        on_fault: Callable[[LogFault], None] | None = None,
+    ) -> None:
         """Prepare to follow a log from its beginning.
 
         Args:
-            evaluate: gives what an assignment's evaluation comes to; called for each, in order.
+            evaluate: gives what an assignment's evaluation comes to; called for each, in order. May raise
+                ``Unevaluable``.
             check_chains: follow the order and both chains too. Without, somebody else has to.
+            on_fault: takes a fault, and the log is followed further as if it were none; without, the first is raised.
         """
         self.sequencer = Sequencer()
-        self.unsent: dict[int, list[Message]] = {}
+        self.unsent: deque[Message] = deque()
         self._evaluate = evaluate
         self._accept = self.sequencer.accept if check_chains else self.sequencer.trust
+        self._on_fault = on_fault or _raise
 
     def follow(self, assignments: Iterable[Assignment]) -> None:
         """Replay assignments in order.
@@ -51,34 +65,53 @@ class Replay:
         Raises:
             LogFault: the first one that cannot be what a node wrote.
         """
-        accept, accept_sender, evaluate = self._accept, self._accept_sender, self._evaluate
+        accept, accept_sender, evaluate, unsent = self._accept, self._accept_sender, self._evaluate, self.unsent
         for assignment in assignments:
-            accept(assignment)
+            try:
+                accept(assignment)
+            except LogFault as fault:
+                self._on_fault(fault)
+                self.sequencer.trust(assignment)
             accept_sender(assignment)
-            evaluation = evaluate(assignment)
-            outbox = evaluation.outbox
-            if outbox:
-                self.unsent[assignment.sequence] = outbox
+            try:
+                evaluation = evaluate(assignment)
+            except Unevaluable as error:
+                self._fault(assignment, str(error), "a message that can be evaluated", assignment.message.action)
+                continue
+            if evaluation.outbox:
+                unsent.extend(evaluation.outbox)
             if evaluation.output != assignment.output:
-                raise _fault(assignment, "output", evaluation.output, assignment.output)
+                self._fault(assignment, "output", evaluation.output, assignment.output)
             if evaluation.error != assignment.error:
-                raise _fault(assignment, "error", evaluation.error, assignment.error)
+                self._fault(assignment, "error", evaluation.error, assignment.error)
 
     def _accept_sender(self, assignment: Assignment) -> None:
+        """A message from inside is the next one that an evaluation sent; one from outside has an envelope."""
         message = assignment.message
         if message.parent is None:
             if message.envelope is None:
-                raise _fault(assignment, "neither a parent nor an envelope", "one of them", None)
-            return
-        queue = self.unsent.get(message.parent)
-        if queue is None:
-            raise _fault(assignment, "a message that its parent did not send", None, message.id)
-        due = queue.pop(0)  # short: what one message sent
-        if message != due:
-            raise _fault(assignment, "not the next message of its parent", due, message)
-        if not queue:
-            del self.unsent[message.parent]
+                self._fault(assignment, "neither a parent nor an envelope", "one of them", None)
+        elif not self.unsent:
+            self._fault(assignment, "a message that no evaluation sent", None, message.id)
+        elif message == self.unsent[0]:
+            self.unsent.popleft()
+        else:
+            self._fault(assignment, "not the next message that was sent", _named(self.unsent[0]), _named(message))
+            if message in self.unsent:
+                self.unsent.remove(message)
+            elif any(message.id == due.id for due in self.unsent):
+                kept = [due for due in self.unsent if due.id != message.id]
+                self.unsent.clear()
+                self.unsent.extend(kept)
+
+    def _fault(self, assignment: Assignment, what: str, expected: object, found: object) -> None:
+        sequence, process = assignment.sequence, assignment.process
+        self._on_fault(LogFault(what, sequence=sequence, process=process, expected=expected, found=found))
 
 
-def _fault(assignment: Assignment, what: str, expected: object, found: object) -> LogFault:
-    return LogFault(what, sequence=assignment.sequence, process=assignment.process, expected=expected, found=found)
+def _raise(fault: LogFault) -> None:
+    raise fault
+
+
+def _named(message: Message) -> str:
+    return f"{message.action} {message.id} of {message.sender} to {message.target} caused by {message.parent}"
