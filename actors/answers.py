@@ -41,9 +41,9 @@ class Answers:
         first.add_done_callback(lambda done: self._pass_on(message_id, done, waiter))
         return True
 
-    def forget(self) -> None:
-        """Leave it to the log to remember."""
-        self._recent.clear()
+    def forget(self, message_id: str) -> None:
+        """Take note that a message was not assigned after all, or leave it to the log to remember."""
+        self._recent.pop(message_id, None)
 
     def _pass_on(self, message_id: str, first: asyncio.Future[Result], waiter: asyncio.Future[Result]) -> None:
         if waiter.done():

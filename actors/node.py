@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -70,6 +71,8 @@ class Node:
         self._intake = Intake(self._pool, self._recall, self._admit)
         self._actors: dict[str, pykka.ActorRef[ProcessActor]] = {}
         self._answers = Answers(self._recall_durable)
+        self._admitted: deque[Arrival] = deque()
+        self._evaluated_until = self._sequencer.sequence
         self._evaluating: dict[int, asyncio.Future[Result]] = {}
         self._in_flight = 0
         self._closed = False
@@ -184,7 +187,7 @@ class Node:
     async def settle(self) -> None:
         """Wait until everything that was sent is evaluated, with all that it caused, and durable."""
         await self._intake.drained()
-        while self._commits.durable < self._sequencer.sequence:
+        while self._admitted or self._commits.durable < self._sequencer.sequence:
             await self._commits.wait(self._sequencer.sequence)
 
     @property
@@ -248,19 +251,32 @@ class Node:
         return results[message_id]
 
     def _admit(self, arrival: Arrival, recalled: Result | None) -> None:
-        """Assign a genuine item, unless it was assigned before."""
+        """Let a genuine item in, unless it was assigned before."""
         item, waiter = arrival
         if self._answers.give_again(item.id, waiter):
             return
         if recalled is not None:
             waiter.set_result(recalled)
         else:
+            self._answers.remember(item.id, waiter)
+            self._admitted.append(arrival)
+            self._assign_next()
+
+    def _assign_next(self) -> None:
+        """Assign the next message from outside, but only when all that the one before caused is evaluated.
+
+        So a message and its effects stand together in the log, and nothing from outside comes between a message and
+        what it had to send: where something does, something was taken away.
+        """
+        while self._admitted and self._evaluated_until == self._sequencer.sequence:
+            item, waiter = self._admitted.popleft()
             try:
                 message = self._message(item)
             except ItemRefused as refusal:
-                waiter.set_exception(refusal)
-                return
-            self._answers.remember(item.id, waiter)
+                self._answers.forget(item.id)
+                if not waiter.done():
+                    waiter.set_exception(refusal)
+                continue
             self._evaluating[self._assign(message)] = waiter
 
     def _message(self, item: DataItem) -> Message:
@@ -295,6 +311,7 @@ class Node:
         self._commits.add(assignment)
         for message in evaluated.outbox:
             self._assign(message)
+        self._evaluated_until = assignment.sequence
         waiter = self._evaluating.pop(assignment.sequence, None)
         if waiter is not None:
             result = result_of(
@@ -305,6 +322,8 @@ class Node:
                 sequence=assignment.sequence,
             )
             self._commits.release(result, waiter)
+        if self._admitted:
+            self._assign_next()
 
     def _actor(self, process: str) -> pykka.ActorRef[ProcessActor]:
         actor = self._actors.get(process)

@@ -110,6 +110,8 @@ class World:
         except (ValueError, TypeError):
             raise Unevaluable("tags that are no tags") from None
         module = MODULES.get(tags.get("Module", ""))
+        if "Module" not in tags:
+            raise Unevaluable("a process's first message that names no module")
         if module is None:
             raise UnknownModule(
                 f"sequence {assignment.sequence} starts a process of module {tags.get('Module', '')!r}, which this"

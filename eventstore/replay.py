@@ -91,6 +91,9 @@ class Replay:
         if message.parent is None:
             if message.envelope is None:
                 self._fault(assignment, "neither a parent nor an envelope", "one of them", None)
+            if self.unsent:  # a node takes nothing in before it has sent what it has to
+                self._fault(assignment, "a message is missing before it", _named(self.unsent[0]), _named(message))
+                self.unsent.clear()
         elif not self.unsent:
             self._fault(assignment, "a message that no evaluation sent", None, message.id)
         elif message == self.unsent[0]:

@@ -52,6 +52,15 @@ def replay(path: Path, at: int | None, process: str | None, as_json: bool) -> No
 
 def replay_with_progress(path: Path, *, at: int | None = None) -> Replayed:
     """Replay a log under a progress bar. ``at`` has to lie within it."""
+    events = events_of(path)
+    if at is not None and at > events:
+        raise click.BadParameter(f"the log ends at sequence {events}", param_hint="'--at'")
+    with progress_bar("replaying", events if at is None else at) as bar:
+        return replay_log(path, at=at, progress=bar.at)
+
+
+def events_of(path: Path) -> int:
+    """Number of events of a log, which has to hold some."""
     log = SqliteLog.open_to_read(path)
     try:
         events = log.head().sequence
@@ -59,10 +68,7 @@ def replay_with_progress(path: Path, *, at: int | None = None) -> Replayed:
         log.close()
     if not events:
         raise LogMissing(f"{path} holds no events")
-    if at is not None and at > events:
-        raise click.BadParameter(f"the log ends at sequence {events}", param_hint="'--at'")
-    with progress_bar("replaying", events if at is None else at) as bar:
-        return replay_log(path, at=at, progress=bar.at)
+    return events
 
 
 def find_process(replayed: Replayed, name: str) -> str:

@@ -65,7 +65,7 @@ async def test_the_same_item_is_assigned_once_and_answered_the_same_also_after_r
         assert await asyncio.gather(*(node.send(items[2]) for _ in range(10))) == [results[2]] * 10
         await node.settle()
         events = node.sequence
-        node._answers.forget()  # as if so many had come meanwhile that only the log remembers
+        node._answers._recent.clear()  # as if so many had come meanwhile that only the log remembers
         assert [await node.send(raw) for raw in items] == results
         assert node.sequence == events
     async with Node.open(path) as node:

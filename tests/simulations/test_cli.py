@@ -98,6 +98,21 @@ def test_log_lists_and_filters(town: tuple[Path, dict[str, Any]]) -> None:
     assert mostao("log", path, "--action", "Nothing").output == ""
 
 
+def test_audit_finds_no_fault_in_a_town_and_says_what_it_checked(town: tuple[Path, dict[str, Any]]) -> None:
+    path, figures = town
+    run = mostao("audit", path)
+    assert (run.exit_code, run.output.splitlines()[-1]) == (0, "No fault was found.")
+    report = json.loads(mostao("audit", path, "--json").output)
+    assert {name: report[name] for name in ("events", "log_head", "state_root", "faults", "unsent")} == {
+        "events": figures["events"],
+        "log_head": figures["log_head"],
+        "state_root": figures["state_root"],
+        "faults": [],
+        "unsent": 0,
+    }
+    assert report["signatures"] + report["inside"] == figures["events"]
+
+
 def test_trace_shows_what_a_message_caused(town: tuple[Path, dict[str, Any]]) -> None:
     path, _ = town
     reader = SqliteLog.open_to_read(path)
@@ -132,6 +147,8 @@ MISUSE = [
     (("replay", "{town}", "--at", "-1"), "'--at'"),
     (("replay", "{town}", "--process", "@nobody"), "no handle '@nobody'"),
     (("replay", "{town}", "--process", "nobody"), "a handle is written @name"),
+    (("audit", "missing.db"), "there is no log at"),
+    (("audit", "{text}"), "not a mostao log"),
     (("log", "missing.db"), "there is no log at"),
     (("log", "{town}", "--process", "@nobody"), "no handle '@nobody'"),
     (("log", "{town}", "--from", "yesterday"), "neither a sequence nor a time"),
@@ -177,9 +194,17 @@ def test_a_log_that_was_changed_is_a_finding_with_exit_code_1(
     database = sqlite_utils.Database(changed)
     database.execute("update assignments set sender = 'mallory' where sequence = 9")
     database.conn.commit()
-    for command in (("replay", changed), ("replay", changed, "--json"), ("log", changed, "--process", "@ada")):
+    report = json.loads(mostao("audit", changed, "--all", "--json").output)
+    assert {fault["sequence"] for fault in report["faults"]} >= {9}
+    for command in (
+        ("audit", changed),
+        ("replay", changed),
+        ("replay", changed, "--json"),
+        ("log", changed, "--process", "@ada"),
+    ):
         run = mostao(*command)
         assert (run.exit_code, "sequence 9" in run.output) == (1, True), run.output
+        assert "Traceback" not in run.output
 
 
 def test_a_simulation_that_cannot_have_its_log_says_who_has_it(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from actors import Node, Wallet, replay
+from actors.audit import audit
 from actors.messages import Effects
 from actors.processes import Session
 from simulations import town as town_module
@@ -34,6 +35,13 @@ async def test_a_day_in_town_leaves_a_log_that_replays_to_the_same_state(path: P
     assert outcome.third_party_attempts > outcome.third_party_opened == 0
     replayed = replay(path)
     assert (replayed.log_head, replayed.state_root, replayed.unsent) == (head, root, 0)
+
+
+@pytest.mark.parametrize("seed", range(100, 110))
+async def test_an_untouched_log_raises_no_false_alarm(path: Path, seed: int) -> None:
+    await live(path, users=6, messages=30, seed=seed)
+    report = audit(path, all_faults=True)
+    assert (report.faults, report.unsent) == ([], 0)
 
 
 def content(path: Path) -> bytes:

@@ -1,0 +1,107 @@
+"""Somebody who has the log's file, a way with SQLite, and this project's own code to make chains right again."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from eventstore import Assignment, Message, Sequencer, SqliteLog
+
+Rows = list[Assignment]
+
+
+def read(path: Path) -> Rows:
+    log = SqliteLog.open_to_read(path)
+    try:
+        return list(log.read())
+    finally:
+        log.close()
+
+
+def write(path: Path, rows: Rows) -> None:
+    log = SqliteLog.open(path)
+    for [index] in log._connection.execute("select name from sqlite_master where type = 'index'").fetchall():
+        log._connection.execute(f"drop index {index}")  # what must be unique need not be for a forger
+    log._connection.execute("delete from assignments")
+    log.append(rows, expected=0)
+    log.close()
+
+
+def relinked(rows: Rows) -> Rows:
+    """The same messages with sequences, slots, parents' sequences and both chains made right again."""
+    sequencer, moved, again = Sequencer(), {}, []
+    for row in rows:
+        message = row.message
+        if message.parent is not None:
+            message = changed(message, parent=moved.get(message.parent, message.parent))
+        new = sequencer.assign(message, row.timestamp)
+        moved[row.sequence] = new.sequence
+        new.output, new.error = row.output, row.error
+        again.append(new)
+    return again
+
+
+def changed(thing: Any, **fields: Any) -> Any:
+    return msgspec.structs.replace(thing, **fields)
+
+
+def place(rows: Rows, action: str, number: int = 0) -> int:
+    """Where the nth message of an action stands."""
+    return [index for index, row in enumerate(rows) if row.message.action == action][number]
+
+
+def edit(which: str, /, **fields: Any) -> Callable[[Rows], Rows]:
+    """Change fields of a message; what is callable is given the field's value."""
+
+    def forge(rows: Rows) -> Rows:
+        index = place(rows, which)
+        message = rows[index].message
+        values = {name: new(getattr(message, name)) if callable(new) else new for name, new in fields.items()}
+        rows[index] = changed(rows[index], message=changed(message, **values))
+        return rows
+
+    return forge
+
+
+def drop(action: str, number: int = 0) -> Callable[[Rows], Rows]:
+    def forge(rows: Rows) -> Rows:
+        del rows[place(rows, action, number)]
+        return rows
+
+    return forge
+
+
+def swap(one: str, other: str) -> Callable[[Rows], Rows]:
+    def forge(rows: Rows) -> Rows:
+        first, second = place(rows, one), place(rows, other)
+        rows[first], rows[second] = rows[second], rows[first]
+        return rows
+
+    return forge
+
+
+def move(action: str, to: int) -> Callable[[Rows], Rows]:
+    def forge(rows: Rows) -> Rows:
+        rows.insert(to, rows.pop(place(rows, action)))
+        return rows
+
+    return forge
+
+
+def repeat(action: str) -> Callable[[Rows], Rows]:
+    def forge(rows: Rows) -> Rows:
+        index = place(rows, action)
+        rows.insert(index + 1, rows[index])
+        return rows
+
+    return forge
+
+
+def invent(message: Callable[[Rows], Message], after: str) -> Callable[[Rows], Rows]:
+    def forge(rows: Rows) -> Rows:
+        index = place(rows, after)
+        rows.insert(index + 1, changed(rows[index], message=message(rows), output=None, error=None))
+        return rows
+
+    return forge
