@@ -41,6 +41,19 @@ class Pair:
         self.session = result.answer["sessionID"]
         await node.send(self.relay("RotateSessionKey", encode(_KEYS), bytes(32)))
 
+    async def find(self, node: Node) -> bool:
+        """Look up what ``meet`` made on a log that is open again; False if it was never finished."""
+        both = encode({"handleA": self.names[0], "handleB": self.names[1]})
+        found = await node.dryrun(node.registry, action="QuerySession", data=both)
+        if found.error is not None:
+            return False
+        self.session = found.answer["sessionID"]
+        for name in self.names:
+            handle = await node.dryrun(node.registry, action="QueryHandle", data=encode({"handle": name}))
+            self.handles.append(handle.answer["pid"])
+        keys = await node.dryrun(self.session, action="GetCurrentKeys")
+        return bool(keys.answer)
+
     def relay(self, action: str, data: str, anchor: bytes) -> bytes:
         """The first one's signed message to the session."""
         relayed = encode({"Target": self.session, "Data": data, "Tags": {"Action": action}})

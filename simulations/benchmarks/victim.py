@@ -1,0 +1,36 @@
+"""A node under load that says which messages it acknowledged, until somebody kills it: ``kills`` does."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+import uvloop
+
+from actors import Node
+from actors.jsontext import encode
+from simulations.benchmarks.load import Pair
+
+PAIRS = 8
+IN_FLIGHT = 64
+
+
+async def _live(path: Path, run: int) -> None:
+    async with Node.open(path) as node:
+        pairs = [Pair(number) for number in range(PAIRS)]
+        for pair in pairs:
+            if not await pair.find(node):
+                await pair.meet(node)
+        print("ready", flush=True)
+        await asyncio.gather(*(_speak(node, pairs[user % PAIRS], run, user) for user in range(IN_FLIGHT)))
+
+
+async def _speak(node: Node, pair: Pair, run: int, user: int) -> None:
+    said = encode({"content": "x" * 64})
+    for number in range(10**9):
+        anchor = b"%08d%08d%016d" % (run, user, number)
+        result = await node.send(pair.relay("SendMessage", said, anchor))
+        print(result.message_id, flush=True)
+
+
+if __name__ == "__main__":
+    uvloop.run(_live(Path(sys.argv[1]), int(sys.argv[2])))
