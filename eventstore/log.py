@@ -41,6 +41,9 @@ class EventLog(Protocol):
     def children(self, sequence: int) -> list[Assignment]:
         """What the message at ``sequence`` directly caused, in order."""
 
+    def sequence_at(self, timestamp: int) -> int:
+        """Sequence of the last assignment up to a time (ms); 0 if there is none."""
+
     def head(self) -> Head:
         """The end of the log."""
 

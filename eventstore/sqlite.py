@@ -161,6 +161,16 @@ class SqliteLog:
         """See ``EventLog.children``."""
         return list(self._select("where parent = ? order by sequence", (sequence,)))
 
+    def sequence_at(self, timestamp: int) -> int:
+        """See ``EventLog.sequence_at``."""
+        low, high = 0, self.head().sequence  # time never goes back, so no index is needed
+        while low < high:
+            middle = (low + high + 1) // 2
+            query = "select timestamp from assignments where sequence <= ? order by sequence desc limit 1"
+            [found] = self._connection.execute(query, (middle,)).fetchone()
+            low, high = (middle, high) if found <= timestamp else (low, middle - 1)
+        return low
+
     def head(self) -> Head:
         """See ``EventLog.head``."""
         row = self._connection.execute(

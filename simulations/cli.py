@@ -11,6 +11,7 @@ from actors import ItemRefused, UnknownModule, WalletError
 from actors.logger import NAME as LOGGER
 from eventstore import EventStoreError, LogFault
 from simulations.commands.audit import audit
+from simulations.commands.diff import diff
 from simulations.commands.log import log
 from simulations.commands.replay import replay
 from simulations.commands.simulate import simulate
@@ -57,7 +58,7 @@ def main(log_level: str) -> None:
     logger.setLevel(log_level.upper())
 
 
-for _command in (simulate, replay, audit, log, trace):
+for _command in (simulate, replay, audit, log, trace, diff):
     main.add_command(_command)
 
 

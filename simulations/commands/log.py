@@ -1,7 +1,6 @@
 """``mostao log``: the messages of a log, readably."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -10,26 +9,10 @@ import msgspec
 from actors.jsontext import decode
 from eventstore import Assignment, SqliteLog
 from simulations.commands.labels import Labels, outcome_text, time_text
+from simulations.commands.point import POINT
 from simulations.commands.replay import find_process, replay_with_progress
 
 _TEXT_MAX = 100
-
-
-class Point(click.ParamType[int]):
-    """A place in the log: a sequence, or a time, which is kept negated."""
-
-    name = "sequence or time"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Read a number or an ISO 8601 time (UTC without an offset)."""
-        text = str(value)
-        if text.isdecimal():
-            return int(text)
-        try:
-            time = datetime.fromisoformat(text)
-        except ValueError:
-            self.fail(f"{text!r} is neither a sequence nor a time such as 2026-01-01T00:10:00", param, ctx)
-        return -int((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
 @click.command()
@@ -37,8 +20,8 @@ class Point(click.ParamType[int]):
 @click.option("--process", metavar="ID-or-@HANDLE", help="Only messages to that process.")
 @click.option("--sender", metavar="ADDRESS-or-@HANDLE", help="Only messages from that wallet or process.")
 @click.option("--action", help="Only messages of that action.")
-@click.option("--from", "since", type=Point(), help="From this sequence or time on.")
-@click.option("--to", "until", type=Point(), help="Up to this sequence or time.")
+@click.option("--from", "since", type=POINT, help="From this sequence or time on.")
+@click.option("--to", "until", type=POINT, help="Up to this sequence or time.")
 @click.option("--refused", is_flag=True, help="Only messages that were refused.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line, nothing cut short.")
 def log(

@@ -10,17 +10,19 @@ import msgspec
 from actors.replay import Replayed
 from actors.replay import replay as replay_log
 from eventstore import LogMissing, SqliteLog
+from simulations.commands.point import POINT, resolved
 from simulations.commands.progress import progress_bar
 
 
 @click.command()
 @click.argument("path", metavar="LOG", type=click.Path(path_type=Path))
-@click.option("--at", type=click.IntRange(min=0), metavar="SEQUENCE", help="Stop after this event.")
+@click.option("--at", type=POINT, metavar="SEQUENCE-or-TIME", help="Stop after this event, or at this time.")
 @click.option("--process", metavar="ID-or-@HANDLE", help="Print that process's state as JSON.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the report.")
 def replay(path: Path, at: int | None, process: str | None, as_json: bool) -> None:
     """Rebuild every state from LOG, and print the log's head and the state root."""
     begun = time.perf_counter()
+    at = resolved(path, at)
     replayed = replay_with_progress(path, at=at)
     elapsed = time.perf_counter() - begun
     if process is not None:

@@ -71,6 +71,27 @@ def test_replay_stops_at_a_sequence(town: tuple[Path, dict[str, Any]]) -> None:
     assert json.loads(mostao("replay", path, "--at", 0, "--json").output)["events"] == 0
 
 
+def test_replay_stops_at_a_time(town: tuple[Path, dict[str, Any]]) -> None:
+    path, figures = town
+    half = json.loads(mostao("replay", path, "--at", "2026-01-01T00:15:00", "--json").output)["events"]
+    assert 0 < half < figures["events"]
+    assert mostao("log", path, "--from", half + 1).output.split()[1] > "2026-01-01T00:15:00"
+    assert json.loads(mostao("replay", path, "--at", "2025-12-31", "--json").output)["events"] == 0
+    assert json.loads(mostao("replay", path, "--at", "2027-01-01", "--json").output)["events"] == figures["events"]
+
+
+def test_diff_shows_what_changed_in_a_process(town: tuple[Path, dict[str, Any]]) -> None:
+    path, figures = town
+    rows = [json.loads(line) for line in mostao("log", path, "--json", "--process", "@ada").output.splitlines()]
+    profile = next(row for row in rows if row["action"] == "ProfileUpdate")
+    run = mostao("diff", path, profile["sequence"] - 1, profile["sequence"], "--process", "@ada")
+    assert run.exit_code == 0
+    assert '+    "bio": "neighbour 0",' in run.output
+    assert "-    " not in run.output
+    assert mostao("diff", path, 0, figures["events"], "--process", "@ada").output.startswith("--- @ada at A (0 events)")
+    assert mostao("diff", path, 20, 20, "--process", rows[0]["process"]).output == ""
+
+
 def test_replay_prints_a_processs_state(town: tuple[Path, dict[str, Any]]) -> None:
     path, _ = town
     state = json.loads(mostao("replay", path, "--process", "@ADA").output)
@@ -149,6 +170,10 @@ MISUSE = [
     (("replay", "{town}", "--process", "nobody"), "a handle is written @name"),
     (("audit", "missing.db"), "there is no log at"),
     (("audit", "{text}"), "not a mostao log"),
+    (("diff", "{town}", "1", "2"), "Missing option '--process'"),
+    (("diff", "{town}", "1", "soon", "--process", "@ada"), "neither a sequence nor a time"),
+    (("diff", "{town}", "1", "99999", "--process", "@ada"), "the log ends at sequence"),
+    (("diff", "{town}", "1", "2", "--process", "@nobody"), "no handle '@nobody'"),
     (("log", "missing.db"), "there is no log at"),
     (("log", "{town}", "--process", "@nobody"), "no handle '@nobody'"),
     (("log", "{town}", "--from", "yesterday"), "neither a sequence nor a time"),

@@ -1,0 +1,39 @@
+"""A point of a log: a sequence, or a time."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from eventstore import SqliteLog
+
+
+class Point(click.ParamType[int]):
+    """Reads a sequence, or a time, which is kept as its ms, negated."""
+
+    name = "sequence or time"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Read a number or an ISO 8601 time (UTC without an offset)."""
+        text = str(value)
+        if text.isdecimal():
+            return int(text)
+        try:
+            time = datetime.fromisoformat(text)
+        except ValueError:
+            self.fail(f"{text!r} is neither a sequence nor a time such as 2026-01-01T00:10:00", param, ctx)
+        return -int((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() * 1000)
+
+
+POINT = Point()
+
+
+def resolved(path: Path, point: int | None) -> int | None:
+    """The sequence of a point: of a time, that of the last event up to it."""
+    if point is None or point >= 0:
+        return point
+    log = SqliteLog.open_to_read(path)
+    try:
+        return log.sequence_at(-point)
+    finally:
+        log.close()
