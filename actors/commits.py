@@ -43,10 +43,10 @@ class Commits:
 
     def release(self, result: Result, waiter: asyncio.Future[Result]) -> None:
         """Give the waiter a result once its message is durable. Calls come in the order of their sequences."""
-        if self.failed is not None:
-            waiter.set_exception(self.failed)
-        else:
+        if self.failed is None:
             self._waiters.append((result.sequence, waiter, result))
+        elif not waiter.done():
+            waiter.set_exception(self.failed)
 
     async def wait(self, sequence: int) -> None:
         """Wait until ``sequence`` is durable.
