@@ -59,9 +59,12 @@ def m001_assignments(database: Database) -> None:
 
 
 def migrate(database: Database) -> None:
-    """Bring a new or older log to the newest format."""
-    migrations.apply(database)
+    """Bring a new or older log to the newest format.
+
+    The name comes first and the format last: a log whose making was cut short is known as one, and made again.
+    """
     database.execute(f"pragma application_id = {APPLICATION_ID}")
+    migrations.apply(database)
     database.execute(f"pragma user_version = {FORMAT}")
 
 

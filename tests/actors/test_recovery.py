@@ -8,6 +8,7 @@ from pathlib import Path
 from shutil import copyfile
 
 from actors import Node, replay
+from actors.audit import audit
 from eventstore import SqliteLog
 from tests.actors.people import ALICE, BOB, NODE, relay, still, talking
 
@@ -53,6 +54,40 @@ async def test_a_log_cut_off_at_any_place_is_completed_without_doing_anything_tw
         assert replay(cut).unsent == 0
         if {event.message.id for event in whole} == due:
             assert replay(cut).state_root == root
+
+
+WAL_HEADER_BYTES, FRAME_HEADER_BYTES = 32, 24
+
+
+async def test_a_log_whose_write_ahead_log_is_cut_at_any_frame_opens_to_a_prefix(path: Path) -> None:
+    wal = path.with_name("world.db-wal")
+    async with Node.open(path, wallet=NODE, clock=still) as node:
+        a, _, session = await talking(node)
+        for number in range(5):
+            await node.send(relay(ALICE, a, session, "SendMessage", {"content": str(number)}))
+        await node.settle()
+        database, frames = path.read_bytes(), wal.read_bytes()  # as a crash would leave them
+    whole = [event.message.id for event in SqliteLog.open_to_read(path).read()]
+    page_bytes = int.from_bytes(frames[8:12], "big")
+    boundaries = range(WAL_HEADER_BYTES, len(frames) + 1, FRAME_HEADER_BYTES + page_bytes)
+    kept: list[int] = []
+    for number, boundary in enumerate(boundaries):
+        cut = path.with_name(f"cut{number}.db")
+        cut.write_bytes(database)
+        cut.with_name(cut.name + "-wal").write_bytes(frames[:boundary])
+        log = SqliteLog.open(cut)
+        found = [event.message.id for event in log.read()]
+        log.close()
+        assert found == whole[: len(found)]
+        kept.append(len(found))
+        if found:
+            async with Node.open(cut, clock=still):
+                pass
+            report = audit(cut)
+            assert (report.faults, report.unsent) == ([], 0)
+    assert kept == sorted(kept)
+    assert kept[-1] == len(whole)
+    assert len(set(kept)) > 5  # many commits, each all or nothing
 
 
 def _root(whole: list, event: object) -> object:
