@@ -1,19 +1,18 @@
 """Audit: replay, and every check that can be made beside it, by somebody who trusts neither the node nor the file."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from actors.dataitem import DataItem, ItemRefused, parse
-from actors.jsontext import encode
+from actors.dataitem import DataItem, ItemRefused, message_of, parse, verify_all
 from actors.processes import Registry
+from actors.replay import counted
 from actors.world import World
 from eventstore import Assignment, LogFault, Replay, SqliteLog
-from eventstore.records import encode_id
 
 _BATCH = 512
 """Signatures verified by one task."""
@@ -64,13 +63,11 @@ def audit(path: str | Path, *, all_faults: bool = False, progress: Callable[[int
     replayed = Replay(world.evaluate, on_fault=report.faults.append)
     with _Signatures(report.faults.append) as signatures:
         try:
-            for assignment in log.read():
+            for assignment in counted(log.read(), progress):
                 if assignment.message.envelope is not None:
                     signatures.check(assignment)
                 replayed.follow((assignment,))
                 _count(report, assignment)
-                if progress and assignment.sequence % 1000 == 0:
-                    progress(assignment.sequence)
                 if report.faults and not all_faults:
                     break
         finally:
@@ -119,11 +116,11 @@ class _Signatures:
         try:
             item = parse((message.envelope or b"") + message.data, data_bytes_max=_ANY_LENGTH)
         except ItemRefused as error:
-            self._on_fault(_fault(assignment, f"no signed item: {error}", "one", None))
+            self._on_fault(LogFault.at(assignment, f"no signed item: {error}", "one", None))
             return
         differing = list(_differences(assignment, item))
         if item.id in self._seen:
-            differing.append(_fault(assignment, "a message that was assigned twice", "once", item.id))
+            differing.append(LogFault.at(assignment, "a message that was assigned twice", "once", item.id))
         self._seen.add(item.id)
         for fault in differing:
             self._on_fault(fault)
@@ -151,36 +148,30 @@ class _Signatures:
             self._on_fault(fault)
 
 
-def _verify(batch: Iterable[tuple[Assignment, DataItem]]) -> list[LogFault]:
-    faults = []
-    for assignment, item in batch:
-        try:
-            item.verify()
-        except ItemRefused as error:
-            faults.append(_fault(assignment, "signature", f"that of {assignment.message.sender}", str(error)))
-    return faults
+def _verify(batch: list[tuple[Assignment, DataItem]]) -> list[LogFault]:
+    refusals = verify_all(item for _, item in batch)
+    return [
+        LogFault.at(assignment, "signature", f"that of {assignment.message.sender}", str(refusal))
+        for (assignment, _), refusal in zip(batch, refusals, strict=True)
+        if refusal is not None
+    ]
 
 
 def _differences(assignment: Assignment, item: DataItem) -> Iterator[LogFault]:
     """Columns that do not show what the signed item says."""
-    message = assignment.message
-    spawned = not item.target and item.tag("Type") == "Process"
-    for column, signed, shown in (
-        ("message_id", item.id, message.id),
-        ("sender", item.sender, message.sender),
-        ("process", item.id if spawned else item.target, message.target),
-        ("action", item.tag("Action"), message.action),
-        ("tags", encode(item.tags), message.tags),
-        ("anchor", encode_id(item.anchor) if item.anchor else "", message.anchor),
-        ("parent", None, message.parent),
-        ("slot of a process's first message", spawned, assignment.slot == 0),
+    signed, shown = message_of(item), assignment.message
+    for column, due, found in (
+        ("message_id", signed.id, shown.id),
+        ("sender", signed.sender, shown.sender),
+        ("process", signed.target, shown.target),
+        ("action", signed.action, shown.action),
+        ("tags", signed.tags, shown.tags),
+        ("anchor", signed.anchor, shown.anchor),
+        ("parent", signed.parent, shown.parent),
+        ("slot of a process's first message", item.starts_process, assignment.slot == 0),
     ):
-        if signed != shown:
-            yield _fault(assignment, f"{column} is not what was signed", signed, shown)
-
-
-def _fault(assignment: Assignment, what: str, expected: object, found: object) -> LogFault:
-    return LogFault(what, sequence=assignment.sequence, process=assignment.process, expected=expected, found=found)
+        if due != found:
+            yield LogFault.at(assignment, f"{column} is not what was signed", due, found)
 
 
 def _fault_at_start(process: str, module: str) -> LogFault:

@@ -4,6 +4,7 @@ Layout (integers little-endian): signature type (2 bytes), signature, owner's pu
 bytes), anchor (likewise), number of tags (8), length of the tag block (8), tag block (Avro), data (the rest).
 """
 
+from collections.abc import Iterable
 from functools import lru_cache
 from hashlib import sha256, sha384
 from typing import NamedTuple
@@ -12,6 +13,8 @@ from nacl.bindings import crypto_sign_open
 from nacl.exceptions import BadSignatureError
 
 from actors.avrotags import TagsMalformed, decode_tags, encode_tags
+from actors.jsontext import encode
+from eventstore import Message
 from eventstore.records import encode_id
 
 DATA_BYTES_MAX = 100 * 1024
@@ -55,6 +58,11 @@ class DataItem(NamedTuple):
     """The item up to its data."""
     signed: bytes
     """The 48 bytes that the signature covers."""
+
+    @property
+    def starts_process(self) -> bool:
+        """Whether the item is a process itself: of that type, and sent to none."""
+        return not self.target and self.tag("Type") == "Process"
 
     def tag(self, name: str) -> str:
         """The first tag of that name, or empty."""
@@ -111,6 +119,33 @@ def parse(raw: bytes, *, data_bytes_max: int = DATA_BYTES_MAX) -> DataItem:
         data=data,
         envelope=raw[: reader.position],
         signed=_signed_bytes(public_key, target, anchor, block, data),
+    )
+
+
+def verify_all(items: Iterable[DataItem]) -> list[ItemRefused | None]:
+    """Verify items one after the other; gives the refusal of each, or None for one that is genuine."""
+    refusals: list[ItemRefused | None] = []
+    for item in items:
+        try:
+            item.verify()
+        except ItemRefused as refusal:
+            refusals.append(refusal)
+        else:
+            refusals.append(None)
+    return refusals
+
+
+def message_of(item: DataItem) -> Message:
+    """What the log keeps of an item."""
+    return Message(
+        id=item.id,
+        sender=item.sender,
+        target=item.id if item.starts_process else item.target,
+        action=item.tag("Action"),
+        tags=encode(item.tags),
+        data=item.data,
+        anchor=encode_id(item.anchor) if item.anchor else "",
+        envelope=item.envelope,
     )
 
 

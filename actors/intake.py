@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import NamedTuple
 
-from actors.dataitem import DataItem, ItemRefused
+from actors.dataitem import DataItem, verify_all
 from actors.messages import Result
 
 BATCH_MAX = 1024
@@ -76,7 +76,7 @@ class Intake:
         recalling = loop.run_in_executor(self._pool, self._recall, [item.id for item in items])
         verdicts = await asyncio.gather(
             *(
-                loop.run_in_executor(self._pool, _verify, items[start : start + size])
+                loop.run_in_executor(self._pool, verify_all, items[start : start + size])
                 for start in range(0, len(items), size)
             )
         )
@@ -89,15 +89,3 @@ class Intake:
                 arrival.result.set_exception(fault)
             else:
                 self._admit(arrival, recalled.get(arrival.item.id))
-
-
-def _verify(items: list[DataItem]) -> list[ItemRefused | None]:
-    faults: list[ItemRefused | None] = []
-    for item in items:
-        try:
-            item.verify()
-        except ItemRefused as fault:
-            faults.append(fault)
-        else:
-            faults.append(None)
-    return faults

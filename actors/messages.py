@@ -21,28 +21,12 @@ class IncomingMessage(Protocol):
     """What a process sees of a message (``eventstore.records.Message`` has this shape)."""
 
     @property
-    def id(self) -> str:
-        """Unique in the log."""
-
-    @property
-    def sender(self) -> str:
-        """A wallet's address or a process's id."""
-
-    @property
     def action(self) -> str:
         """What is asked for."""
 
     @property
-    def tags(self) -> str:
-        """All tags, as JSON text."""
-
-    @property
     def data(self) -> bytes:
         """The body."""
-
-    @property
-    def anchor(self) -> str:
-        """base64url of 32 bytes of the sender's choice, or empty."""
 
 
 class Context(msgspec.Struct, frozen=True, gc=False):

@@ -6,15 +6,15 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import pykka
 
 from actors.answers import Answers
 from actors.commits import Commits
-from actors.dataitem import DATA_BYTES_MAX, DataItem, ItemRefused, parse
+from actors.dataitem import DATA_BYTES_MAX, DataItem, ItemRefused, message_of, parse
 from actors.intake import Arrival, Intake
-from actors.jsontext import encode
 from actors.logger import get_logger
 from actors.messages import Result, message_tags
 from actors.process_actor import Dryrun, ProcessActor
@@ -23,7 +23,6 @@ from actors.results import recall, result_of
 from actors.wallet import Wallet
 from actors.world import Evaluated, World
 from eventstore import Assignment, EventStoreError, LogUnusable, Message, Replay, SqliteLog, Writer
-from eventstore.records import encode_id
 
 IN_FLIGHT_MAX = 16_384
 """Messages from outside that wait for their result at one time."""
@@ -68,7 +67,7 @@ class Node:
         self._writer = Writer.start(log)
         self._commits = Commits(self._writer, self._sequencer.sequence)
         self._pool = ThreadPoolExecutor(thread_name_prefix="mostao-door")
-        self._intake = Intake(self._pool, self._recall, self._admit)
+        self._intake = Intake(self._pool, partial(recall, reader), self._admit)
         self._actors: dict[str, pykka.ActorRef[ProcessActor]] = {}
         self._answers = Answers(self._recall_durable)
         self._admitted: deque[Arrival] = deque()
@@ -237,17 +236,9 @@ class Node:
         if self._commits.failed is not None:
             raise self._commits.failed
 
-    def _recall(self, message_ids: list[str]) -> dict[str, Result]:
-        results = {}
-        for message_id in self._reader.known(message_ids):
-            result = recall(self._reader, message_id)
-            if result is not None:
-                results[message_id] = result
-        return results
-
     async def _recall_durable(self, message_id: str) -> Result:
         await self.settle()
-        results = await asyncio.get_running_loop().run_in_executor(self._pool, self._recall, [message_id])
+        results = await asyncio.get_running_loop().run_in_executor(self._pool, recall, self._reader, [message_id])
         return results[message_id]
 
     def _admit(self, arrival: Arrival, recalled: Result | None) -> None:
@@ -280,25 +271,14 @@ class Node:
             self._evaluating[self._assign(message)] = waiter
 
     def _message(self, item: DataItem) -> Message:
-        target = item.target
-        if not target:
-            if item.tag("Type") != "Process":
-                raise ItemRefused("the item has no target: name the process that it is for")
+        if item.starts_process:
             if item.tag("Module") not in MODULES:
                 raise ItemRefused(f"there is no module {item.tag('Module')!r}; there are {', '.join(MODULES)}")
-            target = item.id
-        elif target not in self._sequencer.processes:
-            raise ItemRefused(f"there is no process {target!r}")
-        return Message(
-            id=item.id,
-            sender=item.sender,
-            target=target,
-            action=item.tag("Action"),
-            tags=encode(item.tags),
-            data=item.data,
-            anchor=encode_id(item.anchor) if item.anchor else "",
-            envelope=item.envelope,
-        )
+        elif not item.target:
+            raise ItemRefused("the item has no target: name the process that it is for")
+        elif item.target not in self._sequencer.processes:
+            raise ItemRefused(f"there is no process {item.target!r}")
+        return message_of(item)
 
     def _assign(self, message: Message) -> int:
         assignment = self._sequencer.assign(message, self._clock())

@@ -13,6 +13,7 @@ from eventstore.chains import ChainCheck
 
 EVENTS_WORTH_A_CHILD = 50_000
 """From so many events on a process of its own checks the chains meanwhile."""
+_PROGRESS_EVENTS = 1000
 
 
 class Replayed:
@@ -70,9 +71,7 @@ def replay(path: str | Path, *, at: int | None = None, progress: Callable[[int],
         alone = end < EVENTS_WORTH_A_CHILD or (os.cpu_count() or 1) == 1
         world = World()
         replayed = Replay(world.evaluate, check_chains=alone)
-        assignments = log.read(until=end)
-        if progress:
-            assignments = _counted(assignments, progress)
+        assignments = counted(log.read(until=end), progress)
         if alone:
             replayed.follow(assignments)
         else:
@@ -100,8 +99,12 @@ def _follow_with_child(replayed: Replay, assignments: Iterator[Assignment], chec
             raise LogUnusable("the log changed while it was read: replay it again")
 
 
-def _counted(assignments: Iterator[Assignment], progress: Callable[[int], Any]) -> Iterator[Assignment]:
+def counted(assignments: Iterator[Assignment], progress: Callable[[int], Any] | None) -> Iterator[Assignment]:
+    """The same assignments; ``progress``, if there is one, is told their number now and then."""
+    if progress is None:
+        yield from assignments
+        return
     for assignment in assignments:
-        if assignment.sequence % 1000 == 0:
+        if assignment.sequence % _PROGRESS_EVENTS == 0:
             progress(assignment.sequence)
         yield assignment

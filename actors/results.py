@@ -1,6 +1,6 @@
 """Results, put together from a message and what it sent: the same live, and years later from the log."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from actors.ids import sent_id
 from actors.jsontext import decode
@@ -34,10 +34,14 @@ def result_of(
     return Result(tuple(messages), tuple(spawns), output, error, message.id, sequence)
 
 
-def recall(log: EventLog, message_id: str) -> Result | None:
-    """The result of a message that the log holds; None if it does not."""
-    found = log.find(message_id)
-    if found is None:
-        return None
-    outbox = [child.message for child in log.children(found.sequence)]
-    return result_of(found.message, outbox, output=found.output, error=found.error, sequence=found.sequence)
+def recall(log: EventLog, message_ids: Sequence[str]) -> dict[str, Result]:
+    """The results of those of the messages that the log holds."""
+    results = {}
+    for message_id in log.known(message_ids):
+        found = log.find(message_id)
+        assert found is not None
+        outbox = [child.message for child in log.children(found.sequence)]
+        results[message_id] = result_of(
+            found.message, outbox, output=found.output, error=found.error, sequence=found.sequence
+        )
+    return results

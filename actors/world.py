@@ -109,12 +109,12 @@ class World:
             tags = dict(reversed(decode(message.tags.encode())))  # of tags of one name the first counts
         except (ValueError, TypeError):
             raise Unevaluable("tags that are no tags") from None
-        module = MODULES.get(tags.get("Module", ""))
         if "Module" not in tags:
             raise Unevaluable("a process's first message that names no module")
+        module = MODULES.get(tags["Module"])
         if module is None:
             raise UnknownModule(
-                f"sequence {assignment.sequence} starts a process of module {tags.get('Module', '')!r}, which this"
+                f"sequence {assignment.sequence} starts a process of module {tags['Module']!r}, which this"
                 f" version does not have; it has {', '.join(MODULES)}"
             )
         # a process that starts another names its owner; a wallet that starts one is its owner
@@ -156,7 +156,7 @@ class World:
             outbox.append(Message(sent_id(parent, 0), sender, message.sender, REPLY, tags, data, "", sequence))
         for place, sent in enumerate(effects.messages, start=1):  # place 0 is the reply's, also where none is sent
             target, action = sent.target, sent.action
-            if target in self.entries or target in self._expected or target in spawns:  # else it has nowhere to go
+            if self.has(target) or target in spawns:  # else it has nowhere to go
                 tags, data = message_tags(action, sent.tags), sent.data.encode()
                 outbox.append(Message(sent_id(parent, place), sender, target, action, tags, data, "", sequence))
         return outbox

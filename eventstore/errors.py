@@ -1,5 +1,10 @@
 """What can go wrong with a log. Each error says what, where, and how to mend it."""
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from eventstore.records import Assignment
+
 
 class EventStoreError(Exception):
     """Base of every error that this package raises on purpose."""
@@ -44,3 +49,9 @@ class LogFault(EventStoreError):
         self.process = process
         self.expected = expected
         self.found = found
+
+    @classmethod
+    def at(cls, assignment: "Assignment", what: str, expected: object, found: object) -> "LogFault":
+        """A fault of an assignment."""
+        sequence, process = assignment.sequence, assignment.process
+        return cls(what, sequence=sequence, process=process, expected=expected, found=found)

@@ -108,8 +108,7 @@ class Replay:
                 self.unsent.extend(kept)
 
     def _fault(self, assignment: Assignment, what: str, expected: object, found: object) -> None:
-        sequence, process = assignment.sequence, assignment.process
-        self._on_fault(LogFault(what, sequence=sequence, process=process, expected=expected, found=found))
+        self._on_fault(LogFault.at(assignment, what, expected, found))
 
 
 def _raise(fault: LogFault) -> None:

@@ -48,17 +48,17 @@ class Sequencer:
             LogFault: its sequence, slot, timestamp or one of its chains is not what the log so far demands.
         """
         if assignment.sequence != self.sequence + 1:
-            raise _fault(assignment, "sequence", self.sequence + 1, assignment.sequence)
+            raise LogFault.at(assignment, "sequence", self.sequence + 1, assignment.sequence)
         if assignment.timestamp < self.timestamp:
-            raise _fault(assignment, "timestamp goes back", f">= {self.timestamp}", assignment.timestamp)
+            raise LogFault.at(assignment, "timestamp goes back", f">= {self.timestamp}", assignment.timestamp)
         self.timestamp = assignment.timestamp
         head = self._link(assignment.message)
         if assignment.slot != head.slot:
-            raise _fault(assignment, "slot", head.slot, assignment.slot)
+            raise LogFault.at(assignment, "slot", head.slot, assignment.slot)
         if assignment.process_chain != head.chain:
-            raise _fault(assignment, "process chain", head.chain.hex(), assignment.process_chain.hex())
+            raise LogFault.at(assignment, "process chain", head.chain.hex(), assignment.process_chain.hex())
         if assignment.log_chain != self.log_chain:
-            raise _fault(assignment, "log chain", self.log_chain.hex(), assignment.log_chain.hex())
+            raise LogFault.at(assignment, "log chain", self.log_chain.hex(), assignment.log_chain.hex())
 
     def trust(self, assignment: Assignment) -> None:
         """Follow an assignment whose place and chains somebody else checks."""
@@ -82,7 +82,3 @@ class Sequencer:
         record = canonical_bytes((sequence, slot, self.timestamp, chain, self.log_chain, message))
         self.log_chain = head.assignment_id = sha256(record).digest()
         return head
-
-
-def _fault(assignment: Assignment, what: str, expected: object, found: object) -> LogFault:
-    return LogFault(what, sequence=assignment.sequence, process=assignment.process, expected=expected, found=found)

@@ -1,6 +1,7 @@
 """An append-only sequence that is cheap to keep many versions of."""
 
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -29,16 +30,9 @@ class History(Generic[T]):
         """Items ``start`` up to, not including, ``stop``."""
         return self._items[max(start, 0) : min(stop, self._length)]
 
-    def at_or_after(self, timestamp: int) -> int:
-        """Place of the first item whose ``timestamp`` (ms) is at least this; items are in the order of theirs."""
-        low, high = 0, self._length
-        while low < high:
-            middle = (low + high) // 2
-            if self._items[middle].timestamp < timestamp:  # type: ignore[attr-defined]
-                low = middle + 1
-            else:
-                high = middle
-        return low
+    def bisect(self, value: int, *, key: Callable[[T], int]) -> int:
+        """Place of the first item whose key is at least this; items are in the order of theirs."""
+        return bisect_left(self._items, value, 0, self._length, key=key)
 
     def __getitem__(self, place: int) -> T:
         if not -self._length <= place < self._length:

@@ -1,5 +1,6 @@
 """A session: the conversation of two handles. Keeps the encrypted keys and the encrypted messages."""
 
+from operator import attrgetter
 from typing import Annotated, Any
 
 import msgspec
@@ -89,6 +90,7 @@ class QueryMessage(Body):
 
 
 _start = parser(Start)
+_timestamp = attrgetter("timestamp")
 
 
 class Session(Process):
@@ -140,8 +142,8 @@ class Session(Process):
     def query_message(self, body: QueryMessage, context: Context) -> Effects:
         """The messages of a time span, newest first unless asked otherwise."""
         messages, limit = self.state.messages, PAGE_DEFAULT if body.limit is None else body.limit
-        start = 0 if body.from_ is None else messages.at_or_after(milliseconds(body.from_))
-        stop = len(messages) if body.until is None else messages.at_or_after(milliseconds(body.until) + 1)
+        start = 0 if body.from_ is None else messages.bisect(milliseconds(body.from_), key=_timestamp)
+        stop = len(messages) if body.until is None else messages.bisect(milliseconds(body.until) + 1, key=_timestamp)
         if body.order is not None and body.order.upper() == "ASC":
             stop = min(stop, start + limit)
             return Effects([self._message_row(place) for place in range(start, stop)])
