@@ -7,16 +7,21 @@ import pytest
 
 from actors import Node
 from eventstore import SqliteLog
-from simulations import User, UserError
+from simulations import Chat, User, UserError
 from simulations.sealing import CannotOpen, decrypt, open_session_key
 
 
-async def test_a_conversation_end_to_end(path: Path) -> None:
+async def meet(node: Node) -> tuple[User, User, Chat]:
+    """Alice, Bob, and Alice's side of their session."""
     alice, bob = User.create("alice"), User.create("bob")
+    await alice.register(node)
+    await bob.register(node)
+    return alice, bob, await alice.establish_session(node, with_handle="bob")
+
+
+async def test_a_conversation_end_to_end(path: Path) -> None:
     async with Node.open(path) as node:
-        await alice.register(node)
-        await bob.register(node)
-        chat = await alice.establish_session(node, with_handle="bob")
+        alice, bob, chat = await meet(node)
         with pytest.raises(UserError, match="rotate its key"):
             await chat.send("too early")
         assert await chat.rotate_key() == 1
@@ -33,11 +38,8 @@ async def test_a_conversation_end_to_end(path: Path) -> None:
 
 
 async def test_neither_plain_text_nor_a_private_key_is_in_the_log(path: Path) -> None:
-    alice, bob = User.create("alice"), User.create("bob")
     async with Node.open(path) as node:
-        await alice.register(node)
-        await bob.register(node)
-        chat = await alice.establish_session(node, with_handle="bob")
+        alice, bob, chat = await meet(node)
         await chat.rotate_key()
         await chat.send("the needle in the haystack")
         await node.settle()
@@ -53,11 +55,8 @@ async def test_neither_plain_text_nor_a_private_key_is_in_the_log(path: Path) ->
 
 
 async def test_old_messages_stay_readable_through_their_generation(path: Path) -> None:
-    alice, bob = User.create("alice"), User.create("bob")
     async with Node.open(path) as node:
-        await alice.register(node)
-        await bob.register(node)
-        chat = await alice.establish_session(node, with_handle="bob")
+        alice, bob, chat = await meet(node)
         for generation in (1, 2, 3):
             assert await chat.rotate_key() == generation
             await chat.send(f"under {generation}")
@@ -89,11 +88,8 @@ async def test_a_person_who_comes_back_catches_up_with_everything_once(path: Pat
 
 
 async def test_a_message_that_comes_while_another_is_read_is_not_lost(path: Path) -> None:
-    alice, bob = User.create("alice"), User.create("bob")
     async with Node.open(path) as node:
-        await alice.register(node)
-        await bob.register(node)
-        chat = await alice.establish_session(node, with_handle="bob")
+        alice, bob, chat = await meet(node)
         await chat.rotate_key()
         await chat.send("first")
         await node.settle()
