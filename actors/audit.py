@@ -1,24 +1,24 @@
 """Audit: replay, and every check that can be made beside it, by somebody who trusts neither the node nor the file."""
 
-import os
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from actors.dataitem import DataItem, ItemRefused, message_of, parse, verify_all
+from actors.checkpoints import NoteInvalid, VerifierKey, key_of
 from actors.processes import Registry
-from actors.replay import counted
+from actors.proofs import agreeing
+from actors.span_workers import Job, SpanWorkers, workers_for
 from actors.world import World
-from eventstore import Assignment, LogFault, Replay, SqliteLog
+from eventstore import Assignment, EventLog, LogFault, Replay, SqliteLog
+from eventstore.spans import Verdict
+from eventstore.tree import FAN, nodes_over
 
-_BATCH = 512
-"""Signatures verified by one task."""
-_BATCHES_AHEAD_MAX = 64
-"""Bounds what is kept in memory where verifying is slower than replaying."""
-_ANY_LENGTH = 2**40
+EVENTS_WORTH_WORKERS = 5_000
+"""From so many events on others follow the chains and verify signatures meanwhile."""
+_PROGRESS_EVENTS = 1000
 
 
 class Audit(msgspec.Struct):
@@ -36,48 +36,67 @@ class Audit(msgspec.Struct):
     spawns: int = 0
     refusals: int = 0
     unsent: int = 0
+    checkpoints: int = 0
+    """Signed notes, of the log and given, that the node's key signed and that the log agrees with."""
     log_head: str = ""
     state_root: str = ""
     faults: list[LogFault] = msgspec.field(default_factory=list)
 
 
-def audit(path: str | Path, *, all_faults: bool = False, progress: Callable[[int], Any] | None = None) -> Audit:
+def audit(
+    path: str | Path,
+    *,
+    checkpoints: Sequence[str] = (),
+    signatures: bool = True,
+    all_faults: bool = False,
+    progress: Callable[[int], Any] | None = None,
+) -> Audit:
     """Check everything that a log says of itself.
 
     Both hash chains; sequences and slots; that time never goes back; every signature and its sender's address; that
     a row shows what its signed item says; that every message between processes is the next one that an evaluation sent;
-    every answer and every refusal.
+    every answer and every refusal; every hash of the Merkle tree that the log keeps; every checkpoint.
 
     Args:
         path: the log's file.
+        checkpoints: signed notes that somebody kept: the log has to be the one that they speak of.
+        signatures: hold messages from outside against their signed items. Without, an audit takes what they say on
+            trust.
         all_faults: go on after the first fault.
-        progress: called now and then with the number of events that were followed.
+        progress: called now and then with the number of events that were checked.
 
     Raises:
         EventStoreError: there is no log, or it cannot be read.
         UnknownModule: it needs a module that this version does not have.
     """
     log = SqliteLog.open_to_read(path)
-    report = Audit()
-    world = World()
-    replayed = Replay(world.evaluate, on_fault=report.faults.append)
-    with _Signatures(report.faults.append) as signatures:
+    try:
+        return _audit(log, checkpoints, signatures, all_faults, progress or _ignore)
+    finally:
+        log.close()
+
+
+def _audit(
+    log: SqliteLog, checkpoints: Sequence[str], signatures: bool, all_faults: bool, progress: Callable[[int], Any]
+) -> Audit:
+    report, events = Audit(), log.head().sequence
+    job = Job(str(log.path), events, signatures, all_faults, workers_for(events, EVENTS_WORTH_WORKERS))
+    with SpanWorkers(job) as spans:
+        world = World()
+        replayed = Replay(world.evaluate, check_chains=False, on_fault=report.faults.append)
+        rows = _counted(log.read(until=events), report, all_faults)
         try:
-            for assignment in counted(log.read(), progress):
-                if assignment.message.envelope is not None:
-                    signatures.check(assignment)
-                replayed.follow((assignment,))
-                _count(report, assignment)
-                if report.faults and not all_faults:
-                    break
-        finally:
-            log.close()
-        signatures.finish()
-    first = next(iter(world.entries.values()), None)
-    if first is not None and first.module != Registry.module:
-        report.faults.append(_fault_at_start(next(iter(world.entries)), first.module))
-    report.signatures = signatures.genuine
+            replayed.follow(_shown(rows, lambda at: progress((at + spans.checked) // 2)))
+        except LogFault as fault:
+            report.faults.append(fault)
+        verdicts = spans.wait(lambda: progress((report.events + spans.checked) // 2))
+    report.faults[:0] = [fault for verdict in verdicts for fault in verdict.as_faults()]
+    report.signatures = sum(verdict.checked for verdict in verdicts)
     report.unsent = len(replayed.unsent)
+    report.faults += _faults_at_start(world)
+    if not report.faults or all_faults:
+        report.faults += _tree_faults(log, verdicts)
+        report.faults += _checkpoint_faults(log, [*log.checkpoints(), *checkpoints], report)
     report.faults.sort(key=lambda fault: fault.sequence)
     if not all_faults:
         del report.faults[1:]
@@ -86,93 +105,81 @@ def audit(path: str | Path, *, all_faults: bool = False, progress: Callable[[int
     return report
 
 
-def _count(report: Audit, assignment: Assignment) -> None:
-    report.events += 1
-    report.inside += assignment.message.parent is not None
-    report.spawns += assignment.slot == 0
-    report.refusals += assignment.error is not None
-
-
-class _Signatures:
-    """Compares rows with their signed items, and verifies these in batches on all cores."""
-
-    def __init__(self, on_fault: Callable[[LogFault], None]) -> None:
-        self.genuine = 0
-        self._on_fault = on_fault
-        self._pool = ThreadPoolExecutor(os.cpu_count())
-        self._seen: set[str] = set()
-        self._batch: list[tuple[Assignment, DataItem]] = []
-        self._verdicts: list[Future[list[LogFault]]] = []
-
-    def __enter__(self) -> "_Signatures":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._pool.shutdown(cancel_futures=True)
-
-    def check(self, assignment: Assignment) -> None:
-        """Check a message that has an envelope."""
-        message = assignment.message
-        try:
-            item = parse((message.envelope or b"") + message.data, data_bytes_max=_ANY_LENGTH)
-        except ItemRefused as error:
-            self._on_fault(LogFault.at(assignment, f"no signed item: {error}", "one", None))
+def _counted(assignments: Iterator[Assignment], report: Audit, all_faults: bool) -> Iterator[Assignment]:
+    """The same assignments, counted when they are evaluated; up to the first fault if one is enough."""
+    outside: set[str] = set()
+    for assignment in assignments:
+        if assignment.message.parent is None:
+            if assignment.message.id in outside:
+                report.faults.append(
+                    LogFault.at(assignment, "a message that was assigned twice", "once", assignment.message.id)
+                )
+            outside.add(assignment.message.id)
+        yield assignment
+        report.events += 1
+        report.inside += assignment.message.parent is not None
+        report.spawns += assignment.slot == 0
+        report.refusals += assignment.error is not None
+        if report.faults and not all_faults:
             return
-        differing = list(_differences(assignment, item))
-        if item.id in self._seen:
-            differing.append(LogFault.at(assignment, "a message that was assigned twice", "once", item.id))
-        self._seen.add(item.id)
-        for fault in differing:
-            self._on_fault(fault)
-        if not differing:
-            self._batch.append((assignment, item))
-        if len(self._batch) >= _BATCH:
-            self._send()
-
-    def finish(self) -> None:
-        """Wait for every verdict."""
-        self._send()
-        while self._verdicts:
-            self._take()
-
-    def _send(self) -> None:
-        self._verdicts.append(self._pool.submit(_verify, self._batch))
-        self.genuine += len(self._batch)
-        self._batch = []
-        if len(self._verdicts) > _BATCHES_AHEAD_MAX:
-            self._take()
-
-    def _take(self) -> None:
-        for fault in self._verdicts.pop(0).result():
-            self.genuine -= 1
-            self._on_fault(fault)
 
 
-def _verify(batch: list[tuple[Assignment, DataItem]]) -> list[LogFault]:
-    refusals = verify_all(item for _, item in batch)
-    return [
-        LogFault.at(assignment, "signature", f"that of {assignment.message.sender}", str(refusal))
-        for (assignment, _), refusal in zip(batch, refusals, strict=True)
-        if refusal is not None
-    ]
+def _shown(assignments: Iterator[Assignment], progress: Callable[[int], Any]) -> Iterator[Assignment]:
+    for assignment in assignments:
+        if assignment.sequence % _PROGRESS_EVENTS == 0:
+            progress(assignment.sequence)
+        yield assignment
 
 
-def _differences(assignment: Assignment, item: DataItem) -> Iterator[LogFault]:
-    """Columns that do not show what the signed item says."""
-    signed, shown = message_of(item), assignment.message
-    for column, due, found in (
-        ("message_id", signed.id, shown.id),
-        ("sender", signed.sender, shown.sender),
-        ("process", signed.target, shown.target),
-        ("action", signed.action, shown.action),
-        ("tags", signed.tags, shown.tags),
-        ("anchor", signed.anchor, shown.anchor),
-        ("parent", signed.parent, shown.parent),
-        ("slot of a process's first message", item.starts_process, assignment.slot == 0),
-    ):
-        if due != found:
-            yield LogFault.at(assignment, f"{column} is not what was signed", due, found)
+def _faults_at_start(world: World) -> Iterator[LogFault]:
+    for process, entry in world.entries.items():
+        if entry.module != Registry.module:
+            yield LogFault(
+                "the first process", sequence=1, process=process, expected=Registry.module, found=entry.module
+            )
+        return
 
 
-def _fault_at_start(process: str, module: str) -> LogFault:
-    return LogFault("the first process", sequence=1, process=process, expected=Registry.module, found=module)
+def _tree_faults(log: EventLog, verdicts: list[Verdict]) -> Iterator[LogFault]:
+    """Where a hash that the log keeps is not that of its assignments."""
+    due = nodes_over([node for verdict in verdicts for node in verdict.nodes])
+    for expected, found in zip_longest(due, log.tree_nodes()):
+        if expected != found:
+            place = expected or found
+            assert place is not None
+            what = f"hash {place.number} of level {place.level} of the Merkle tree"
+            yield LogFault(
+                what,
+                sequence=(place.number + 1) * FAN**place.level,
+                process="(none)",
+                expected=expected.hash.hex() if expected else None,
+                found=found.hash if found else None,
+            )
+            return
+
+
+def _checkpoint_faults(log: EventLog, notes: Sequence[str], report: Audit) -> Iterator[LogFault]:
+    """Notes that the log's node did not sign, and those that speak of another history."""
+    if not notes:
+        return
+    try:
+        key = key_of(log)
+    except LogFault as fault:
+        yield fault
+        return
+    for note in notes:
+        try:
+            agreeing(log, note, key)
+            report.checkpoints += 1
+        except LogFault as fault:
+            yield fault
+        except NoteInvalid as error:
+            yield _fault_of_note(key, str(error))
+
+
+def _fault_of_note(key: VerifierKey, reason: str) -> LogFault:
+    return LogFault("a checkpoint", sequence=0, process=key.name, expected=f"one signed by {key}", found=reason)
+
+
+def _ignore(events: int) -> None:
+    """Progress that nobody looks at."""

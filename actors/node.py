@@ -12,6 +12,7 @@ from pathlib import Path
 import pykka
 
 from actors.answers import Answers
+from actors.checkpoints import checkpoint_of, key_of, sign
 from actors.commits import Commits
 from actors.dataitem import DATA_BYTES_MAX, DataItem, ItemRefused, message_of, parse
 from actors.intake import Arrival, Intake
@@ -20,7 +21,7 @@ from actors.messages import Result, message_tags
 from actors.process_actor import Dryrun, ProcessActor
 from actors.processes import MODULES, Registry
 from actors.results import recall, result_of
-from actors.wallet import Wallet
+from actors.wallet import Wallet, key_path
 from actors.world import Evaluated, World
 from eventstore import Assignment, EventStoreError, LogUnusable, Message, Replay, SqliteLog, Writer
 
@@ -58,6 +59,7 @@ class Node:
         data_bytes_max: int,
     ) -> None:
         self.registry = ""
+        self._key: Wallet | None = None
         self._log = log
         self._reader = reader
         self._world = world
@@ -94,8 +96,8 @@ class Node:
         Args:
             path: the log's file.
             new: refuse a log that already holds something.
-            wallet: the node's own key, which signs the spawning of a new log's registry. Without one the key file
-                ``<path>.key`` is used, and made where it is missing.
+            wallet: the node's own key, which signs the spawning of a new log's registry and, when the node is closed,
+                a checkpoint. Without one the key file ``<path>.key`` is used, and made where a new log has none.
             clock: gives the time in ms since the epoch; the system's without one.
             data_bytes_max: limit of a message's data.
 
@@ -208,9 +210,12 @@ class Node:
         for message in replayed.unsent:
             self._assign(message)
         await self.settle()
+        file = key_path(self._log.path)
         if not self._sequencer.sequence:
-            key = wallet or Wallet.load_or_create(self._log.path.with_name(self._log.path.name + ".key"))
-            await self.send(key.sign(tags=[("Type", "Process"), ("Module", Registry.module)]))
+            self._key = wallet or Wallet.load_or_create(file)
+            await self.send(self._key.sign(tags=[("Type", "Process"), ("Module", Registry.module)]))
+        elif wallet is not None or file.exists():
+            self._key = wallet or Wallet.load(file)
         self.registry, entry = next(iter(self._world.entries.items()))
         if entry.module != Registry.module:
             raise LogUnusable(f"{self._log.path} does not begin with a registry")
@@ -225,10 +230,25 @@ class Node:
             actor.stop(block=False)
         await asyncio.sleep(0)  # every message is one turn of the loop, a stop too: they have all had theirs
         await asyncio.to_thread(self._writer.stop)
+        if self._commits.failed is None:
+            self._sign_checkpoint()
         self._pool.shutdown()
         self._reader.close()
         self._log.close()
         logger.info("closed", log=str(self._log.path), events=self._commits.durable)
+
+    def _sign_checkpoint(self) -> None:
+        """Leave a signed statement of what the log is now, for whoever finds it changed later."""
+        if not self._sequencer.sequence:
+            return
+        key = key_of(self._reader)
+        if self._key is None or self._key.public_key != key.public_key:
+            logger.warning("no checkpoint: this is not the key of the node that began the log", log=str(self._log.path))
+            return
+        try:
+            self._log.keep_checkpoint(self._sequencer.sequence, sign(checkpoint_of(self._reader, key), self._key))
+        except EventStoreError as error:
+            logger.error("no checkpoint", error=str(error))
 
     def _check_open(self) -> None:
         if self._closed:

@@ -1,18 +1,17 @@
 """Replay: every state from the file alone."""
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from actors.processes import Registry
+from actors.span_workers import Job, SpanWorkers, workers_for
 from actors.state_root import canonical_state
 from actors.world import UnknownModule, World
-from eventstore import Assignment, LogFault, LogUnusable, Replay, SqliteLog
-from eventstore.chains import ChainCheck
+from eventstore import Assignment, LogFault, Replay, SqliteLog
 
-EVENTS_WORTH_A_CHILD = 50_000
-"""From so many events on a process of its own checks the chains meanwhile."""
+EVENTS_WORTH_WORKERS = 50_000
+"""From so many events on others check the chains meanwhile."""
 _PROGRESS_EVENTS = 1000
 
 
@@ -68,35 +67,37 @@ def replay(path: str | Path, *, at: int | None = None, progress: Callable[[int],
     log = SqliteLog.open_to_read(path)
     try:
         end = log.head().sequence if at is None else min(at, log.head().sequence)
-        alone = end < EVENTS_WORTH_A_CHILD or (os.cpu_count() or 1) == 1
+        workers = workers_for(end, EVENTS_WORTH_WORKERS)
         world = World()
-        replayed = Replay(world.evaluate, check_chains=alone)
+        replayed = Replay(world.evaluate, check_chains=not workers)
         assignments = counted(log.read(until=end), progress)
-        if alone:
-            replayed.follow(assignments)
+        if workers:
+            job = Job(str(log.path), end, signatures=False, all_faults=False, workers=workers)
+            _follow_with_workers(replayed, assignments, SpanWorkers(job))
         else:
-            _follow_with_child(replayed, assignments, ChainCheck(log.path, until=end))
+            replayed.follow(assignments)
         return Replayed(world, replayed)
     finally:
         log.close()
 
 
-def _follow_with_child(replayed: Replay, assignments: Iterator[Assignment], check: ChainCheck) -> None:
-    """Replay while a child follows the chains. Of two faults the one that comes first in the log is the log's."""
-    with check:
+def _follow_with_workers(replayed: Replay, assignments: Iterator[Assignment], workers: SpanWorkers) -> None:
+    """Replay while others follow the chains. Of all faults the one that comes first in the log is the log's."""
+    faults: list[LogFault] = []
+    missing: UnknownModule | None = None
+    with workers:
         try:
             replayed.follow(assignments)
-        except (LogFault, UnknownModule, LookupError, ValueError) as fault:
-            # a row that was changed may make no sense at all, and then the chains tell where
-            try:
-                check.chain()
-            except LogFault as earlier:
-                if not isinstance(fault, LogFault) or earlier.sequence <= fault.sequence:
-                    raise earlier from None
-            raise
-        chain = check.chain()
-        if chain != replayed.sequencer.log_chain:
-            raise LogUnusable("the log changed while it was read: replay it again")
+        except LogFault as fault:
+            faults.append(fault)
+        except UnknownModule as error:
+            missing = error
+        for verdict in workers.wait():
+            faults += verdict.as_faults()
+    if faults:
+        raise min(faults, key=lambda fault: fault.sequence)
+    if missing is not None:
+        raise missing
 
 
 def counted(assignments: Iterator[Assignment], progress: Callable[[int], Any] | None) -> Iterator[Assignment]:

@@ -14,6 +14,11 @@ from eventstore.records import decode_id
 SEED_BYTES = 32
 
 
+def key_path(log: Path) -> Path:
+    """Where the key of a log's node lies: beside the log, never in it."""
+    return log.with_name(log.name + ".key")
+
+
 class WalletError(Exception):
     """A key file that cannot be read or written; says which and why."""
 
@@ -66,6 +71,10 @@ class Wallet:
             data=data.encode() if isinstance(data, str) else data,
         )
         return ED25519.to_bytes(2, "little") + self._key.sign(signed).signature + rest
+
+    def signature(self, text: bytes) -> bytes:
+        """The Ed25519 signature (64 bytes) of a text."""
+        return bytes(self._key.sign(text).signature)
 
     def save(self, path: str | Path) -> None:
         """Write the key to a new file that only its owner can read (mode 0600), as a JSON Web Key (RFC 8037).

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 from eventstore.records import Assignment
+from eventstore.tree import StoredTree, TreeNode
 
 
 class Head(NamedTuple):
@@ -29,8 +30,8 @@ class EventLog(Protocol):
     def read(self, *, after: int = 0, until: int | None = None) -> Iterator[Assignment]:
         """Assignments in order, those with ``after < sequence <= until``, from one consistent snapshot."""
 
-    def read_process(self, process: str, *, from_slot: int = 0) -> Iterator[Assignment]:
-        """One process's assignments in order."""
+    def read_process(self, process: str, *, from_slot: int = 0, limit: int | None = None) -> Iterator[Assignment]:
+        """One process's assignments in order, so many of them at most."""
 
     def find(self, message_id: str) -> Assignment | None:
         """The assignment of a message."""
@@ -46,6 +47,22 @@ class EventLog(Protocol):
 
     def head(self) -> Head:
         """The end of the log."""
+
+    def tree(self) -> StoredTree:
+        """The Merkle tree over the log."""
+
+    def tree_nodes(self) -> Iterator[TreeNode]:
+        """Every hash of the tree that the log keeps, level by level, in order."""
+
+    def checkpoints(self) -> list[str]:
+        """The signed notes that the log keeps, in order."""
+
+    def keep_checkpoint(self, sequence: int, note: str) -> None:
+        """Keep a signed note of the tree's root at a sequence; the first one of a sequence stays.
+
+        Raises:
+            LogFailed: the medium refused.
+        """
 
     def close(self) -> None:
         """Let go of the medium. What was appended stays durable."""

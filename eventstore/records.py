@@ -65,6 +65,19 @@ canonical_bytes: Callable[[Canonical], bytes] = msgspec.msgpack.Encoder().encode
 """The one encoding of an assignment over which it is hashed: MessagePack arrays, fields in declared order."""
 
 
+def malformed(assignment: Assignment) -> str | None:
+    """What is wrong with the columns of a row that no node can have written; None if they are of their types."""
+    try:
+        fields = msgspec.structs.asdict(assignment)
+        msgspec.convert(
+            fields | {"message": msgspec.structs.astuple(assignment.message)}, Assignment, builtin_types=(bytes,)
+        )
+        decode_id(assignment.process)
+    except (msgspec.ValidationError, ValueError) as error:
+        return str(error)
+    return None
+
+
 def encode_id(digest: bytes) -> str:
     """32 bytes as the 43 characters of an id."""
     return urlsafe_b64encode(digest)[:ID_LENGTH].decode("ascii")

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from eventstore.errors import LogFault
-from eventstore.records import Assignment, Message
+from eventstore.records import Assignment, Message, malformed
 from eventstore.sequencer import Sequencer
 
 
@@ -50,34 +50,39 @@ class Replay:
         Args:
             evaluate: gives what an assignment's evaluation comes to; called for each, in order. May raise
                 ``Unevaluable``.
-            check_chains: follow the order and both chains too. Without, somebody else has to.
+            check_chains: follow both chains too. Without, somebody else has to.
             on_fault: takes a fault, and the log is followed further as if it were none; without, the first is raised.
         """
         self.sequencer = Sequencer()
         self.unsent: deque[Message] = deque()
         self._evaluate = evaluate
-        self._accept = self.sequencer.accept if check_chains else self.sequencer.trust
+        self._accept = self.sequencer.accept if check_chains else self.sequencer.accept_order
         self._on_fault = on_fault or _raise
 
     def follow(self, assignments: Iterable[Assignment]) -> None:
         """Replay assignments in order.
 
         Raises:
-            LogFault: the first one that cannot be what a node wrote.
+            LogFault: the first one that cannot be what a node wrote; whatever ``on_fault`` says, one whose columns are
+                of other types, since nothing behind it can be judged.
         """
         accept, accept_sender, evaluate, unsent = self._accept, self._accept_sender, self._evaluate, self.unsent
         for assignment in assignments:
             try:
-                accept(assignment)
-            except LogFault as fault:
-                self._on_fault(fault)
-                self.sequencer.trust(assignment)
-            accept_sender(assignment)
-            try:
+                try:
+                    accept(assignment)
+                except LogFault as fault:
+                    _check_types(assignment)
+                    self._on_fault(fault)
+                    self.sequencer.trust(assignment)
+                accept_sender(assignment)
                 evaluation = evaluate(assignment)
             except Unevaluable as error:
                 self._fault(assignment, str(error), "a message that can be evaluated", assignment.message.action)
                 continue
+            except (TypeError, ValueError, AttributeError, LookupError):
+                _check_types(assignment)
+                raise
             if evaluation.outbox:
                 unsent.extend(evaluation.outbox)
             if evaluation.output != assignment.output:
@@ -109,6 +114,13 @@ class Replay:
 
     def _fault(self, assignment: Assignment, what: str, expected: object, found: object) -> None:
         self._on_fault(LogFault.at(assignment, what, expected, found))
+
+
+def _check_types(assignment: Assignment) -> None:
+    """Asked only where something is wrong already: looking at every row would cost more than a tenth of a replay."""
+    wrong = malformed(assignment)
+    if wrong is not None:
+        raise LogFault.at(assignment, "a row that no node wrote", "columns of their types", wrong) from None
 
 
 def _raise(fault: LogFault) -> None:

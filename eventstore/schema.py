@@ -6,10 +6,11 @@ from sqlite_utils import Database, Migrations
 from sqlite_utils.db import Table
 
 from eventstore.errors import LogUnusable
+from eventstore.tree import TreeBuilder
 
 APPLICATION_ID = 0x4D4F5354
 """SQLite's application id of a log file: "MOST"."""
-FORMAT = 1
+FORMAT = 2
 """Number of the newest migration below; kept in ``PRAGMA user_version``."""
 
 migrations = Migrations("mostao")
@@ -56,6 +57,22 @@ def m001_assignments(database: Database) -> None:
         from assignments where slot = 0
         """,
     )
+
+
+@migrations()
+def m002_tree_and_checkpoints(database: Database) -> None:
+    """Every 256th hash of the Merkle tree over the assignments, and signed statements of its root."""
+    tree, checkpoints = database["tree"], database["checkpoints"]
+    assert isinstance(tree, Table)
+    assert isinstance(checkpoints, Table)
+    tree.create(
+        {"level": int, "number": int, "hash": bytes}, pk=("level", "number"), not_null={"level", "number", "hash"}
+    )
+    checkpoints.create({"sequence": int, "note": str}, pk="sequence", not_null={"note"})
+    builder = TreeBuilder()
+    for [log_chain] in database.execute("select log_chain from assignments order by sequence").fetchall():
+        for node in builder.append(log_chain):
+            database.execute("insert into tree values (?, ?, ?)", node)
 
 
 def migrate(database: Database) -> None:

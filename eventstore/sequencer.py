@@ -47,10 +47,7 @@ class Sequencer:
         Raises:
             LogFault: its sequence, slot, timestamp or one of its chains is not what the log so far demands.
         """
-        if assignment.sequence != self.sequence + 1:
-            raise LogFault.at(assignment, "sequence", self.sequence + 1, assignment.sequence)
-        if assignment.timestamp < self.timestamp:
-            raise LogFault.at(assignment, "timestamp goes back", f">= {self.timestamp}", assignment.timestamp)
+        self._accept_place(assignment)
         self.timestamp = assignment.timestamp
         head = self._link(assignment.message)
         if assignment.slot != head.slot:
@@ -60,13 +57,32 @@ class Sequencer:
         if assignment.log_chain != self.log_chain:
             raise LogFault.at(assignment, "log chain", self.log_chain.hex(), assignment.log_chain.hex())
 
+    def accept_order(self, assignment: Assignment) -> None:
+        """Like ``accept``, but for the chains, which somebody else checks.
+
+        Raises:
+            LogFault: its sequence, slot or timestamp is not what the log so far demands.
+        """
+        self._accept_place(assignment)
+        head = self.processes.get(assignment.message.target)
+        due = 0 if head is None else head.slot + 1
+        if assignment.slot != due:
+            raise LogFault.at(assignment, "slot", due, assignment.slot)
+        self.trust(assignment)
+
     def trust(self, assignment: Assignment) -> None:
-        """Follow an assignment whose place and chains somebody else checks."""
+        """Follow an assignment as it is."""
         self.sequence = assignment.sequence
         self.timestamp = assignment.timestamp
         self.log_chain = assignment.log_chain
         head = ProcessHead(assignment.slot, assignment.process_chain, assignment.log_chain)
         self.processes[assignment.message.target] = head
+
+    def _accept_place(self, assignment: Assignment) -> None:
+        if assignment.sequence != self.sequence + 1:
+            raise LogFault.at(assignment, "sequence", self.sequence + 1, assignment.sequence)
+        if assignment.timestamp < self.timestamp:
+            raise LogFault.at(assignment, "timestamp goes back", f">= {self.timestamp}", assignment.timestamp)
 
     def _link(self, message: Message) -> ProcessHead:
         process = message.target

@@ -13,6 +13,7 @@ from eventstore.log import Head
 from eventstore.records import Assignment, Message
 from eventstore.schema import FORMAT, check_format, migrate
 from eventstore.sequencer import GENESIS_CHAIN
+from eventstore.tree import FAN, StoredTree, TreeBuilder, TreeNode
 
 COLUMNS = (
     "sequence, slot, timestamp, message_id, sender, process, action, tags, data, anchor, parent, envelope,"
@@ -35,6 +36,7 @@ class SqliteLog:
         self.path = path
         self._connection = connection
         self._lock = lock
+        self._tree: TreeBuilder | None = None
 
     @classmethod
     def open(cls, path: str | Path, *, new: bool = False) -> "SqliteLog":
@@ -105,8 +107,13 @@ class SqliteLog:
         except sqlite3.Error as error:
             raise LogUnusable(_unusable(path, error)) from None
         try:
-            if check_format(Database(connection), path) == 0:
+            format_ = check_format(Database(connection), path)
+            if format_ == 0:
                 raise LogUnusable(f"{path} is empty: it holds no log")
+            if format_ < FORMAT:
+                raise LogUnusable(
+                    f"{path} is a log of format {format_}: a node that opens it brings it to format {FORMAT}"
+                )
         except sqlite3.Error as error:
             connection.close()
             raise LogUnusable(_unusable(path, error)) from None
@@ -124,11 +131,12 @@ class SqliteLog:
                 found = self.head().sequence
                 if found != expected:
                     raise PositionConflict(expected=expected, found=found)
-                for start in range(0, len(batch), _ROWS_PER_STATEMENT):
-                    rows = batch[start : start + _ROWS_PER_STATEMENT]
+                for rows in _statements(batch):
                     execute(_insert(len(rows)), [value for assignment in rows for value in _row(assignment)])
+                    self._grow_tree(rows)
                 execute("commit")
             except BaseException:
+                self._tree = None
                 if self._connection.in_transaction:
                     execute("rollback")
                 raise
@@ -143,9 +151,12 @@ class SqliteLog:
             "where sequence > ? and sequence <= ? order by sequence", (after, 2**62 if until is None else until)
         )
 
-    def read_process(self, process: str, *, from_slot: int = 0) -> Iterator[Assignment]:
+    def read_process(self, process: str, *, from_slot: int = 0, limit: int | None = None) -> Iterator[Assignment]:
         """See ``EventLog.read_process``."""
-        return self._select("where process = ? and slot >= ? order by slot", (process, from_slot))
+        return self._select(
+            "where process = ? and slot >= ? order by slot limit ?",
+            (process, from_slot, -1 if limit is None else limit),
+        )
 
     def find(self, message_id: str) -> Assignment | None:
         """See ``EventLog.find``."""
@@ -178,6 +189,28 @@ class SqliteLog:
         ).fetchone()
         return Head(*row) if row else Head(0, GENESIS_CHAIN)
 
+    def tree(self) -> StoredTree:
+        """See ``EventLog.tree``."""
+        return StoredTree(self._chains, self._nodes)
+
+    def tree_nodes(self) -> Iterator[TreeNode]:
+        """See ``EventLog.tree_nodes``."""
+        rows = self._connection.execute("select level, number, cast(hash as blob) from tree order by level, number")
+        yield from map(TreeNode._make, rows)
+
+    def checkpoints(self) -> list[str]:
+        """See ``EventLog.checkpoints``."""
+        return [
+            note for [note] in self._connection.execute("select cast(note as text) from checkpoints order by sequence")
+        ]
+
+    def keep_checkpoint(self, sequence: int, note: str) -> None:
+        """See ``EventLog.keep_checkpoint``."""
+        try:
+            self._connection.execute("insert or ignore into checkpoints values (?, ?)", (sequence, note))
+        except sqlite3.Error as error:
+            raise LogFailed(f"{self.path} could not be written ({error})") from error
+
     def close(self) -> None:
         """Fold the write-ahead log into the file, so that the one file is the whole log, and let the next writer in."""
         try:
@@ -189,6 +222,21 @@ class SqliteLog:
             self._connection.close()
             if self._lock is not None:
                 self._lock.release()
+
+    def _grow_tree(self, rows: Sequence[Assignment]) -> None:
+        if self._tree is None:
+            self._tree = TreeBuilder.at(rows[0].sequence - 1, self._chains, self._nodes)
+        for assignment in rows:
+            for node in self._tree.append(assignment.log_chain):
+                self._connection.execute("insert into tree values (?, ?, ?)", node)
+
+    def _chains(self, start: int, stop: int) -> list[bytes]:
+        query = "select cast(log_chain as blob) from assignments where sequence > ? and sequence <= ? order by sequence"
+        return [chain for [chain] in self._connection.execute(query, (start, stop))]
+
+    def _nodes(self, level: int, start: int, stop: int) -> list[bytes]:
+        query = "select cast(hash as blob) from tree where level = ? and number >= ? and number < ? order by number"
+        return [hashed for [hashed] in self._connection.execute(query, (level, start, stop))]
 
     def _select(self, where: str, arguments: tuple[int | str, ...]) -> Iterator[Assignment]:
         try:
@@ -225,6 +273,17 @@ def _unusable(path: Path, error: sqlite3.Error) -> str:
 
 def _insert(rows: int) -> str:
     return f"insert into assignments ({COLUMNS}) values " + ",".join(["(" + ",".join("?" * _COLUMN_COUNT) + ")"] * rows)
+
+
+def _statements(batch: Sequence[Assignment]) -> Iterator[Sequence[Assignment]]:
+    """Parts of a batch that one statement writes. None crosses the end of a subtree: when a hash of the tree is written
+    follows from its sequence alone, so the same assignments make the same file however they came in batches.
+    """
+    start = 0
+    while start < len(batch):
+        stop = min(start + _ROWS_PER_STATEMENT, start + FAN - (batch[start].sequence - 1) % FAN)
+        yield batch[start:stop]
+        start = stop
 
 
 def _row(assignment: Assignment) -> tuple[Any, ...]:

@@ -8,14 +8,18 @@ import click
 import structlog
 
 from actors import ItemRefused, UnknownModule, WalletError
+from actors.checkpoints import NoteInvalid
 from actors.logger import NAME as LOGGER
 from eventstore import EventStoreError, LogFault
 from simulations.commands.audit import audit
+from simulations.commands.checkpoint import checkpoint
 from simulations.commands.diff import diff
 from simulations.commands.log import log
+from simulations.commands.prove import prove
 from simulations.commands.replay import replay
 from simulations.commands.simulate import simulate
 from simulations.commands.trace import trace
+from simulations.commands.verify import verify
 from simulations.town import Finding
 
 EXIT_FINDING = 1
@@ -31,7 +35,7 @@ class _Commands(click.Group):
             return super().invoke(context)
         except (LogFault, Finding) as finding:
             raise _failure(str(finding), EXIT_FINDING) from None
-        except (EventStoreError, WalletError, UnknownModule, ItemRefused) as error:
+        except (EventStoreError, WalletError, UnknownModule, ItemRefused, NoteInvalid) as error:
             raise _failure(str(error), EXIT_MISUSE) from None
         except KeyboardInterrupt:
             click.echo("interrupted: what was acknowledged is in the log", err=True)
@@ -58,7 +62,7 @@ def main(log_level: str) -> None:
     logger.setLevel(log_level.upper())
 
 
-for _command in (simulate, replay, audit, log, trace, diff):
+for _command in (simulate, replay, audit, log, trace, diff, checkpoint, prove, verify):
     main.add_command(_command)
 
 

@@ -11,7 +11,7 @@ import msgspec
 import uvloop
 
 from actors.node import Node
-from actors.wallet import Wallet
+from actors.wallet import Wallet, key_path
 from simulations.commands.progress import Bar, progress_bar
 from simulations.town import DAWN_MS, Outcome, Town
 from simulations.virtual import VirtualClock
@@ -50,6 +50,7 @@ def simulate(users: int, messages: int, seed: int, path: Path | None, as_json: b
     with what was sent, and a third party tries to open what it can see.
     """
     path = path or _free_path()
+    _check_key(path, seed)
     begun = time.perf_counter()
     with progress_bar("talking", messages) as bar:
         outcome, figures = uvloop.run(_run(path, users, messages, seed, bar))
@@ -66,8 +67,9 @@ def simulate(users: int, messages: int, seed: int, path: Path | None, as_json: b
 
 async def _run(path: Path, users: int, messages: int, seed: int, bar: Bar) -> tuple[Outcome, dict[str, Any]]:
     clock = VirtualClock(DAWN_MS)
-    wallet = Wallet(sha256(f"mostao node {seed}".encode()).digest())
+    wallet = _node_wallet(seed)
     async with Node.open(path, new=True, wallet=wallet, clock=clock) as node:
+        _keep_key(wallet, key_path(path))
         outcome = await Town(node, clock, users=users, messages=messages, seed=seed, progress=bar.advance).live()
         return outcome, {
             "events": node.sequence,
@@ -77,9 +79,25 @@ async def _run(path: Path, users: int, messages: int, seed: int, bar: Bar) -> tu
         }
 
 
+def _node_wallet(seed: int) -> Wallet:
+    """The node's key follows from the seed, so that the same seed signs the same log."""
+    return Wallet(sha256(f"mostao node {seed}".encode()).digest())
+
+
+def _check_key(path: Path, seed: int) -> None:
+    key = key_path(path)
+    if key.exists() and not path.exists() and Wallet.load(key).address != _node_wallet(seed).address:
+        raise click.UsageError(f"{key} is the key of another log's node: move it away, or choose another --log")
+
+
+def _keep_key(wallet: Wallet, path: Path) -> None:
+    if not path.exists():
+        wallet.save(path)
+
+
 def _free_path() -> Path:
     path, number = Path("town.db"), 1
-    while path.exists():
+    while path.exists() or key_path(path).exists():
         number += 1
         path = Path(f"town-{number}.db")
     return path

@@ -20,7 +20,7 @@ def trace(path: Path, message: str) -> None:
     """Show the tree of what a message of LOG caused. MESSAGE-ID is a message's id, or its sequence."""
     reader = SqliteLog.open_to_read(path)
     try:
-        found = _find(reader, message)
+        found = find_message(reader, message)
         labels = Labels()
         tree = _branch(reader, found, labels)
     finally:
@@ -31,7 +31,8 @@ def trace(path: Path, message: str) -> None:
     console.print(tree)
 
 
-def _find(reader: SqliteLog, message: str) -> Assignment:
+def find_message(reader: SqliteLog, message: str) -> Assignment:
+    """The assignment of a message's id, or at a sequence; misuse if there is none."""
     if message.isdecimal():
         sequence = int(message)
         found = next(reader.read(after=sequence - 1, until=sequence), None)

@@ -21,10 +21,23 @@ def read(path: Path) -> Rows:
 
 def write(path: Path, rows: Rows) -> None:
     log = SqliteLog.open(path)
-    for [index] in log._connection.execute("select name from sqlite_master where type = 'index'").fetchall():
-        log._connection.execute(f"drop index {index}")  # what must be unique need not be for a forger
+    drop_indexes(log)
     log._connection.execute("delete from assignments")
+    log._connection.execute("delete from tree")
     log.append(rows, expected=0)
+    log.close()
+
+
+def drop_indexes(log: SqliteLog) -> None:
+    """What must be unique need not be for a forger."""
+    query = "select name from sqlite_master where type = 'index' and sql is not null"
+    for [index] in log._connection.execute(query).fetchall():
+        log._connection.execute(f"drop index {index}")
+
+
+def forget_checkpoints(path: Path) -> None:
+    log = SqliteLog.open(path)
+    log._connection.execute("delete from checkpoints")
     log.close()
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import sys
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
@@ -10,18 +11,23 @@ from typing import Any
 
 import pytest
 
-from actors import Node, Wallet
+from actors import Node, Wallet, replay
 from actors.audit import Audit, audit
+from actors.checkpoints import Checkpoint, parse_note, sign
 from actors.dataitem import parse
 from actors.ids import sent_id
 from actors.jsontext import encode
-from eventstore import Message, SqliteLog
+from eventstore import LogFault, Message, SqliteLog
+from eventstore import spans as spans_module
 from eventstore.records import encode_id
+from eventstore.tree import FAN
 from tests.actors.forger import (
     Rows,
     changed,
     drop,
+    drop_indexes,
     edit,
+    forget_checkpoints,
     invent,
     move,
     place,
@@ -74,6 +80,7 @@ def test_an_honest_log_has_no_fault_and_everything_is_counted(honest: Path) -> N
         inside=len(rows) - outside,
         spawns=5,
         refusals=2,
+        checkpoints=1,
         log_head=rows[-1].log_chain.hex(),
         state_root=report.state_root,
     )
@@ -82,6 +89,7 @@ def test_an_honest_log_has_no_fault_and_everything_is_counted(honest: Path) -> N
 def test_a_tail_that_a_crash_cut_off_is_no_fault_and_is_named(forged: Path) -> None:
     rows = read(forged)
     write(forged, rows[: place(rows, "SendMessage") + 1])
+    forget_checkpoints(forged)  # a node that is killed signs none
     report = audit(forged)
     assert (report.faults, report.unsent) == ([], 1)
 
@@ -117,8 +125,7 @@ def test_no_column_of_any_row_can_be_changed(forged: Path, action: str, change: 
     log = SqliteLog.open(forged)
     where = "sequence = (select sequence from assignments where action = ? limit 1)"
     sequence = log._connection.execute("select sequence from assignments where action = ?", (action,)).fetchone()[0]
-    for [index] in log._connection.execute("select name from sqlite_master where type = 'index'").fetchall():
-        log._connection.execute(f"drop index {index}")
+    drop_indexes(log)
     log._connection.execute(f"update assignments set {change} where {where}", (action,))
     log.close()
     [fault] = audit(forged).faults
@@ -282,6 +289,168 @@ def test_no_answer_can_be_changed(forged: Path, did: str, column: str, value: An
     write(forged, rows)
     [fault] = audit(forged).faults
     assert (fault.sequence, fault.what) == (rows[index].sequence, column)
+
+
+@pytest.mark.parametrize("given", ["in the log", "kept elsewhere"])
+@pytest.mark.parametrize("did", ["drops the newest event", "drops the newest ten", "puts an older copy in its place"])
+def test_a_log_that_was_cut_short_is_found_by_a_checkpoint(forged: Path, did: str, given: str) -> None:
+    kept = SqliteLog.open_to_read(forged).checkpoints()
+    rows = read(forged)
+    write(forged, rows[: {"drops the newest event": -1, "drops the newest ten": -10}.get(did, 20)])
+    if given == "kept elsewhere":
+        forget_checkpoints(forged)
+    [fault] = audit(forged, checkpoints=kept if given == "kept elsewhere" else []).faults
+    assert fault.what == "the log is not the one of a checkpoint"
+    assert "cut off, or it was replaced by an older copy" in str(fault.found)
+
+
+def test_a_history_of_other_peoples_making_is_found_by_a_kept_checkpoint(honest: Path, path: Path) -> None:
+    async def live() -> None:
+        async with Node.open(path, wallet=NODE, clock=still) as node:
+            await register(node, EVE, "alice")
+            for number in range(60):
+                await node.send(item(EVE, node.registry, "QueryHandle", {"handle": str(number)}))
+
+    asyncio.run(live())
+    assert audit(path).faults == []
+    [fault] = audit(path, checkpoints=SqliteLog.open_to_read(honest).checkpoints()).faults
+    assert fault.what == "the log is not the one of a checkpoint"
+
+
+def a_checkpoint(note: str, *, wallet: Wallet = NODE, size: int | None = None, root: bytes | None = None) -> str:
+    """A checkpoint with parts of it changed, and signed."""
+    checkpoint, _ = parse_note(note)
+    return sign(
+        Checkpoint(
+            checkpoint.origin, checkpoint.size if size is None else size, checkpoint.root if root is None else root
+        ),
+        wallet,
+    )
+
+
+CHECKPOINTS: dict[str, tuple[Callable[[str], str], str]] = {
+    "changes its size": (lambda note: note.replace("\n37\n", "\n36\n"), "a checkpoint"),
+    "changes its root": (lambda note: note.replace("=\n\n", "=\n\n").replace("\n37\n", "\n37\nA"), "a checkpoint"),
+    "changes its signature": (lambda note: note[:-6] + "AAA==\n", "a checkpoint"),
+    "signs it with a key of its own": (lambda note: a_checkpoint(note, wallet=EVE), "a checkpoint"),
+    "takes the signature away": (lambda note: note.partition("\n\n")[0] + "\n\n", "a checkpoint"),
+    "writes nonsense": (lambda _: "nonsense", "a checkpoint"),
+    "puts one of another log there": (
+        lambda note: sign(Checkpoint("mostao/other", 37, bytes(32)), NODE),
+        "a checkpoint",
+    ),
+    "has the node's key, and signs another root": (
+        lambda note: a_checkpoint(note, root=bytes(32)),
+        "the log is not the one of a checkpoint",
+    ),
+    "has the node's key, and signs the root for another size": (
+        lambda note: a_checkpoint(note, size=36),
+        "the log is not the one of a checkpoint",
+    ),
+}
+
+
+@pytest.mark.parametrize("did", CHECKPOINTS)
+def test_no_checkpoint_can_be_doctored(forged: Path, did: str) -> None:
+    forge, answer = CHECKPOINTS[did]
+    log = SqliteLog.open(forged)
+    [note] = log.checkpoints()
+    assert forge(note) != note
+    log._connection.execute("update checkpoints set note = ?", (forge(note),))
+    log.close()
+    [fault] = audit(forged).faults
+    assert fault.what == answer
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "update tree set hash = zeroblob(32) where number = 1",
+        "update tree set number = 7 where number = 1",
+        "update tree set level = 2 where number = 1",
+        "delete from tree where number = 1",
+        "delete from tree",
+        "insert into tree values (1, 2, zeroblob(32))",
+        "insert into tree values (2, 0, zeroblob(32))",
+    ],
+)
+def test_no_hash_of_the_tree_can_be_changed(long: Path, path: Path, change: str) -> None:
+    copyfile(long, path)
+    log = SqliteLog.open(path)
+    log._connection.execute(change)
+    log.close()
+    [fault] = audit(path).faults
+    assert "of the Merkle tree" in fault.what
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "timestamp = 'noon'",
+        "timestamp = x'00'",
+        "process = 'not an id'",
+        "process = x'00'",
+        "process_chain = 'text'",
+        "log_chain = 'text'",
+        "slot = 'first'",
+        "message_id = x'00'",
+        "sender = x'00'",
+        "action = x'00'",
+        "tags = x'00'",
+        "envelope = 'text'",
+        "parent = 'text'",
+        "anchor = x'00'",
+        "output = x'00'",
+        "error = 1.5",
+    ],
+)
+@pytest.mark.parametrize("action", ["GetProfile", "Notify"])
+def test_a_column_of_another_type_is_a_fault_like_any_other(forged: Path, action: str, change: str) -> None:
+    sequence = place(read(forged), action) + 1
+    log = SqliteLog.open(forged)
+    drop_indexes(log)
+    log._connection.execute("create table loose as select * from assignments")  # where no column has a type
+    log._connection.execute("drop view processes")
+    log._connection.execute("drop table assignments")
+    log._connection.execute("alter table loose rename to assignments")
+    log._connection.execute(f"update assignments set {change} where sequence = ?", (sequence,))
+    log.close()
+    [fault] = audit(forged).faults
+    assert fault.sequence == sequence
+    assert audit(forged, all_faults=True).faults[0].sequence == sequence
+    with pytest.raises(LogFault):
+        replay(forged)
+
+
+@pytest.fixture(scope="module")
+def long(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A log that is long enough for hashes of its tree to be kept, and for others to help."""
+    path = tmp_path_factory.mktemp("long") / "world.db"
+
+    async def live() -> None:
+        async with Node.open(path, wallet=NODE, clock=still) as node:
+            a, _, session = await talking(node)
+            sends = (relay(ALICE, a, session, "SendMessage", {"content": str(number)}) for number in range(200))
+            await asyncio.gather(*map(node.send, sends))
+
+    asyncio.run(live())
+    return path
+
+
+@pytest.mark.parametrize("workers", [0, 1, 3])
+def test_it_does_not_matter_who_checks(long: Path, path: Path, workers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules["actors.audit"], "workers_for", lambda events, worth: workers)
+    monkeypatch.setattr(spans_module, "SPAN_EVENTS_MAX", FAN)
+    counted: list[int] = []
+    report = audit(long, progress=counted.append)
+    assert (report.faults, report.signatures, report.checkpoints) == ([], 205, 1)
+    copyfile(long, path)
+    log = SqliteLog.open(path)
+    log._connection.execute("update assignments set sender = ? where sequence = 500", (OTHER,))
+    log._connection.execute("update assignments set log_chain = zeroblob(32) where sequence = 300")
+    log.close()
+    assert [fault.sequence for fault in audit(path).faults] == [300]
+    assert {300, 301, 500} <= {fault.sequence for fault in audit(path, all_faults=True).faults}
 
 
 def test_all_faults_are_listed_each_once_where_it_is(forged: Path) -> None:

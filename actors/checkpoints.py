@@ -1,0 +1,165 @@
+"""Signed statements of what a log was: a checkpoint names a log, its length and the root of its Merkle tree.
+
+The format is C2SP's tlog-checkpoint in a signed note, which the tools of transparency logs read. Whoever kept one can
+tell a log that was rewritten or cut short from one that only grew.
+"""
+
+import re
+from base64 import b64decode, b64encode
+from hashlib import sha256
+from typing import NamedTuple
+
+from nacl.bindings import crypto_sign_open
+from nacl.exceptions import CryptoError
+
+from actors.dataitem import ItemRefused, parse
+from actors.wallet import Wallet
+from eventstore import EventLog, LogFault, LogUnusable
+
+_ED25519 = b"\x01"
+_KEY_ID_BYTES = 4
+_HASH_BYTES = 32
+_SIGNATURE_MARK = "— "
+_SIZE = re.compile("0|[1-9][0-9]{0,17}")
+NOTE_BYTES_MAX = 64 * 1024
+
+
+class NoteInvalid(Exception):
+    """Text that is no checkpoint, or not signed by the key that it is held against."""
+
+
+class Checkpoint(NamedTuple):
+    """What is signed."""
+
+    origin: str
+    """Names the log: ``mostao/`` and its first message's id."""
+    size: int
+    """Number of assignments."""
+    root: bytes
+    """Of the Merkle tree over them (32 bytes)."""
+
+    @property
+    def text(self) -> str:
+        """The lines that are signed."""
+        return f"{self.origin}\n{self.size}\n{b64encode(self.root).decode()}\n"
+
+
+class VerifierKey(NamedTuple):
+    """The public half of a node's key, under the name of its log."""
+
+    name: str
+    public_key: bytes
+
+    def __str__(self) -> str:
+        return f"{self.name}+{self.id.hex()}+{b64encode(_ED25519 + self.public_key).decode()}"
+
+    @property
+    def id(self) -> bytes:
+        """The four bytes by which a signature line names its key."""
+        return sha256(self.name.encode() + b"\n" + _ED25519 + self.public_key).digest()[:_KEY_ID_BYTES]
+
+    @classmethod
+    def parse(cls, text: str) -> "VerifierKey":
+        """Read ``name+id+key``.
+
+        Raises:
+            NoteInvalid: it is none.
+        """
+        name, _, rest = text.strip().partition("+")
+        key_id, _, encoded = rest.partition("+")
+        raw = _decoded(encoded, "a verifier key has to be written name+id+key")
+        key = cls(name, raw[1:])
+        if raw[:1] != _ED25519 or len(raw) != 1 + _HASH_BYTES or key.id.hex() != key_id or not name:
+            raise NoteInvalid("a verifier key has to be written name+id+key, with the id that follows from the others")
+        return key
+
+
+def origin_of(registry: str) -> str:
+    """A log's name, from the id of its first process."""
+    return f"mostao/{registry}"
+
+
+def key_of(log: EventLog) -> VerifierKey:
+    """The key of the node that began a log, as the log's first item shows it.
+
+    Raises:
+        LogUnusable: it holds no events.
+        LogFault: it does not begin with an item that somebody signed.
+    """
+    first = next(log.read(until=1), None)
+    if first is None:
+        raise LogUnusable("the log holds no events")
+    try:
+        item = parse((first.message.envelope or b"") + first.message.data)
+    except (ItemRefused, TypeError) as error:
+        raise LogFault.at(first, "no signed item", "one", str(error)) from None
+    return VerifierKey(origin_of(item.id), item.public_key)
+
+
+def checkpoint_of(log: EventLog, key: VerifierKey, *, size: int | None = None) -> Checkpoint:
+    """The checkpoint of a log as it is now, or was after ``size`` assignments."""
+    size = log.head().sequence if size is None else size
+    return Checkpoint(key.name, size, log.tree().root(size))
+
+
+def sign(checkpoint: Checkpoint, wallet: Wallet) -> str:
+    """A checkpoint as a signed note."""
+    key = VerifierKey(checkpoint.origin, wallet.public_key)
+    signature = b64encode(key.id + wallet.signature(checkpoint.text.encode())).decode()
+    return f"{checkpoint.text}\n{_SIGNATURE_MARK}{key.name} {signature}\n"
+
+
+def parse_note(note: str) -> tuple[Checkpoint, list[tuple[str, bytes]]]:
+    """The checkpoint of a note and its signatures, which nobody has verified yet.
+
+    Raises:
+        NoteInvalid: it is no checkpoint.
+    """
+    if len(note) > NOTE_BYTES_MAX:
+        raise NoteInvalid(f"a checkpoint has at most {NOTE_BYTES_MAX:,} bytes")
+    text, blank, lines = note.partition("\n\n")
+    parts = text.split("\n")
+    if not blank or len(parts) != len(Checkpoint._fields) or not parts[0]:
+        raise NoteInvalid("a checkpoint has a line with the log's name, one with its size and one with its root")
+    origin, size, encoded_root = parts
+    if not _SIZE.fullmatch(size):
+        raise NoteInvalid("the size of a checkpoint is a number without leading zeros")
+    root = _decoded(encoded_root, "the root of a checkpoint has to be base64")
+    if len(root) != _HASH_BYTES:
+        raise NoteInvalid(f"the root of a checkpoint has {_HASH_BYTES} bytes")
+    signatures = []
+    for line in lines.removesuffix("\n").split("\n"):
+        name, _, encoded = line.removeprefix(_SIGNATURE_MARK).rpartition(" ")
+        if not line.startswith(_SIGNATURE_MARK) or not name:
+            raise NoteInvalid("a signature line has to be written: — name signature")
+        signatures.append((name, _decoded(encoded, "a signature has to be base64")))
+    return Checkpoint(origin, int(size), root), signatures
+
+
+def verified(note: str, key: VerifierKey) -> Checkpoint:
+    """The checkpoint of a note that a key signed.
+
+    Raises:
+        NoteInvalid: it is no checkpoint, of another log, or not signed by that key.
+    """
+    checkpoint, signatures = parse_note(note)
+    if checkpoint.origin != key.name:
+        raise NoteInvalid(f"the checkpoint is of {checkpoint.origin}, not of {key.name}")
+    for name, signature in signatures:
+        if name == key.name and signature[:_KEY_ID_BYTES] == key.id:
+            try:
+                crypto_sign_open(signature[_KEY_ID_BYTES:] + checkpoint.text.encode(), key.public_key)
+            except (CryptoError, ValueError):
+                raise NoteInvalid("the signature does not match: the checkpoint was forged or changed") from None
+            return checkpoint
+    raise NoteInvalid(f"the checkpoint is not signed by {key}")
+
+
+def _decoded(text: str, otherwise: str) -> bytes:
+    try:
+        raw = b64decode(text, validate=True)
+    except ValueError:
+        raise NoteInvalid(otherwise) from None
+    if b64encode(raw).decode() != text:
+        raise NoteInvalid(otherwise)
+    return raw
