@@ -100,7 +100,7 @@ def _audit(
     report.faults.sort(key=lambda fault: fault.sequence)
     if not all_faults:
         del report.faults[1:]
-    report.log_head = replayed.sequencer.log_chain.hex()
+    report.log_head = log.head().chain.hex()
     report.state_root = world.state_root().hex()
     return report
 

@@ -69,8 +69,8 @@ def check_span(log: EventLog, start: int, stop: int, *, further: Check | None = 
     for assignment in log.read(after=start, until=stop):
         try:
             faults = _row_faults(assignment, links)
-        except LogFault as fault:  # nothing behind it can be judged
-            verdict.add(fault)
+        except LogFault as malformed_row:  # nothing behind it can be judged
+            verdict.add(malformed_row)
             break
         verdict.nodes += [node.hash for node in tree.append(assignment.log_chain) if node.level == 1]
         if further is not None and assignment.message.envelope is not None and not faults:

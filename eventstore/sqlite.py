@@ -185,7 +185,7 @@ class SqliteLog:
     def head(self) -> Head:
         """See ``EventLog.head``."""
         row = self._connection.execute(
-            "select sequence, log_chain from assignments order by sequence desc limit 1"
+            "select sequence, cast(log_chain as blob) from assignments order by sequence desc limit 1"
         ).fetchone()
         return Head(*row) if row else Head(0, GENESIS_CHAIN)
 

@@ -11,6 +11,7 @@ import pytest
 import sqlite_utils
 from click.testing import CliRunner, Result
 
+from actors import Wallet
 from eventstore import SqliteLog
 from simulations.cli import main
 
@@ -180,6 +181,17 @@ MISUSE = [
     (("trace", "{town}", "A" * 43), "has no message"),
     (("trace", "{town}", "99999999"), "has no message"),
     (("trace", "missing.db", "1"), "there is no log at"),
+    (("audit", "{town}", "--checkpoint", "missing"), "No such file"),
+    (("checkpoint", "missing.db"), "there is no log at"),
+    (("checkpoint", "{town}", "--key", "missing.key"), "the key file missing.key cannot be read"),
+    (("checkpoint", "{town}", "--key", "{text}"), "is not an Ed25519 key file"),
+    (("checkpoint", "{town}", "--key", "{other_key}"), "is not the key of the node that began"),
+    (("prove", "{town}"), "name a MESSAGE-ID, or a checkpoint with --since"),
+    (("prove", "{town}", "99999999"), "has no message"),
+    (("prove", "{town}", "--since", "{text}"), "a checkpoint has a line with the log's name"),
+    (("verify", "missing"), "No such file"),
+    (("verify", "{text}"), "this is no proof"),
+    (("verify", "{text}", "--key", "x"), "this is no proof"),
 ]
 
 
@@ -192,7 +204,15 @@ def files(town: tuple[Path, dict[str, Any]], tmp_path_factory: pytest.TempPathFa
     sqlite_utils.Database(folder / "cats.db")["cats"].insert({"name": "Tom"})
     SqliteLog.open(folder / "newer.db").close()
     sqlite_utils.Database(folder / "newer.db").execute("pragma user_version = 99")
-    names = {"text": "text", "empty": "empty", "cats": "cats.db", "newer": "newer.db", "folder": ""}
+    Wallet(bytes(32)).save(folder / "other.key")
+    names = {
+        "text": "text",
+        "empty": "empty",
+        "cats": "cats.db",
+        "newer": "newer.db",
+        "folder": "",
+        "other_key": "other.key",
+    }
     return {"town": str(town[0])} | {name: str(folder / file) for name, file in names.items()}
 
 
@@ -230,6 +250,45 @@ def test_a_log_that_was_changed_is_a_finding_with_exit_code_1(
         run = mostao(*command)
         assert (run.exit_code, "sequence 9" in run.output) == (1, True), run.output
         assert "Traceback" not in run.output
+
+
+def test_a_checkpoint_and_proofs_go_from_hand_to_hand(town: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
+    path, figures = town
+    note, proof, since = (tmp_path / name for name in ("note", "proof", "since"))
+    note.write_text(mostao("checkpoint", path).output)
+    assert f"\n{figures['events']}\n" in note.read_text()
+    key = mostao("checkpoint", path, "--verifier-key").output.strip()
+    proof.write_text(mostao("prove", path, 9).output)
+    since.write_text(mostao("prove", path, "--since", note).output)
+    for file, says in ((proof, "is event 9 of the log"), (since, "nothing in it was changed")):
+        run = mostao("verify", file, "--key", key)
+        assert (run.exit_code, "PROVEN" in run.output, says in run.output) == (0, True, True), run.output
+        assert "compare it with one that you trust" in mostao("verify", file).output
+    assert "2 checkpoints signed" in mostao("audit", path, "--checkpoint", note).output
+    proof.write_text(proof.read_text().replace('"path":["', '"path":["AAAA'))
+    run = mostao("verify", proof)
+    assert (run.exit_code, "NOT PROVEN" in run.output) == (1, True)
+
+
+def test_a_kept_checkpoint_finds_an_older_copy(town: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
+    path, _ = town
+    note, older = tmp_path / "note", tmp_path / "older.db"
+    note.write_text(mostao("checkpoint", path).output)
+    older.write_bytes(path.read_bytes())
+    log = SqliteLog.open(older)
+    log._connection.execute("delete from assignments where sequence > 100")
+    log._connection.execute("delete from checkpoints")
+    log.close()
+    assert mostao("audit", older).exit_code == 0
+    for command in (("audit", older, "--checkpoint", note), ("prove", older, "--since", note, "--checkpoint", note)):
+        run = mostao(*command)
+        assert (run.exit_code, "replaced by an older copy" in run.output) == (1, True), run.output
+
+
+def test_an_audit_without_signatures_says_so(town: tuple[Path, dict[str, Any]]) -> None:
+    path, _ = town
+    run = mostao("audit", path, "--no-signatures")
+    assert (run.exit_code, "whose signatures were not looked at" in run.output) == (0, True)
 
 
 def test_a_simulation_that_cannot_have_its_log_says_who_has_it(tmp_path: Path) -> None:
