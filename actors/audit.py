@@ -82,7 +82,7 @@ def _audit(
     report, events = Audit(), log.head().sequence
     job = Job(str(log.path), events, signatures, all_faults, workers_for(events, EVENTS_WORTH_WORKERS))
     with SpanWorkers(job) as spans:
-        world = World()
+        world = World(log.received)
         replayed = Replay(world.evaluate, check_chains=False, on_fault=report.faults.append)
         rows = _counted(log.read(until=events), report, all_faults)
         try:

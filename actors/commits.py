@@ -29,6 +29,7 @@ class Commits:
         self._writer = writer
         self._loop = asyncio.get_running_loop()
         self._batch: list[Assignment] = []
+        self._writing: list[Assignment] = []
         self._in_flight = False
         self._flush_is_due = False
         self._waiters: deque[tuple[int, asyncio.Future[Result], Result]] = deque()
@@ -61,12 +62,21 @@ class Commits:
             self._watchers.append((sequence, watcher))
             await watcher
 
+    def pending(self, process: str) -> dict[int, bytes]:
+        """The data of a process's messages that are not durable yet, by slot."""
+        return {
+            assignment.slot: assignment.message.data
+            for batch in (self._writing, self._batch)
+            for assignment in batch
+            if assignment.message.target == process
+        }
+
     def _flush(self) -> None:
         self._flush_is_due = False
         if self._in_flight or not self._batch or self.failed is not None:
             return
         batch, self._batch = self._batch[:BATCH_ROWS_MAX], self._batch[BATCH_ROWS_MAX:]
-        self._in_flight = True
+        self._in_flight, self._writing = True, batch
         sequence = batch[-1].sequence
 
         def done(error: EventStoreError | None) -> None:
@@ -79,7 +89,7 @@ class Commits:
         if error is not None:
             self._fail(error)
             return
-        self.durable = sequence
+        self.durable, self._writing = sequence, []
         while self._waiters and self._waiters[0][0] <= sequence:
             _, waiter, result = self._waiters.popleft()
             if not waiter.done():  # whoever waited may have gone away

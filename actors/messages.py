@@ -1,5 +1,6 @@
 """What goes in and out of a process, and what a node answers."""
 
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
@@ -11,6 +12,8 @@ REPLY = "Reply"
 """Action of an answer that goes to a process. An answer is never answered, so two processes cannot loop."""
 
 Tags = tuple[tuple[str, str], ...]
+Past = Callable[[str, Sequence[int]], list[bytes]]
+"""Gives the data of the messages at these slots of a process."""
 
 
 class Refusal(Exception):
@@ -43,6 +46,13 @@ class Context(msgspec.Struct, frozen=True, gc=False):
     timestamp: int
     """The assignment's, in ms."""
     slot: int
+    past: Past
+
+    def received(self, slots: Sequence[int]) -> list[bytes]:
+        """The data of messages that this process received before. They are as much a part of what made its state as
+        the state is, so a process that keeps only where they are stays as pure as one that keeps them.
+        """
+        return self.past(self.process, slots)
 
 
 class Outgoing(msgspec.Struct, frozen=True, gc=False):

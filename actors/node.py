@@ -18,12 +18,15 @@ from actors.dataitem import DATA_BYTES_MAX, DataItem, ItemRefused, message_of, p
 from actors.intake import Arrival, Intake
 from actors.logger import get_logger
 from actors.messages import Result, message_tags
+from actors.opening import Opened, open_log
+from actors.passivation import IDLE_S, MAX_LIVE, Passivation
 from actors.process_actor import Dryrun, ProcessActor
 from actors.processes import MODULES, Registry
 from actors.results import recall, result_of
 from actors.wallet import Wallet, key_path
-from actors.world import Evaluated, World
+from actors.world import Evaluated, module_of
 from eventstore import Assignment, EventStoreError, LogUnusable, Message, Replay, SqliteLog, Writer
+from eventstore.snapshots import snapshots_path
 
 IN_FLIGHT_MAX = 16_384
 """Messages from outside that wait for their result at one time."""
@@ -51,26 +54,43 @@ class Node:
 
     def __init__(
         self,
-        log: SqliteLog,
+        opened: Opened,
         reader: SqliteLog,
-        replayed: Replay,
-        world: World,
+        *,
         clock: Callable[[], int],
         data_bytes_max: int,
+        max_live: int,
+        idle_s: float,
     ) -> None:
         self.registry = ""
         self._key: Wallet | None = None
-        self._log = log
+        self._log = opened.log
         self._reader = reader
-        self._world = world
-        self._sequencer = replayed.sequencer
+        self._idle = opened.idle
+        self._world = opened.world
+        self._sequencer = opened.replayed.sequencer
         self._clock = clock
         self._data_bytes_max = data_bytes_max
-        self._writer = Writer.start(log)
+        self._writer = Writer.start(opened.log)
         self._commits = Commits(self._writer, self._sequencer.sequence)
         self._pool = ThreadPoolExecutor(thread_name_prefix="mostao-door")
         self._intake = Intake(self._pool, partial(recall, reader), self._admit)
+        self._idle.expect(self._commits.pending)
+        self._passivation = Passivation(
+            self._world,
+            self._sequencer,
+            self._commits,
+            self._idle,
+            snapshots_path(opened.log.path),
+            mark=opened.mark,
+            pool=self._pool,
+            released=self._release,
+            resume=self._assign_next,
+            max_live=max_live,
+            idle_s=idle_s,
+        )
         self._actors: dict[str, pykka.ActorRef[ProcessActor]] = {}
+        self._spare: list[pykka.ActorRef[ProcessActor]] = []
         self._answers = Answers(self._recall_durable)
         self._admitted: deque[Arrival] = deque()
         self._evaluated_until = self._sequencer.sequence
@@ -88,10 +108,13 @@ class Node:
         wallet: Wallet | None = None,
         clock: Callable[[], int] | None = None,
         data_bytes_max: int = DATA_BYTES_MAX,
+        max_live: int = MAX_LIVE,
+        idle_s: float = IDLE_S,
     ) -> AsyncIterator["Node"]:
         """Open a log, or make one, and run its processes until the block ends.
 
-        An existing log is replayed; what a crash kept it from sending is sent now.
+        An existing log is replayed from where its snapshots were written; what a crash kept it from sending is sent
+        now.
 
         Args:
             path: the log's file.
@@ -100,30 +123,37 @@ class Node:
                 a checkpoint. Without one the key file ``<path>.key`` is used, and made where a new log has none.
             clock: gives the time in ms since the epoch; the system's without one.
             data_bytes_max: limit of a message's data.
+            max_live: processes that live in memory at one time; the others come back when they are needed.
+            idle_s: seconds without a message after which a process leaves memory.
 
         Raises:
             EventStoreError: the log cannot be opened, or contradicts itself.
             WalletError: the key file cannot be read or written.
             UnknownModule: the log needs a module that this version does not have.
         """
-        log = SqliteLog.open(path, new=new)
+        begun = time.perf_counter()
+        opened = open_log(path, new=new)
         try:
-            begun = time.perf_counter()
-            world = World()
-            replayed = Replay(world.evaluate)
-            replayed.follow(log.read())
-            reader = SqliteLog.open_to_read(log.path)
+            reader = SqliteLog.open_to_read(opened.log.path)
         except BaseException:
-            log.close()
+            opened.log.close()
             raise
-        node = cls(log, reader, replayed, world, clock or system_clock, data_bytes_max)
+        node = cls(
+            opened,
+            reader,
+            clock=clock or system_clock,
+            data_bytes_max=data_bytes_max,
+            max_live=max_live,
+            idle_s=idle_s,
+        )
         try:
-            await node._begin(replayed, wallet)
+            await node._begin(opened.replayed, wallet)
             logger.info(
                 "opened",
-                log=str(log.path),
+                log=str(opened.log.path),
                 events=node.sequence,
-                unsent=len(replayed.unsent),
+                replayed=node.sequence - opened.mark,
+                unsent=len(opened.replayed.unsent),
                 seconds=round(time.perf_counter() - begun, 3),
             )
             yield node
@@ -177,9 +207,12 @@ class Node:
         raw = data.encode() if isinstance(data, str) else data
         if len(raw) > self._data_bytes_max:
             raise ItemRefused(f"the data is {len(raw):,} bytes; at most {self._data_bytes_max:,} are taken")
-        if process not in self._world.entries:
+        if not self._world.has(process):
             raise ItemRefused(f"there is no process {process!r}")
         message = Message("", sender, process, action, message_tags(action, tuple(tags)), raw)
+        if len(self._world.entries) > self._passivation.max_live:
+            self._assign_next()
+            await self._passivation.done()
         now = max(self._clock(), self._sequencer.timestamp)
         evaluated: Evaluated = await self._actor(process).ask(Dryrun(message, now), block=False)
         await self._commits.wait(self._sequencer.sequence)
@@ -190,6 +223,8 @@ class Node:
         await self._intake.drained()
         while self._admitted or self._commits.durable < self._sequencer.sequence:
             await self._commits.wait(self._sequencer.sequence)
+            if self._admitted:
+                await self._passivation.done()
 
     @property
     def sequence(self) -> int:
@@ -216,9 +251,10 @@ class Node:
             await self.send(self._key.sign(tags=[("Type", "Process"), ("Module", Registry.module)]))
         elif wallet is not None or file.exists():
             self._key = wallet or Wallet.load(file)
-        self.registry, entry = next(iter(self._world.entries.items()))
-        if entry.module != Registry.module:
+        first = next(self._reader.read(until=1))
+        if module_of(first.message) != Registry.module:
             raise LogUnusable(f"{self._log.path} does not begin with a registry")
+        self.registry = first.process
 
     async def _close(self) -> None:
         self._closed = True
@@ -226,14 +262,16 @@ class Node:
             await self.settle()
         except EventStoreError as error:
             logger.error("closing without what was not durable", error=str(error))
-        for actor in self._actors.values():  # in the order of their start: Pykka finds the oldest first
-            actor.stop(block=False)
+        await self._passivation.close()
+        for actor in [*self._actors.values(), *self._spare]:  # about in the order of their start: Pykka finds the
+            actor.stop(block=False)  # oldest first
         await asyncio.sleep(0)  # every message is one turn of the loop, a stop too: they have all had theirs
         await asyncio.to_thread(self._writer.stop)
         if self._commits.failed is None:
             self._sign_checkpoint()
         self._pool.shutdown()
         self._reader.close()
+        self._idle.close()
         self._log.close()
         logger.info("closed", log=str(self._log.path), events=self._commits.durable)
 
@@ -279,7 +317,9 @@ class Node:
         So a message and its effects stand together in the log, and nothing from outside comes between a message and
         what it had to send: where something does, something was taken away.
         """
-        while self._admitted and self._evaluated_until == self._sequencer.sequence:
+        while self._evaluated_until == self._sequencer.sequence and not self._passivation.must_wait():
+            if not self._admitted:
+                return
             item, waiter = self._admitted.popleft()
             try:
                 message = self._message(item)
@@ -296,7 +336,7 @@ class Node:
                 raise ItemRefused(f"there is no module {item.tag('Module')!r}; there are {', '.join(MODULES)}")
         elif not item.target:
             raise ItemRefused("the item has no target: name the process that it is for")
-        elif item.target not in self._sequencer.processes:
+        elif not self._world.has(item.target):
             raise ItemRefused(f"there is no process {item.target!r}")
         return message_of(item)
 
@@ -328,8 +368,17 @@ class Node:
     def _actor(self, process: str) -> pykka.ActorRef[ProcessActor]:
         actor = self._actors.get(process)
         if actor is None:
-            actor = self._actors[process] = ProcessActor.start(self._world, self._evaluated)
+            actor = self._spare.pop() if self._spare else ProcessActor.start(self._world, self._evaluated)
+            self._actors[process] = actor
         return actor
+
+    def _release(self, process: str) -> None:
+        """Keep the actor of a process that left memory for the next one: to stop it would make Pykka look for it among
+        all of them.
+        """
+        actor = self._actors.pop(process, None)
+        if actor is not None:
+            self._spare.append(actor)
 
 
 def system_clock() -> int:

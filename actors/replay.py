@@ -6,7 +6,7 @@ from typing import Any
 
 from actors.processes import Registry
 from actors.span_workers import Job, SpanWorkers, workers_for
-from actors.state_root import canonical_state
+from actors.states import canonical_state
 from actors.world import UnknownModule, World
 from eventstore import Assignment, LogFault, Replay, SqliteLog
 
@@ -68,7 +68,7 @@ def replay(path: str | Path, *, at: int | None = None, progress: Callable[[int],
     try:
         end = log.head().sequence if at is None else min(at, log.head().sequence)
         workers = workers_for(end, EVENTS_WORTH_WORKERS)
-        world = World()
+        world = World(log.received)
         replayed = Replay(world.evaluate, check_chains=not workers)
         assignments = counted(log.read(until=end), progress)
         if workers:

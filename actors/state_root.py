@@ -4,26 +4,7 @@ from collections.abc import Iterable
 from hashlib import sha256
 from typing import Any
 
-import msgspec
-from immutables import Map
-
-from actors.processes.history import History
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Map):
-        return {str(name): value[name] for name in value}  # the encoder sorts them
-    if isinstance(value, History):
-        return list(value)
-    raise TypeError(f"a state cannot hold a {type(value).__name__}")
-
-
-_encode = msgspec.json.Encoder(order="deterministic", enc_hook=_plain).encode
-
-
-def canonical_state(state: Any) -> bytes:
-    """A process's whole state as canonical JSON: fields in declared order, keys sorted, no white space."""
-    return _encode(state)
+from actors.states import canonical_state, encode_canonically
 
 
 def state_root(processes: Iterable[tuple[str, str, str, Any]]) -> bytes:
@@ -32,8 +13,12 @@ def state_root(processes: Iterable[tuple[str, str, str, Any]]) -> bytes:
     Args:
         processes: id, module, owner and state (None for one that never started) of each.
     """
+    leaves = sorted((process, _leaf(process, module, owner, state)) for process, module, owner, state in processes)
     root = sha256()
-    for process, module, owner, state in sorted(processes, key=lambda entry: entry[0]):
-        leaf = sha256(_encode([process, module, owner]) + canonical_state(state)).digest()
+    for _, leaf in leaves:
         root.update(leaf)
     return root.digest()
+
+
+def _leaf(process: str, module: str, owner: str, state: Any) -> bytes:
+    return sha256(encode_canonically([process, module, owner]) + canonical_state(state)).digest()

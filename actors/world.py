@@ -1,20 +1,26 @@
 """Every process of one log and its state: what a node holds live and a replay rebuilds. The same code for both."""
 
+from collections.abc import Iterator
+
 import msgspec
 
+from actors.idle import IdleProcesses
 from actors.ids import sent_id, spawned_id
 from actors.jsontext import decode, encode
 from actors.messages import (
     REPLY,
     Context,
     Effects,
+    Past,
     Refusal,
     message_tags,
 )
 from actors.processes import MODULES, Process
 from actors.state_root import state_root
-from eventstore import Assignment, Message, Unevaluable
+from eventstore import Assignment, LogFault, Message, Unevaluable
 
+_EVERYTHING = 2**62
+"""Past every sequence."""
 SPAWN = "Spawn"
 """Action of the message that starts a process."""
 
@@ -41,13 +47,34 @@ class Entry(msgspec.Struct):
     owner: str
     process: Process | None
     """None where the spawning message was not what the module starts from."""
+    slot: int = 0
+    """Of the last assignment that was evaluated."""
+    sequence: int = 0
+    """Of the same."""
+    snapshot_slot: int = -1
+    """Slot of its newest snapshot; -1 if it has none."""
+    snapshot_bytes: int = 0
 
 
 class World:
-    """The processes that a log's assignments, evaluated in order, gave rise to."""
+    """The processes that a log's assignments, evaluated in order, gave rise to.
 
-    def __init__(self) -> None:
+    Attributes:
+        entries: those that live in memory: all of them, unless some are idle.
+    """
+
+    def __init__(self, past: Past, idle: IdleProcesses | None = None) -> None:
+        """Begin without processes.
+
+        Args:
+            past: gives the data of messages that a process received before.
+            idle: where the processes are that do not live here. Without, every process does.
+        """
         self.entries: dict[str, Entry] = {}
+        self._past = past
+        self._idle = idle
+        self._sequence = 0
+        """Of the assignment that is being evaluated."""
         self._expected: set[str] = set()
         """Processes that an evaluation spawned and whose spawning message is not evaluated yet. They can be written to:
         what they are sent comes after that message."""
@@ -58,22 +85,17 @@ class World:
         Raises:
             Unevaluable: no node can have evaluated it.
             UnknownModule: it spawns a process of a module that is not there.
+            LogFault: it wakes a process whose history in the log is not what evaluating it gives.
         """
         message = assignment.message
+        self._sequence = assignment.sequence
         if assignment.slot == 0:
-            return self._start(message, assignment)
-        entry = self.entries.get(message.target)
+            return self._start(assignment)
+        entry = self.entries.get(message.target) or self._wake(message.target, before=assignment.sequence)
         if entry is None:
             raise Unevaluable("a message to a process that was never started")
-        context = Context(
-            message.target,
-            entry.owner,
-            message.sender,
-            message.parent is not None,
-            message.id,
-            assignment.timestamp,
-            assignment.slot,
-        )
+        entry.slot, entry.sequence = assignment.slot, assignment.sequence
+        context = self._context(entry, assignment)
         effects, output, error = _receive(entry, message, context)
         outbox = self._outbox(message, context, effects, output, error, assignment.sequence)
         if effects.spawns:
@@ -82,9 +104,13 @@ class World:
 
     def dryrun(self, message: Message, *, timestamp: int) -> Evaluated:
         """Evaluate a message against the current state of its target, and leave everything as it is."""
-        entry = self.entries[message.target]
-        from_process = message.sender in self.entries
-        context = Context(message.target, entry.owner, message.sender, from_process, message.id, timestamp, 0)
+        entry = self.entries.get(message.target) or self._wake(message.target, before=_EVERYTHING)
+        if entry is None:
+            raise Unevaluable("a message to a process that was never started")
+        from_process = bool(message.sender) and self.has(message.sender)
+        context = Context(
+            message.target, entry.owner, message.sender, from_process, message.id, timestamp, 0, self._past
+        )
         before = entry.process.state if entry.process else None
         try:
             effects, output, error = _receive(entry, message, context)
@@ -95,20 +121,78 @@ class World:
 
     def has(self, process: str) -> bool:
         """Whether a message to this id has somewhere to go."""
-        return process in self.entries or process in self._expected
+        return (
+            process in self.entries
+            or process in self._expected
+            or (self._idle is not None and self._idle.exists(process, before=self._sequence))
+        )
 
     def state_root(self) -> bytes:
         """One hash over the whole state of every process, the same wherever and however the world was built."""
         return state_root(
             (process, entry.module, entry.owner, entry.process.state if entry.process else None)
-            for process, entry in self.entries.items()
+            for process, entry in self._every()
         )
 
-    def _start(self, message: Message, assignment: Assignment) -> Evaluated:
-        try:
-            tags = dict(reversed(decode(message.tags.encode())))  # of tags of one name the first counts
-        except (ValueError, TypeError):
-            raise Unevaluable("tags that are no tags") from None
+    def _every(self) -> Iterator[tuple[str, Entry]]:
+        """Every process, those that are idle too."""
+        yield from self.entries.items()
+        if self._idle is not None:
+            for process in self._idle.processes():
+                if process not in self.entries and (entry := self._awoken(process, _EVERYTHING)) is not None:
+                    yield process, entry
+
+    def _wake(self, process: str, *, before: int) -> Entry | None:
+        """Bring an idle process to life, as it was before a sequence."""
+        entry = self._awoken(process, before)
+        if entry is not None:
+            self.entries[process] = entry
+        return entry
+
+    def _awoken(self, process: str, before: int) -> Entry | None:
+        if self._idle is None:
+            return None
+        asleep = self._idle.snapshot(process, before=before)
+        entry = None
+        if asleep is not None:
+            module, owner, state, slot, state_bytes = asleep
+            entry = Entry(module, owner, state, slot, 0, slot, state_bytes)
+        for row in self._idle.rows(process, from_slot=entry.slot + 1 if entry else 0, before=before):
+            if entry is None:
+                entry, error = self._started(row)
+                output = None
+            else:
+                context = self._context(entry, row)
+                _, output, error = _receive(entry, row.message, context)
+                entry.slot, entry.sequence = row.slot, row.sequence
+            for what, due, found in (("output", output, row.output), ("error", error, row.error)):
+                if due != found:
+                    raise LogFault.at(row, what, due, found)
+        return entry
+
+    def _context(self, entry: Entry, assignment: Assignment) -> Context:
+        message = assignment.message
+        return Context(
+            message.target,
+            entry.owner,
+            message.sender,
+            message.parent is not None,
+            message.id,
+            assignment.timestamp,
+            assignment.slot,
+            self._past,
+        )
+
+    def _start(self, assignment: Assignment) -> Evaluated:
+        process = assignment.message.target
+        entry, error = self._started(assignment)
+        self._expected.discard(process)
+        self.entries[process] = entry
+        return Evaluated([], None, error)
+
+    def _started(self, assignment: Assignment) -> tuple[Entry, str | None]:
+        """A process from its first message, and why it did not start, if it did not."""
+        message, tags = assignment.message, _tags(assignment.message)
         if "Module" not in tags:
             raise Unevaluable("a process's first message that names no module")
         module = MODULES.get(tags["Module"])
@@ -118,17 +202,13 @@ class World:
                 f" version does not have; it has {', '.join(MODULES)}"
             )
         # a process that starts another names its owner; a wallet that starts one is its owner
-        from_process = message.parent is not None
-        owner = tags.get("Owner", "") if from_process else message.sender
-        context = Context(message.target, owner, message.sender, from_process, message.id, assignment.timestamp, 0)
-        self._expected.discard(message.target)
-        process, error = None, None
+        owner = tags.get("Owner", "") if message.parent is not None else message.sender
+        entry = Entry(module.module, owner, None, assignment.slot, assignment.sequence)
         try:
-            process = module(message.data, context)
+            entry.process = module(message.data, self._context(entry, assignment))
         except Refusal as refusal:
-            error = f"the process was not started: {refusal}"
-        self.entries[message.target] = Entry(module.module, owner, process)
-        return Evaluated([], None, error)
+            return entry, f"the process was not started: {refusal}"
+        return entry, None
 
     def _outbox(
         self,
@@ -160,6 +240,22 @@ class World:
                 tags, data = message_tags(action, sent.tags), sent.data.encode()
                 outbox.append(Message(sent_id(parent, place), sender, target, action, tags, data, "", sequence))
         return outbox
+
+
+def module_of(message: Message) -> str:
+    """The module that a process's first message names, or empty.
+
+    Raises:
+        Unevaluable: it has no tags.
+    """
+    return str(_tags(message).get("Module", ""))
+
+
+def _tags(message: Message) -> dict[str, str]:
+    try:
+        return dict(reversed(decode(message.tags.encode())))  # of tags of one name the first counts
+    except (ValueError, TypeError):
+        raise Unevaluable("tags that are no tags") from None
 
 
 def _receive(entry: Entry, message: Message, context: Context) -> tuple[Effects, str | None, str | None]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 from eventstore.records import Assignment
+from eventstore.sequencer import ProcessHead
 from eventstore.tree import StoredTree, TreeNode
 
 
@@ -33,6 +34,18 @@ class EventLog(Protocol):
     def read_process(self, process: str, *, from_slot: int = 0, limit: int | None = None) -> Iterator[Assignment]:
         """One process's assignments in order, so many of them at most."""
 
+    def place(self, process: str, slot: int, *, assignment_id: bytes | None = None) -> int | None:
+        """Sequence of a process's slot, if it is there and, where one is named, is that assignment."""
+
+    def process_head(self, process: str, *, until: int) -> ProcessHead | None:
+        """Where a process's history ends up to a sequence; None if it was not started by then."""
+
+    def processes(self) -> Iterator[str]:
+        """The id of every process that was ever started."""
+
+    def received(self, process: str, slots: Sequence[int]) -> list[bytes]:
+        """The data of one process's messages at these slots. Raises ``LookupError`` where one is not there."""
+
     def find(self, message_id: str) -> Assignment | None:
         """The assignment of a message."""
 
@@ -44,6 +57,9 @@ class EventLog(Protocol):
 
     def sequence_at(self, timestamp: int) -> int:
         """Sequence of the last assignment up to a time (ms); 0 if there is none."""
+
+    def agrees(self, head: Head) -> bool:
+        """Whether the log had this head once."""
 
     def head(self) -> Head:
         """The end of the log."""

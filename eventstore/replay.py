@@ -42,18 +42,20 @@ class Replay:
         self,
         evaluate: Callable[[Assignment], Evaluation],
         *,
+        sequencer: Sequencer | None = None,
         check_chains: bool = True,
         on_fault: Callable[[LogFault], None] | None = None,
     ) -> None:
-        """Prepare to follow a log from its beginning.
+        """Prepare to follow a log.
 
         Args:
             evaluate: gives what an assignment's evaluation comes to; called for each, in order. May raise
                 ``Unevaluable``.
+            sequencer: stands where the log is to be followed from; at its beginning without one.
             check_chains: follow both chains too. Without, somebody else has to.
             on_fault: takes a fault, and the log is followed further as if it were none; without, the first is raised.
         """
-        self.sequencer = Sequencer()
+        self.sequencer = sequencer or Sequencer()
         self.unsent: deque[Message] = deque()
         self._evaluate = evaluate
         self._accept = self.sequencer.accept if check_chains else self.sequencer.accept_order

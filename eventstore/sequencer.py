@@ -1,5 +1,6 @@
 """The only place where order and time are made, and the only place where they are checked."""
 
+from collections.abc import Callable
 from hashlib import sha256
 
 import msgspec
@@ -28,11 +29,31 @@ class Sequencer:
     process, from ``SHA-256(process id)``.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, recall: Callable[[str, int], ProcessHead | None] | None = None) -> None:
+        """Stand at the beginning of a log.
+
+        Args:
+            recall: gives the head, up to a sequence, of a process that is not kept here. Without, all of them are.
+        """
         self.sequence = 0
         self.timestamp = 0
         self.log_chain = GENESIS_CHAIN
         self.processes: dict[str, ProcessHead] = {}
+        self._recall = recall
+
+    def start_after(self, assignment: Assignment) -> None:
+        """Stand behind an assignment of a log; where histories end there is recalled."""
+        self.sequence, self.timestamp = assignment.sequence, assignment.timestamp
+        self.log_chain = assignment.log_chain
+
+    def head(self, process: str) -> ProcessHead | None:
+        """The end of a process's history; None for one that was not started."""
+        head = self.processes.get(process)
+        if head is None and self._recall is not None:
+            head = self._recall(process, self.sequence)
+            if head is not None:
+                self.processes[process] = head
+        return head
 
     def assign(self, message: Message, now_ms: int) -> Assignment:
         """Put a message at the end of the log. Time never goes back, whatever the clock says."""
@@ -64,7 +85,7 @@ class Sequencer:
             LogFault: its sequence, slot or timestamp is not what the log so far demands.
         """
         self._accept_place(assignment)
-        head = self.processes.get(assignment.message.target)
+        head = self.head(assignment.message.target)
         due = 0 if head is None else head.slot + 1
         if assignment.slot != due:
             raise LogFault.at(assignment, "slot", due, assignment.slot)
@@ -86,7 +107,7 @@ class Sequencer:
 
     def _link(self, message: Message) -> ProcessHead:
         process = message.target
-        head = self.processes.get(process)
+        head = self.processes.get(process) or self.head(process)
         if head is None:
             head = self.processes[process] = ProcessHead(-1, b"", b"")
             chain = sha256(decode_id(process)).digest()

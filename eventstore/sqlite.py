@@ -12,7 +12,7 @@ from eventstore.lock import WriterLock
 from eventstore.log import Head
 from eventstore.records import Assignment, Message
 from eventstore.schema import FORMAT, check_format, migrate
-from eventstore.sequencer import GENESIS_CHAIN
+from eventstore.sequencer import GENESIS_CHAIN, ProcessHead
 from eventstore.tree import FAN, StoredTree, TreeBuilder, TreeNode
 
 COLUMNS = (
@@ -158,6 +158,32 @@ class SqliteLog:
             (process, from_slot, -1 if limit is None else limit),
         )
 
+    def place(self, process: str, slot: int, *, assignment_id: bytes | None = None) -> int | None:
+        """See ``EventLog.place``."""
+        query = "select sequence, log_chain from assignments where process = ? and slot = ?"
+        row = self._connection.execute(query, (process, slot)).fetchone()
+        return int(row[0]) if row and assignment_id in (None, row[1]) else None
+
+    def process_head(self, process: str, *, until: int) -> ProcessHead | None:
+        """See ``EventLog.process_head``."""
+        query = (
+            "select slot, process_chain, log_chain from assignments where process = ? and sequence <= ?"
+            " order by slot desc limit 1"
+        )
+        row = self._connection.execute(query, (process, until)).fetchone()
+        return ProcessHead(*row) if row else None
+
+    def processes(self) -> Iterator[str]:
+        """See ``EventLog.processes``."""
+        return (process for [process] in self._connection.execute("select process from assignments where slot = 0"))
+
+    def received(self, process: str, slots: Sequence[int]) -> list[bytes]:
+        """See ``EventLog.received``."""
+        marks = ",".join("?" * len(slots))
+        query = f"select slot, cast(data as blob) from assignments where process = ? and slot in ({marks})"
+        found = dict(self._connection.execute(query, (process, *slots)))
+        return [found[slot] for slot in slots]
+
     def find(self, message_id: str) -> Assignment | None:
         """See ``EventLog.find``."""
         return next(self._select("where message_id = ?", (message_id,)), None)
@@ -181,6 +207,10 @@ class SqliteLog:
             [found] = self._connection.execute(query, (middle,)).fetchone()
             low, high = (middle, high) if found <= timestamp else (low, middle - 1)
         return low
+
+    def agrees(self, head: Head) -> bool:
+        """See ``EventLog.agrees``."""
+        return head.sequence > 0 and self._chains(head.sequence - 1, head.sequence) == [head.chain]
 
     def head(self) -> Head:
         """See ``EventLog.head``."""

@@ -1,7 +1,6 @@
 """An append-only sequence that is cheap to keep many versions of."""
 
-from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -25,14 +24,6 @@ class History(Generic[T]):
         items = self._items if len(self._items) == self._length else self._items[: self._length]
         items.append(item)
         return History(items, self._length + 1)
-
-    def slice(self, start: int, stop: int) -> list[T]:
-        """Items ``start`` up to, not including, ``stop``."""
-        return self._items[max(start, 0) : min(stop, self._length)]
-
-    def bisect(self, value: int, *, key: Callable[[T], int]) -> int:
-        """Place of the first item whose key is at least this; items are in the order of theirs."""
-        return bisect_left(self._items, value, 0, self._length, key=key)
 
     def __getitem__(self, place: int) -> T:
         if not -self._length <= place < self._length:

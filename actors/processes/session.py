@@ -1,6 +1,5 @@
 """A session: the conversation of two handles. Keeps the encrypted keys and the encrypted messages."""
 
-from operator import attrgetter
 from typing import Annotated, Any
 
 import msgspec
@@ -11,6 +10,7 @@ from actors.messages import REPLY, Context, Effects, Outgoing, Refusal
 from actors.processes.base import Process, action, succeed
 from actors.processes.body import Body, NoBody, Seconds, Text, milliseconds, parser
 from actors.processes.history import History
+from actors.processes.ledger import Entry, Ledger
 
 GENERATION_MAX = 2**31
 PAGE_DEFAULT = 100
@@ -29,24 +29,14 @@ class KeyBatch(msgspec.Struct, frozen=True, gc=False):
     """The handle process."""
 
 
-class SentMessage(msgspec.Struct, frozen=True, gc=False):
-    """One message of the conversation, as it came: encrypted."""
-
-    sender: str
-    """The handle process."""
-    generation: int
-    timestamp: int
-    """In ms."""
-    content: str
-
-
 class SessionState(msgspec.Struct, frozen=True):
     """What a session knows."""
 
     a: str
     b: str
     batches: History[KeyBatch]
-    messages: History[SentMessage]
+    messages: Ledger
+    """What they say is in the session's log, which keeps it once."""
 
 
 class Start(Body):
@@ -90,7 +80,7 @@ class QueryMessage(Body):
 
 
 _start = parser(Start)
-_timestamp = attrgetter("timestamp")
+_said = parser(SendMessage)
 
 
 class Session(Process):
@@ -102,7 +92,7 @@ class Session(Process):
     def __init__(self, data: bytes, context: Context) -> None:
         """See ``Start``."""
         start = _start(data)
-        self.state = SessionState(start.a, start.b, History(), History())
+        self.state = SessionState(start.a, start.b, History(), Ledger())
 
     @action("RotateSessionKey", body=RotateSessionKey)
     def rotate_session_key(self, body: RotateSessionKey, context: Context) -> Effects:
@@ -132,8 +122,8 @@ class Session(Process):
         generation = body.generation or current
         if generation > current:
             raise Refusal(f"there is no generation {generation}: the newest is {current}")
-        sent = SentMessage(context.sender, generation, context.timestamp, body.content)
-        messages = self.state.messages.append(sent)
+        by_b = int(context.sender == self.state.b)
+        messages = self.state.messages.append(Entry(context.slot, context.timestamp, generation, by_b))
         self.state = msgspec.structs.replace(self.state, messages=messages)
         notify = Outgoing(other, "Notify", encode({"lastMessageTime": context.timestamp / 1000}))
         return Effects(succeed(id=len(messages)), messages=(notify,), quiet=True)
@@ -142,13 +132,13 @@ class Session(Process):
     def query_message(self, body: QueryMessage, context: Context) -> Effects:
         """The messages of a time span, newest first unless asked otherwise."""
         messages, limit = self.state.messages, PAGE_DEFAULT if body.limit is None else body.limit
-        start = 0 if body.from_ is None else messages.bisect(milliseconds(body.from_), key=_timestamp)
-        stop = len(messages) if body.until is None else messages.bisect(milliseconds(body.until) + 1, key=_timestamp)
+        start = 0 if body.from_ is None else messages.since(milliseconds(body.from_))
+        stop = len(messages) if body.until is None else messages.since(milliseconds(body.until) + 1)
         if body.order is not None and body.order.upper() == "ASC":
             stop = min(stop, start + limit)
-            return Effects([self._message_row(place) for place in range(start, stop)])
+            return Effects(self._message_rows(range(start, stop), context))
         start = max(start, stop - limit)
-        return Effects([self._message_row(place) for place in range(stop - 1, start - 1, -1)])
+        return Effects(self._message_rows(range(stop - 1, start - 1, -1), context))
 
     @action(REPLY)
     def ignore_reply(self, body: NoBody, context: Context) -> Effects:
@@ -178,14 +168,19 @@ class Session(Process):
             }
         ]
 
-    def _message_row(self, place: int) -> dict[str, Any]:
-        sent = self.state.messages[place]
-        batch = self.state.batches[sent.generation - 1]
+    def _message_rows(self, places: range, context: Context) -> list[dict[str, Any]]:
+        entries = [self.state.messages[place] for place in places]
+        said = context.received([entry.slot for entry in entries])
+        return [self._message_row(*row) for row in zip(places, entries, said, strict=True)]
+
+    def _message_row(self, place: int, entry: Entry, data: bytes) -> dict[str, Any]:
+        sender = self.state.b if entry.by_b else self.state.a
+        batch = self.state.batches[entry.generation - 1]
         return {
             "id": place + 1,
-            "sender": sent.sender,
-            "pubkey": batch.pubkey_a if batch.rotated_by == sent.sender else batch.pubkey_b,
-            "generation": sent.generation,
-            "timestamp": sent.timestamp / 1000,
-            "content": sent.content,
+            "sender": sender,
+            "pubkey": batch.pubkey_a if batch.rotated_by == sender else batch.pubkey_b,
+            "generation": entry.generation,
+            "timestamp": entry.timestamp / 1000,
+            "content": _said(data).content,
         }

@@ -3,14 +3,18 @@
 import asyncio
 import json
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actors import ItemRefused, Node, Result, replay
+from actors import ItemRefused, Node, Result, passivation, replay
+from actors.audit import audit
 from eventstore import SqliteLog
+from eventstore.snapshots import snapshots_path
 from tests.actors.people import KEYS, NODE, item, talking, wallet
 
 WALLETS = [wallet(number) for number in range(1, 4)]
@@ -59,6 +63,15 @@ commands = st.lists(
 )
 
 
+@pytest.fixture(autouse=True, scope="module")
+def soon() -> Iterator[None]:
+    """Snapshots of everything, also of a short log."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passivation, "SLOTS_MIN", 1)
+        patch.setattr(passivation, "EVENTS_MIN", 1)
+        yield
+
+
 class Driver:
     """Turns drawn commands into signed items for what is there."""
 
@@ -67,8 +80,8 @@ class Driver:
         self.sent: list[bytes] = [item(WALLETS[0], node.registry, "GetHandles", {"owner": "x"})]
 
     def processes(self, module: str) -> list[str]:
-        entries = self.node._world.entries
-        return [pid for pid, entry in entries.items() if entry.module == module] or [self.node.registry]
+        entries = self.node._world._every()
+        return sorted(pid for pid, entry in entries if entry.module == module) or [self.node.registry]
 
     def item(self, sender: int, kind: str, message: tuple[str, Any], place: int) -> bytes:
         action, body = message
@@ -86,8 +99,8 @@ class Driver:
         return item(by, {"registry": self.node.registry, "handle": handle, "session": session}[kind], action, body)
 
 
-async def drive(path: Path, drawn: list[Any]) -> None:
-    async with Node.open(path, wallet=NODE) as node:
+async def drive(path: Path, drawn: list[Any], max_live: int) -> None:
+    async with Node.open(path, wallet=NODE, max_live=max_live) as node:
         await talking(node)
         driver, sends = Driver(node), []
         for place, (sender, (kind, message, which)) in enumerate(drawn):
@@ -104,12 +117,15 @@ async def drive(path: Path, drawn: list[Any]) -> None:
         assert len(ids) == events
     replayed = replay(path)
     assert (replayed.state_root, replayed.log_head, replayed.unsent) == (live, head, 0)
-    async with Node.open(path) as node:
-        assert (node.state_root, node.log_head, node.sequence) == (live, head, events)
+    for _ in range(2):
+        async with Node.open(path, max_live=max_live) as node:
+            assert (node.state_root, node.log_head, node.sequence) == (live, head, events)
+        assert audit(path).faults == []
+        snapshots_path(path).unlink(missing_ok=True)
 
 
 @settings(max_examples=60)
-@given(drawn=commands)
-def test_live_state_is_replayed_state_is_the_state_after_reopening(drawn: list[Any]) -> None:
+@given(drawn=commands, max_live=st.sampled_from([1, 4, 1000]))
+def test_live_state_is_replayed_state_is_the_state_after_reopening(drawn: list[Any], max_live: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        asyncio.run(drive(Path(folder) / "world.db", drawn), debug=False)
+        asyncio.run(drive(Path(folder) / "world.db", drawn, max_live), debug=False)

@@ -2,6 +2,7 @@
 
 import json
 from collections import deque
+from collections.abc import Sequence
 from typing import Any
 
 from actors.messages import message_tags
@@ -22,7 +23,7 @@ class Stage:
     """
 
     def __init__(self) -> None:
-        self.world = World()
+        self.world = World(self._received)
         self.sequencer = Sequencer()
         self.now_ms = NOW_MS
         self.events: list[Assignment] = []
@@ -83,6 +84,10 @@ class Stage:
         refused = isinstance(answer, dict) and answer.get("status") == "error"
         assert refused == (evaluated.error is not None)
         return answer
+
+    def _received(self, process: str, slots: Sequence[int]) -> list[bytes]:
+        history = [event.message.data for event in self.events if event.process == process]
+        return [history[slot] for slot in slots]
 
     def _id(self) -> str:
         self._ids = getattr(self, "_ids", 0) + 1

@@ -15,7 +15,7 @@ from actors.messages import REPLY, Context, Effects
 from actors.processes import MODULES, Process
 from actors.processes.base import action
 from actors.processes.history import History
-from actors.state_root import canonical_state
+from actors.states import canonical_state
 from actors.world import Entry
 from tests.actors.processes.stage import ALICE, BOB, KEYS, Stage, refused
 
@@ -150,7 +150,7 @@ def processes_state(number: int) -> Any:
 
 @pytest.mark.parametrize("name", ["Stumble", "Mumble"])
 def test_a_handler_that_raises_changes_nothing_and_its_error_is_the_result(stage: Stage, name: str) -> None:
-    context = Context("p", ALICE, ALICE, False, "m", 0, 0)
+    context = Context("p", ALICE, ALICE, False, "m", 0, 0, lambda process, slots: [])
     clumsy = Clumsy(b"", context)
     stage.world.entries[stage.registry] = Entry("clumsy@1", ALICE, clumsy)
     assert refused(stage.send(ALICE, stage.registry, name), f"in the handler of '{name}'")

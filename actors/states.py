@@ -1,0 +1,71 @@
+"""States of processes as canonical JSON, and back."""
+
+from types import GenericAlias
+from typing import Any, get_args, get_origin, get_type_hints
+
+import msgspec
+from immutables import Map
+
+from actors.processes import MODULES, Process
+from actors.processes.history import History
+from actors.processes.ledger import Ledger
+
+
+class StateUnreadable(Exception):
+    """Text that is no state of its module."""
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Map):
+        return {str(name): value[name] for name in value}  # the encoder sorts them
+    if isinstance(value, History):
+        return list(value)
+    if isinstance(value, Ledger):
+        return value.columns()
+    raise TypeError(f"a state cannot hold a {type(value).__name__}")
+
+
+encode_canonically = msgspec.json.Encoder(order="deterministic", enc_hook=_plain).encode
+
+
+def canonical_state(state: Any) -> bytes:
+    """A process's whole state as canonical JSON: fields in declared order, keys sorted, no white space."""
+    return encode_canonically(state)
+
+
+def restored(module: str, state: bytes) -> Process | None:
+    """A process of a module in the state that ``canonical_state`` gave; None for one that never started.
+
+    Raises:
+        StateUnreadable: it is no state of that module.
+    """
+    kind = MODULES.get(module)
+    if kind is None:
+        raise StateUnreadable(f"there is no module {module!r}")
+    try:
+        decoded = _decoders[module].decode(state)
+    except (msgspec.MsgspecError, ValueError, TypeError, OverflowError) as error:
+        raise StateUnreadable(f"this is no state of {module} ({error})") from None
+    if decoded is None:
+        return None
+    process = kind.__new__(kind)
+    process.state = decoded
+    return process
+
+
+def _immutable(kind: Any, value: Any) -> Any:
+    if kind is Ledger:
+        return Ledger.of(value)
+    origin, members = get_origin(kind), get_args(kind)
+    if origin is Map:
+        return Map(msgspec.convert(value, GenericAlias(dict, members), dec_hook=_immutable, str_keys=True))
+    if origin is History:
+        items = msgspec.convert(value, GenericAlias(list, members), dec_hook=_immutable)
+        return History(items, len(items))
+    raise TypeError(f"a state cannot hold a {kind}")
+
+
+_decoders = {
+    name: msgspec.json.Decoder(get_type_hints(kind)["state"] | None, dec_hook=_immutable)
+    for name, kind in MODULES.items()
+}
