@@ -10,6 +10,7 @@ import msgspec
 from actors.checkpoints import NoteInvalid, VerifierKey, key_of
 from actors.processes import Registry
 from actors.proofs import agreeing
+from actors.snapshot_check import SnapshotCheck
 from actors.span_workers import Job, SpanWorkers, workers_for
 from actors.world import World
 from eventstore import Assignment, EventLog, LogFault, Replay, SqliteLog
@@ -38,6 +39,8 @@ class Audit(msgspec.Struct):
     unsent: int = 0
     checkpoints: int = 0
     """Signed notes, of the log and given, that the node's key signed and that the log agrees with."""
+    snapshots: int = 0
+    """States beside the log that are what the replay gave."""
     log_head: str = ""
     state_root: str = ""
     faults: list[LogFault] = msgspec.field(default_factory=list)
@@ -55,7 +58,7 @@ def audit(
 
     Both hash chains; sequences and slots; that time never goes back; every signature and its sender's address; that
     a row shows what its signed item says; that every message between processes is the next one that an evaluation sent;
-    every answer and every refusal; every hash of the Merkle tree that the log keeps; every checkpoint.
+    every answer and every refusal; every hash of the Merkle tree that the log keeps; every checkpoint; every snapshot.
 
     Args:
         path: the log's file.
@@ -79,12 +82,13 @@ def audit(
 def _audit(
     log: SqliteLog, checkpoints: Sequence[str], signatures: bool, all_faults: bool, progress: Callable[[int], Any]
 ) -> Audit:
-    report, events = Audit(), log.head().sequence
+    report, snapshots = Audit(), SnapshotCheck(log)
+    events = log.head().sequence
     job = Job(str(log.path), events, signatures, all_faults, workers_for(events, EVENTS_WORTH_WORKERS))
     with SpanWorkers(job) as spans:
         world = World(log.received)
         replayed = Replay(world.evaluate, check_chains=False, on_fault=report.faults.append)
-        rows = _counted(log.read(until=events), report, all_faults)
+        rows = _counted(log.read(until=events), report, all_faults, lambda row: snapshots.pass_by(row, world))
         try:
             replayed.follow(_shown(rows, lambda at: progress((at + spans.checked) // 2)))
         except LogFault as fault:
@@ -93,8 +97,10 @@ def _audit(
     report.faults[:0] = [fault for verdict in verdicts for fault in verdict.as_faults()]
     report.signatures = sum(verdict.checked for verdict in verdicts)
     report.unsent = len(replayed.unsent)
+    report.snapshots = snapshots.checked
     report.faults += _faults_at_start(world)
     if not report.faults or all_faults:
+        report.faults += snapshots.finish(log)
         report.faults += _tree_faults(log, verdicts)
         report.faults += _checkpoint_faults(log, [*log.checkpoints(), *checkpoints], report)
     report.faults.sort(key=lambda fault: fault.sequence)
@@ -105,7 +111,12 @@ def _audit(
     return report
 
 
-def _counted(assignments: Iterator[Assignment], report: Audit, all_faults: bool) -> Iterator[Assignment]:
+def _counted(
+    assignments: Iterator[Assignment],
+    report: Audit,
+    all_faults: bool,
+    evaluated: Callable[[Assignment], list[LogFault]],
+) -> Iterator[Assignment]:
     """The same assignments, counted when they are evaluated; up to the first fault if one is enough."""
     outside: set[str] = set()
     for assignment in assignments:
@@ -116,6 +127,7 @@ def _counted(assignments: Iterator[Assignment], report: Audit, all_faults: bool)
                 )
             outside.add(assignment.message.id)
         yield assignment
+        report.faults += evaluated(assignment)
         report.events += 1
         report.inside += assignment.message.parent is not None
         report.spawns += assignment.slot == 0

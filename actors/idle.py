@@ -106,7 +106,7 @@ class IdleProcesses:
         return self._open
 
     def _wrong(self, snapshot: Snapshot) -> str:
-        if snapshot.hash != snapshot.computed_hash():
+        if snapshot != snapshot.hashed():
             return "it does not match its hash"
         if self._log.place(snapshot.process, snapshot.slot, assignment_id=snapshot.assignment_id) != snapshot.sequence:
             return "it is of another history than the log's"

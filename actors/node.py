@@ -271,7 +271,6 @@ class Node:
             self._sign_checkpoint()
         self._pool.shutdown()
         self._reader.close()
-        self._idle.close()
         self._log.close()
         logger.info("closed", log=str(self._log.path), events=self._commits.durable)
 

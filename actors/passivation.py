@@ -42,8 +42,7 @@ class _Due(NamedTuple):
     state: Any
 
     def written(self) -> Snapshot:
-        snapshot = msgspec.structs.replace(self.snapshot, state=canonical_state(self.state))
-        return msgspec.structs.replace(snapshot, hash=snapshot.computed_hash())
+        return msgspec.structs.replace(self.snapshot, state=canonical_state(self.state)).hashed()
 
 
 class Passivation:
@@ -115,11 +114,12 @@ class Passivation:
             await asyncio.wait([self._running])
 
     async def close(self) -> None:
-        """Write the last snapshots of a node whose log is settled."""
+        """Write the last snapshots of a node whose log is settled, and let go of every file."""
         self._timer.cancel()
         await self.done()
         if self._commits.failed is None and self._sequencer.sequence >= EVENTS_MIN:
             await self._write(self._now(), self._due())
+        self._idle.close()
         if self._snapshots is not None:
             self._snapshots.close()
 

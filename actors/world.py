@@ -73,8 +73,6 @@ class World:
         self.entries: dict[str, Entry] = {}
         self._past = past
         self._idle = idle
-        self._sequence = 0
-        """Of the assignment that is being evaluated."""
         self._expected: set[str] = set()
         """Processes that an evaluation spawned and whose spawning message is not evaluated yet. They can be written to:
         what they are sent comes after that message."""
@@ -88,7 +86,6 @@ class World:
             LogFault: it wakes a process whose history in the log is not what evaluating it gives.
         """
         message = assignment.message
-        self._sequence = assignment.sequence
         if assignment.slot == 0:
             return self._start(assignment)
         entry = self.entries.get(message.target) or self._wake(message.target, before=assignment.sequence)
@@ -121,10 +118,14 @@ class World:
 
     def has(self, process: str) -> bool:
         """Whether a message to this id has somewhere to go."""
+        return self._had(process, before=_EVERYTHING)
+
+    def _had(self, process: str, *, before: int) -> bool:
+        """Whether it had before some sequence."""
         return (
             process in self.entries
             or process in self._expected
-            or (self._idle is not None and self._idle.exists(process, before=self._sequence))
+            or (self._idle is not None and self._idle.exists(process, before=before))
         )
 
     def state_root(self) -> bytes:
@@ -228,7 +229,8 @@ class World:
             outbox.append(Message(spawned, sender, spawned, SPAWN, tags, data, "", sequence))
         spawns = {sent.id for sent in outbox} if outbox else ()
         answered = context.from_process and output is not None and not (effects.quiet and error is None)
-        if answered and self.has(message.sender):
+        before = sequence or _EVERYTHING
+        if answered and self._had(message.sender, before=before):
             # whoever relayed a message that is refused wants to know which of its messages it was
             answer = {"status": "error", "message": error, "messageID": parent}
             data = (encode(answer) if error is not None else str(output)).encode()
@@ -236,7 +238,7 @@ class World:
             outbox.append(Message(sent_id(parent, 0), sender, message.sender, REPLY, tags, data, "", sequence))
         for place, sent in enumerate(effects.messages, start=1):  # place 0 is the reply's, also where none is sent
             target, action = sent.target, sent.action
-            if self.has(target) or target in spawns:  # else it has nowhere to go
+            if target in spawns or self._had(target, before=before):  # else it has nowhere to go
                 tags, data = message_tags(action, sent.tags), sent.data.encode()
                 outbox.append(Message(sent_id(parent, place), sender, target, action, tags, data, "", sequence))
         return outbox

@@ -40,10 +40,10 @@ class Snapshot(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Canonical JSON."""
     hash: bytes = b""
 
-    def computed_hash(self) -> bytes:
-        """SHA-256 over everything else."""
+    def hashed(self) -> "Snapshot":
+        """The same with the hash that it has to have: SHA-256 over everything else."""
         place = (self.process, self.slot, self.sequence, self.module, self.owner, self.assignment_id)
-        return sha256(_encode(place) + self.state).digest()
+        return msgspec.structs.replace(self, hash=sha256(_encode(place) + self.state).digest())
 
 
 class Snapshots:
@@ -67,11 +67,12 @@ class Snapshots:
         try:
             return cls._open(path)
         except sqlite3.DatabaseError:
+            pass  # no such file: everything in it follows from the log
+        try:
             for suffix in ("", "-wal", "-shm"):
                 path.with_name(path.name + suffix).unlink(missing_ok=True)
-        try:
             return cls._open(path)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             raise SnapshotsUnusable(f"{path} cannot be used ({error})") from None
 
     @classmethod
@@ -154,8 +155,13 @@ class Snapshots:
         self._connection.execute("delete from mark")
 
     def close(self) -> None:
-        """Let go of the file."""
-        self._connection.close()
+        """Let go of the file, which is whole then if nobody else reads it."""
+        try:
+            self._connection.execute("pragma journal_mode = delete")
+        except sqlite3.Error:
+            pass  # a reader, or no room: the write-ahead log stays beside the file
+        finally:
+            self._connection.close()
 
 
 def snapshots_path(log: Path) -> Path:

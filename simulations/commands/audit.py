@@ -44,7 +44,8 @@ def audit(
     """Check everything that LOG says of itself: exit code 0 if it is true, 1 if a fault was found.
 
     The whole history is run again: both hash chains, order and time, every signature and sender's address, every
-    message that any process ever sent, every answer and every refusal, the Merkle tree and every checkpoint.
+    message that any process ever sent, every answer and every refusal, the Merkle tree, every checkpoint and
+    every snapshot.
     """
     begun = time.perf_counter()
     with progress_bar("auditing", events_of(path)) as bar:
@@ -92,7 +93,8 @@ def _text(report: Audit, elapsed: float) -> str:
         f"  inside      {report.inside:,} messages between processes, each what the evaluation of its parent sent",
         f"  processes   {report.spawns:,} started",
         f"  answers     each as its evaluation gave it, {report.refusals:,} of them refusals",
-        f"  tree        each hash of it, {report.checkpoints:,} checkpoints signed by the log's node",
+        f"  tree        each hash of it; {report.checkpoints:,} checkpoints, signed by the log's node",
+        f"  snapshots   {report.snapshots:,}, each what the replay gave",
     ]
     if report.unsent:
         lines.append(f"  tail        {report.unsent:,} messages were on their way when the node stopped")

@@ -264,7 +264,7 @@ def test_a_checkpoint_and_proofs_go_from_hand_to_hand(town: tuple[Path, dict[str
         run = mostao("verify", file, "--key", key)
         assert (run.exit_code, "PROVEN" in run.output, says in run.output) == (0, True, True), run.output
         assert "compare it with one that you trust" in mostao("verify", file).output
-    assert "2 checkpoints signed" in mostao("audit", path, "--checkpoint", note).output
+    assert "2 checkpoints, signed" in mostao("audit", path, "--checkpoint", note).output
     proof.write_text(proof.read_text().replace('"path":["', '"path":["AAAA'))
     run = mostao("verify", proof)
     assert (run.exit_code, "NOT PROVEN" in run.output) == (1, True)
