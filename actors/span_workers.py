@@ -65,7 +65,7 @@ class SpanWorkers:
     def __enter__(self) -> Self:
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         for worker in range(self._job.workers):
-            command = [sys.executable, "-m", __name__, _encode(self._job).decode(), str(worker)]
+            command = [sys.executable, "-c", f"import {__name__} as it; it.work()", _encode(self._job), str(worker)]
             child = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment)
             assert child.stdout is not None
             reader = threading.Thread(target=self._read, args=(child.stdout,), daemon=True)
@@ -119,13 +119,12 @@ def workers_for(events: int, worth: int) -> int:
     return 0 if events < worth else os.cpu_count() or 1
 
 
-def _main(job: str, worker: str) -> None:
+def work() -> None:
+    """What a child does: the spans of one worker of the job that its arguments name."""
+    job, worker = sys.argv[1:]
+
     def report(verdict: Verdict) -> None:
         sys.stdout.buffer.write(_encode(verdict) + b"\n")
         sys.stdout.buffer.flush()
 
     msgspec.json.decode(job, type=Job).check(int(worker), report)
-
-
-if __name__ == "__main__":
-    _main(sys.argv[1], sys.argv[2])
