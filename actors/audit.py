@@ -11,7 +11,7 @@ from actors.checkpoints import NoteInvalid, VerifierKey, key_of
 from actors.processes import Registry
 from actors.proofs import agreeing
 from actors.snapshot_check import SnapshotCheck
-from actors.span_workers import Job, SpanWorkers, workers_for
+from actors.span_workers import Job, SpanWorkers, cores
 from actors.world import World
 from eventstore import Assignment, EventLog, LogFault, Replay, SqliteLog
 from eventstore.spans import Verdict
@@ -84,7 +84,7 @@ def _audit(
 ) -> Audit:
     report, snapshots = Audit(), SnapshotCheck(log)
     events = log.head().sequence
-    job = Job(str(log.path), events, signatures, all_faults, workers_for(events, EVENTS_WORTH_WORKERS))
+    job = Job(str(log.path), events, signatures, all_faults, cores() if events >= EVENTS_WORTH_WORKERS else 0)
     with SpanWorkers(job) as spans:
         world = World(log.received)
         replayed = Replay(world.evaluate, check_chains=False, on_fault=report.faults.append)

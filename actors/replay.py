@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from actors.processes import Registry
-from actors.span_workers import Job, SpanWorkers, workers_for
+from actors.span_workers import Job, SpanWorkers, cores
 from actors.states import canonical_state
 from actors.world import UnknownModule, World
 from eventstore import Assignment, LogFault, Replay, SqliteLog
@@ -67,7 +67,7 @@ def replay(path: str | Path, *, at: int | None = None, progress: Callable[[int],
     log = SqliteLog.open_to_read(path)
     try:
         end = log.head().sequence if at is None else min(at, log.head().sequence)
-        workers = workers_for(end, EVENTS_WORTH_WORKERS)
+        workers = cores() - 1 if end >= EVENTS_WORTH_WORKERS else 0
         world = World(log.received)
         replayed = Replay(world.evaluate, check_chains=not workers)
         assignments = counted(log.read(until=end), progress)

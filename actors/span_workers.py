@@ -16,7 +16,7 @@ import msgspec
 
 from actors.envelopes import envelope_fault
 from eventstore import EventStoreError, SqliteLog
-from eventstore.spans import Verdict, check_span, spans
+from eventstore.spans import SpanCheck, Verdict, spans
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Verdict).decode
@@ -39,11 +39,13 @@ class Job(msgspec.Struct, frozen=True):
         """Check every span of one worker."""
         log = SqliteLog.open_to_read(self.path)
         try:
-            shares = max(self.workers, 1)
-            for number, (start, stop) in enumerate(spans(self.events, shares)):
-                if number % shares == worker:
-                    further = envelope_fault if self.signatures else None
-                    report(check_span(log, start, stop, further=further, all_faults=self.all_faults))
+            further = envelope_fault if self.signatures else None
+            span_check = SpanCheck(log, further=further, all_faults=self.all_faults)
+            for start, stop in spans(self.events, worker, max(self.workers, 1)):
+                verdict = span_check.check(start, stop)
+                report(verdict)
+                if verdict.faults and not self.all_faults:
+                    return
         finally:
             log.close()
 
@@ -114,9 +116,9 @@ class SpanWorkers:
         self.checked += verdict.stop - verdict.start
 
 
-def workers_for(events: int, worth: int) -> int:
-    """Children for a log of so many events: none if it is shorter than is worth one, else one per core."""
-    return 0 if events < worth else os.cpu_count() or 1
+def cores() -> int:
+    """Cores of this machine."""
+    return os.cpu_count() or 1
 
 
 def work() -> None:

@@ -238,7 +238,9 @@ class World:
             outbox.append(Message(sent_id(parent, 0), sender, message.sender, REPLY, tags, data, "", sequence))
         for place, sent in enumerate(effects.messages, start=1):  # place 0 is the reply's, also where none is sent
             target, action = sent.target, sent.action
-            if target in spawns or self._had(target, before=before):  # else it has nowhere to go
+            if (
+                target in self.entries or target in spawns or self._had(target, before=before)
+            ):  # else it has nowhere to go
                 tags, data = message_tags(action, sent.tags), sent.data.encode()
                 outbox.append(Message(sent_id(parent, place), sender, target, action, tags, data, "", sequence))
         return outbox

@@ -85,7 +85,8 @@ class Sequencer:
             LogFault: its sequence, slot or timestamp is not what the log so far demands.
         """
         self._accept_place(assignment)
-        head = self.head(assignment.message.target)
+        process = assignment.message.target
+        head = self.processes.get(process) or self.head(process)
         due = 0 if head is None else head.slot + 1
         if assignment.slot != due:
             raise LogFault.at(assignment, "slot", due, assignment.slot)
@@ -96,8 +97,16 @@ class Sequencer:
         self.sequence = assignment.sequence
         self.timestamp = assignment.timestamp
         self.log_chain = assignment.log_chain
-        head = ProcessHead(assignment.slot, assignment.process_chain, assignment.log_chain)
-        self.processes[assignment.message.target] = head
+        head = self.processes.get(assignment.message.target)
+        if head is None:
+            head = ProcessHead(assignment.slot, assignment.process_chain, assignment.log_chain)
+            self.processes[assignment.message.target] = head
+        else:
+            head.slot, head.chain, head.assignment_id = (
+                assignment.slot,
+                assignment.process_chain,
+                assignment.log_chain,
+            )
 
     def _accept_place(self, assignment: Assignment) -> None:
         if assignment.sequence != self.sequence + 1:

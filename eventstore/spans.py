@@ -15,8 +15,8 @@ from eventstore.records import Assignment, canonical_bytes, decode_id, malformed
 from eventstore.sequencer import GENESIS_CHAIN
 from eventstore.tree import FAN, TreeBuilder
 
-SPAN_EVENTS_MAX = 131_072
-_SPANS_PER_WORKER = 4
+SPAN_EVENTS_MAX = 16_384
+"""Rows after which a check says how far it is."""
 
 Check = Callable[[Assignment], LogFault | None]
 """A further check of a row, which needs nothing but the row."""
@@ -48,42 +48,57 @@ class Verdict(msgspec.Struct):
         ]
 
 
-def spans(events: int, workers: int) -> Iterator[tuple[int, int]]:
-    """Parts of a log of so many events, few enough that what a part looks up beside itself does not count."""
-    size = min(SPAN_EVENTS_MAX, (events // (workers * _SPANS_PER_WORKER) // FAN + 1) * FAN)
-    for start in range(0, events, size):
-        yield start, min(start + size, events)
+def spans(events: int, worker: int, workers: int) -> Iterator[tuple[int, int]]:
+    """One worker's spans of a log of so many events. They follow one another, so that what they look up beside their
+    own rows is looked up once.
+    """
+    share = -(-events // (workers * FAN)) * FAN
+    end = min(share * (worker + 1), events)
+    for start in range(share * worker, end, SPAN_EVENTS_MAX):
+        yield start, min(start + SPAN_EVENTS_MAX, end)
 
 
-def check_span(log: EventLog, start: int, stop: int, *, further: Check | None = None, all_faults: bool) -> Verdict:
-    """Check both chains of a span's rows, hash its part of the tree, and check each outside row further.
+class SpanCheck:
+    """Checks both chains of the rows of spans that follow one another, hashes their parts of the tree, and checks each
+    row from outside further.
 
     Args:
         log: where the rows are, and those before them.
-        start: check the rows after this sequence, a multiple of 256, …
-        stop: … up to this.
         further: is given each row that has an envelope.
-        all_faults: go on after the first fault.
+        all_faults: go on after a span's first fault.
     """
-    verdict, tree, links = Verdict(start, stop), TreeBuilder(), _Links(log, start)
-    for assignment in log.read(after=start, until=stop):
-        try:
-            faults = _row_faults(assignment, links)
-        except LogFault as malformed_row:  # nothing behind it can be judged
-            verdict.add(malformed_row)
-            break
-        verdict.nodes += [node.hash for node in tree.append(assignment.log_chain) if node.level == 1]
-        if further is not None and assignment.message.envelope is not None and not faults:
-            fault = further(assignment)
-            if fault is None:
-                verdict.checked += 1
-            else:
-                faults.append(fault)
-        for fault in faults:
-            verdict.add(fault)
-        if faults and not all_faults:
-            break
-    return verdict
+
+    def __init__(self, log: EventLog, *, further: Check | None = None, all_faults: bool) -> None:
+        self._log = log
+        self._further = further
+        self._all_faults = all_faults
+        self._links: _Links | None = None
+
+    def check(self, start: int, stop: int) -> Verdict:
+        """Check the rows after a sequence, a multiple of 256, up to another. Each span begins where the one before
+        ended.
+        """
+        if self._links is None:
+            self._links = _Links(self._log, start)
+        verdict, tree = Verdict(start, stop), TreeBuilder()
+        for assignment in self._log.read(after=start, until=stop):
+            try:
+                faults = _row_faults(assignment, self._links)
+            except LogFault as malformed_row:  # nothing behind it can be judged
+                verdict.add(malformed_row)
+                break
+            verdict.nodes += [node.hash for node in tree.append(assignment.log_chain) if node.level == 1]
+            if self._further is not None and assignment.message.envelope is not None and not faults:
+                fault = self._further(assignment)
+                if fault is None:
+                    verdict.checked += 1
+                else:
+                    faults.append(fault)
+            for fault in faults:
+                verdict.add(fault)
+            if faults and not self._all_faults:
+                break
+        return verdict
 
 
 def _row_faults(assignment: Assignment, links: "_Links") -> list[LogFault]:

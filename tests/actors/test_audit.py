@@ -439,7 +439,8 @@ def long(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("workers", [0, 1, 3])
 def test_it_does_not_matter_who_checks(long: Path, path: Path, workers: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys.modules["actors.audit"], "workers_for", lambda events, worth: workers)
+    monkeypatch.setattr(sys.modules["actors.audit"], "EVENTS_WORTH_WORKERS", 1)
+    monkeypatch.setattr(sys.modules["actors.audit"], "cores", lambda: workers)
     monkeypatch.setattr(spans_module, "SPAN_EVENTS_MAX", FAN)
     counted: list[int] = []
     report = audit(long, progress=counted.append)
