@@ -189,11 +189,11 @@ class _Reader:
         self.position = 0
 
     def take(self, count: int, what: str) -> bytes:
-        part = self._raw[self.position : self.position + count]
-        if len(part) != count:
+        start = self.position
+        self.position = stop = start + count
+        if stop > len(self._raw):
             raise ItemRefused(f"the item is truncated: it ends within its {what}")
-        self.position += count
-        return part
+        return self._raw[start:stop]
 
     def integer(self, count: int, what: str) -> int:
         return int.from_bytes(self.take(count, what), "little")

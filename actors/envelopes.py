@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from actors.dataitem import DataItem, ItemRefused, message_of, parse
-from eventstore import Assignment, LogFault
+from eventstore import Assignment, LogFault, Message
 
 _ANY_LENGTH = 2**40
 
@@ -17,8 +17,9 @@ def envelope_fault(assignment: Assignment) -> LogFault | None:
         item = parse((message.envelope or b"") + message.data, data_bytes_max=_ANY_LENGTH)
     except (ItemRefused, TypeError) as error:
         return LogFault.at(assignment, f"no signed item: {error}", "one", None)
-    for fault in _differences(assignment, item):
-        return fault
+    signed = message_of(item)
+    if signed != message or item.starts_process != (assignment.slot == 0):
+        return next(_differences(assignment, item, signed))
     try:
         item.verify()
     except ItemRefused as refusal:
@@ -26,9 +27,9 @@ def envelope_fault(assignment: Assignment) -> LogFault | None:
     return None
 
 
-def _differences(assignment: Assignment, item: DataItem) -> Iterator[LogFault]:
+def _differences(assignment: Assignment, item: DataItem, signed: Message) -> Iterator[LogFault]:
     """Columns that do not show what the signed item says."""
-    signed, shown = message_of(item), assignment.message
+    shown = assignment.message
     for column, due, found in (
         ("message_id", signed.id, shown.id),
         ("sender", signed.sender, shown.sender),
