@@ -67,7 +67,13 @@ class SpanWorkers:
     def __enter__(self) -> Self:
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         for worker in range(self._job.workers):
-            command = [sys.executable, "-c", f"import {__name__} as it; it.work()", _encode(self._job), str(worker)]
+            command = [
+                sys.executable,
+                "-c",
+                f"import {__name__} as it; it.work()",
+                _encode(self._job).decode(),
+                str(worker),
+            ]
             child = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment)
             assert child.stdout is not None
             reader = threading.Thread(target=self._read, args=(child.stdout,), daemon=True)

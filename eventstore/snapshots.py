@@ -98,7 +98,10 @@ class Snapshots:
         if not path.exists():
             return None
         try:
-            connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None)
+            connection = _connect_to_read(path)
+            if not Database(connection)["mark"].exists():  # a crash cut its making short
+                connection.close()
+                return None
             connection.execute(f"select {_COLUMNS} from snapshots limit 0")
         except sqlite3.Error as error:
             raise SnapshotsUnusable(f"{path} cannot be read ({error}): remove it, it follows from the log") from None
@@ -162,6 +165,18 @@ class Snapshots:
             pass  # a reader, or no room: the write-ahead log stays beside the file
         finally:
             self._connection.close()
+
+
+def _connect_to_read(path: Path) -> sqlite3.Connection:
+    def connect(mode: str) -> sqlite3.Connection:
+        connection = sqlite3.connect(f"{path.as_uri()}?mode={mode}", uri=True, isolation_level=None)
+        connection.execute("pragma schema_version").fetchone()
+        return connection
+
+    try:
+        return connect("ro")
+    except sqlite3.OperationalError:
+        return connect("rw")  # a crash left something half done, which has to be undone first
 
 
 def snapshots_path(log: Path) -> Path:

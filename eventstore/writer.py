@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import pykka
 
-from eventstore.errors import EventStoreError
+from eventstore.errors import EventStoreError, LogFailed
 from eventstore.log import EventLog
 from eventstore.records import Assignment
 
@@ -36,5 +36,7 @@ class Writer(pykka.ThreadingActor):
             self._log.append(message.batch, expected=message.expected)
         except EventStoreError as error:
             message.done(error)
+        except Exception as error:  # whatever it is, nobody may be left waiting for it
+            message.done(LogFailed(f"the batch could not be written ({type(error).__name__}: {error})"))
         else:
             message.done(None)
