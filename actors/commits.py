@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 
 import pykka
 
@@ -23,10 +24,18 @@ class Commits:
         failed: why the writer gave up; None as long as it works.
     """
 
-    def __init__(self, writer: pykka.ActorRef[Writer], position: int) -> None:
+    def __init__(self, writer: pykka.ActorRef[Writer], position: int, advanced: Callable[[], None]) -> None:
+        """Begin behind a position.
+
+        Args:
+            writer: makes batches durable.
+            position: up to where the log is durable.
+            advanced: called when more is, or when nothing more will be.
+        """
         self.durable = position
         self.failed: EventStoreError | None = None
         self._writer = writer
+        self._advanced = advanced
         self._loop = asyncio.get_running_loop()
         self._batch: list[Assignment] = []
         self._writing: list[Assignment] = []
@@ -88,6 +97,7 @@ class Commits:
         self._in_flight = False
         if error is not None:
             self._fail(error)
+            self._advanced()
             return
         self.durable, self._writing = sequence, []
         while self._waiters and self._waiters[0][0] <= sequence:
@@ -99,6 +109,7 @@ class Commits:
                 watcher.set_result(None)
         self._watchers = [entry for entry in self._watchers if not entry[1].done()]
         self._flush()
+        self._advanced()
 
     def _fail(self, error: EventStoreError) -> None:
         self.failed = error

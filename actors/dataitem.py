@@ -36,6 +36,10 @@ _SCHEMES = {
 }
 
 
+_TARGET = slice(98, 131)
+"""Where an Ed25519 item holds its target: after the signature type (2), the signature (64) and the key (32)."""
+
+
 class ItemRefused(Exception):
     """A data item that is not taken, with the reason. Nothing of it is in the log."""
 
@@ -120,6 +124,11 @@ def parse(raw: bytes, *, data_bytes_max: int = DATA_BYTES_MAX) -> DataItem:
         envelope=raw[: reader.position],
         signed=_signed_bytes(public_key, target, anchor, block, data),
     )
+
+
+def mailbox_of(raw: bytes) -> bytes:
+    """Which target an item names, without reading the rest: equal bytes for equal targets."""
+    return raw[_TARGET]
 
 
 def verify_all(items: Iterable[DataItem]) -> list[ItemRefused | None]:

@@ -20,6 +20,8 @@ class Arrival(NamedTuple):
 
     item: DataItem
     result: asyncio.Future[Result]
+    mailbox: bytes
+    """Whose message it is, for those who count them."""
 
 
 class Intake:
@@ -28,19 +30,22 @@ class Intake:
     Args:
         pool: where signatures are verified and the log is asked for items that it knows already.
         recall: results of those of the given message ids that the log holds. Called in the pool.
-        admit: called on the event loop for every item that is genuine, in order of arrival, with its result if the
-            log knows it already.
+        admit: called on the event loop for every item, in order of arrival, with its result if the log knows it
+            already, and what is wrong with it, if something is.
+        emptied: called when nothing is in the door any more.
     """
 
     def __init__(
         self,
         pool: Executor,
         recall: Callable[[list[str]], dict[str, Result]],
-        admit: Callable[[Arrival, Result | None], None],
+        admit: Callable[[Arrival, Result | None, Exception | None], None],
+        emptied: Callable[[], None],
     ) -> None:
         self._pool = pool
         self._recall = recall
         self._admit = admit
+        self._emptied = emptied
         self._waiting: list[Arrival] = []
         self._pump: asyncio.Task[None] | None = None
         self._tasks = os.cpu_count() or 1
@@ -64,10 +69,15 @@ class Intake:
                     await self._pass(batch)
                 except Exception as error:  # the log could not be asked: nobody is left waiting for an answer
                     for arrival in batch:
-                        if not arrival.result.done():
-                            arrival.result.set_exception(error)
+                        self._admit(arrival, None, error)
         finally:
             self._pump = None
+            self._emptied()
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is in the door."""
+        return self._pump is None
 
     async def _pass(self, batch: list[Arrival]) -> None:
         loop = asyncio.get_running_loop()
@@ -83,9 +93,4 @@ class Intake:
         recalled = await recalling
         faults = [fault for verdict in verdicts for fault in verdict]
         for arrival, fault in zip(batch, faults, strict=True):
-            if arrival.result.done():
-                continue  # whoever sent it went away before it was assigned
-            if fault is not None:
-                arrival.result.set_exception(fault)
-            else:
-                self._admit(arrival, recalled.get(arrival.item.id))
+            self._admit(arrival, recalled.get(arrival.item.id), fault)

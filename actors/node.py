@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -11,10 +10,11 @@ from pathlib import Path
 
 import pykka
 
+from actors.admission import COMMIT_QUEUE_MAX, Admission, Overloaded
 from actors.answers import Answers
 from actors.checkpoints import checkpoint_of, key_of, sign
 from actors.commits import Commits
-from actors.dataitem import DATA_BYTES_MAX, DataItem, ItemRefused, message_of, parse
+from actors.dataitem import DATA_BYTES_MAX, DataItem, ItemRefused, mailbox_of, message_of, parse
 from actors.intake import Arrival, Intake
 from actors.logger import get_logger
 from actors.messages import Result, message_tags
@@ -28,14 +28,10 @@ from actors.world import Evaluated, module_of
 from eventstore import Assignment, EventStoreError, LogUnusable, Message, Replay, SqliteLog, Writer
 from eventstore.snapshots import snapshots_path
 
-IN_FLIGHT_MAX = 16_384
-"""Messages from outside that wait for their result at one time."""
+DRYRUNS_MAX = 4_096
+"""Dryruns that wait for their answer at one time."""
 
 logger = get_logger()
-
-
-class Overloaded(Exception):
-    """More messages wait for their result than the node takes. Nothing was done: try again."""
 
 
 class NodeClosed(Exception):
@@ -72,9 +68,9 @@ class Node:
         self._clock = clock
         self._data_bytes_max = data_bytes_max
         self._writer = Writer.start(opened.log)
-        self._commits = Commits(self._writer, self._sequencer.sequence)
+        self._commits = Commits(self._writer, self._sequencer.sequence, self._advanced)
         self._pool = ThreadPoolExecutor(thread_name_prefix="mostao-door")
-        self._intake = Intake(self._pool, partial(recall, reader), self._admit)
+        self._intake = Intake(self._pool, partial(recall, reader), self._admit, self._next_round)
         self._idle.expect(self._commits.pending)
         self._passivation = Passivation(
             self._world,
@@ -92,10 +88,10 @@ class Node:
         self._actors: dict[str, pykka.ActorRef[ProcessActor]] = {}
         self._spare: list[pykka.ActorRef[ProcessActor]] = []
         self._answers = Answers(self._recall_durable)
-        self._admitted: deque[Arrival] = deque()
+        self._admission = Admission()
         self._evaluated_until = self._sequencer.sequence
         self._evaluating: dict[int, asyncio.Future[Result]] = {}
-        self._in_flight = 0
+        self._dryruns = 0
         self._closed = False
 
     @classmethod
@@ -173,17 +169,25 @@ class Node:
             LogFailed: the disk refused. The message may come to nothing.
             NodeClosed: the node was closed.
         """
+        return await self.submit(raw)
+
+    def submit(self, raw: bytes) -> "asyncio.Future[Result]":
+        """Hand a signed message in; ``send`` without the waiting. Refuses at once what it can, at little cost.
+
+        Raises:
+            ItemRefused, Overloaded, LogFailed, NodeClosed: as ``send``; the future has what is found out later.
+        """
         self._check_open()
-        if self._in_flight >= IN_FLIGHT_MAX:
-            raise Overloaded(f"overloaded: {IN_FLIGHT_MAX:,} messages wait for their result; try again")
-        item = parse(raw, data_bytes_max=self._data_bytes_max)
-        result: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        self._in_flight += 1
+        mailbox = mailbox_of(raw)
+        self._admission.reserve(mailbox)
         try:
-            self._intake.add(Arrival(item, result))
-            return await result
-        finally:
-            self._in_flight -= 1
+            item = parse(raw, data_bytes_max=self._data_bytes_max)
+        except BaseException:
+            self._admission.release(mailbox)
+            raise
+        result: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._intake.add(Arrival(item, result, mailbox))
+        return result
 
     async def dryrun(
         self,
@@ -201,29 +205,36 @@ class Node:
 
         Raises:
             ItemRefused: there is no such process, or the data is too large.
+            Overloaded: too many dryruns wait.
             NodeClosed: the node was closed.
         """
         self._check_open()
+        if self._dryruns >= DRYRUNS_MAX:
+            raise Overloaded(f"overloaded: {DRYRUNS_MAX:,} dryruns wait for their answer; try again")
         raw = data.encode() if isinstance(data, str) else data
         if len(raw) > self._data_bytes_max:
             raise ItemRefused(f"the data is {len(raw):,} bytes; at most {self._data_bytes_max:,} are taken")
         if not self._world.has(process):
             raise ItemRefused(f"there is no process {process!r}")
         message = Message("", sender, process, action, message_tags(action, tuple(tags)), raw)
-        if len(self._world.entries) > self._passivation.max_live:
-            self._assign_next()
-            await self._passivation.done()
-        now = max(self._clock(), self._sequencer.timestamp)
-        evaluated: Evaluated = await self._actor(process).ask(Dryrun(message, now), block=False)
-        await self._commits.wait(self._sequencer.sequence)
+        self._dryruns += 1
+        try:
+            if len(self._world.entries) > self._passivation.max_live:
+                self._assign_next()
+                await self._passivation.done()
+            now = max(self._clock(), self._sequencer.timestamp)
+            evaluated: Evaluated = await self._actor(process).ask(Dryrun(message, now), block=False)
+            await self._commits.wait(self._sequencer.sequence)
+        finally:
+            self._dryruns -= 1
         return result_of(message, evaluated.outbox, output=evaluated.output, error=evaluated.error, sequence=0)
 
     async def settle(self) -> None:
         """Wait until everything that was sent is evaluated, with all that it caused, and durable."""
         await self._intake.drained()
-        while self._admitted or self._commits.durable < self._sequencer.sequence:
+        while self._admission or self._commits.durable < self._sequencer.sequence:
             await self._commits.wait(self._sequencer.sequence)
-            if self._admitted:
+            if self._admission:
                 await self._passivation.done()
 
     @property
@@ -298,17 +309,21 @@ class Node:
         results = await asyncio.get_running_loop().run_in_executor(self._pool, recall, self._reader, [message_id])
         return results[message_id]
 
-    def _admit(self, arrival: Arrival, recalled: Result | None) -> None:
-        """Let a genuine item in, unless it was assigned before."""
-        item, waiter = arrival
-        if self._answers.give_again(item.id, waiter):
-            return
-        if recalled is not None:
-            waiter.set_result(recalled)
-        else:
+    def _admit(self, arrival: Arrival, recalled: Result | None, fault: Exception | None) -> None:
+        """Let a genuine item in, unless it was assigned before or whoever sent it went away."""
+        item, waiter, mailbox = arrival
+        if fault is None and not waiter.done() and recalled is None and not self._answers.give_again(item.id, waiter):
             self._answers.remember(item.id, waiter)
-            self._admitted.append(arrival)
+            self._admission.add(arrival)
             self._assign_next()
+            return
+        self._admission.release(mailbox)
+        if waiter.done():
+            return
+        if fault is not None:
+            waiter.set_exception(fault)
+        elif recalled is not None and not self._answers.give_again(item.id, waiter):
+            waiter.set_result(recalled)
 
     def _assign_next(self) -> None:
         """Assign the next message from outside, but only when all that the one before caused is evaluated.
@@ -316,10 +331,11 @@ class Node:
         So a message and its effects stand together in the log, and nothing from outside comes between a message and
         what it had to send: where something does, something was taken away.
         """
-        while self._evaluated_until == self._sequencer.sequence and not self._passivation.must_wait():
-            if not self._admitted:
+        while self._evaluated_until == self._sequencer.sequence and not self._must_wait():
+            arrival = self._admission.next()
+            if arrival is None:
                 return
-            item, waiter = self._admitted.popleft()
+            item, waiter, _ = arrival
             try:
                 message = self._message(item)
             except ItemRefused as refusal:
@@ -328,6 +344,28 @@ class Node:
                     waiter.set_exception(refusal)
                 continue
             self._evaluating[self._assign(message)] = waiter
+
+    def _advanced(self) -> None:
+        """More of the log is durable, or nothing more will be."""
+        if self._commits.failed is None:
+            self._next_round()
+            self._assign_next()
+            return
+        for item, waiter, _ in self._admission.drain():
+            self._answers.forget(item.id)
+            if not waiter.done():
+                waiter.set_exception(self._commits.failed)
+
+    def _next_round(self) -> None:
+        """Let those who had all their turns have more, when everybody else has been served."""
+        if self._intake.empty and self._commits.durable == self._sequencer.sequence:
+            self._admission.renew()
+            self._assign_next()
+
+    def _must_wait(self) -> bool:
+        """Whether there is no room for another message: among what is on its way to the disk, or in memory."""
+        undurable = self._sequencer.sequence - self._commits.durable
+        return undurable >= COMMIT_QUEUE_MAX or self._passivation.must_wait()
 
     def _message(self, item: DataItem) -> Message:
         if item.starts_process:
@@ -361,7 +399,7 @@ class Node:
                 sequence=assignment.sequence,
             )
             self._commits.release(result, waiter)
-        if self._admitted:
+        if self._admission:
             self._assign_next()
 
     def _actor(self, process: str) -> pykka.ActorRef[ProcessActor]:

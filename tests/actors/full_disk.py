@@ -1,5 +1,5 @@
-"""``python -m tests.actors.full_disk LOG BYTES``: a node whose files may not grow past a size. Says what it acknowledged,
-and then what it answers to those who send further.
+"""``python -m tests.actors.full_disk LOG BYTES``: a node whose files may not grow past a size. Says what it
+acknowledged, and then what it answers to those who send further.
 """
 
 import asyncio

@@ -8,8 +8,7 @@ import msgspec
 import pykka
 import pytest
 
-from actors import ItemRefused, Node, NodeClosed, Overloaded, UnknownModule, Wallet, replay
-from actors import node as node_module
+from actors import ItemRefused, Node, NodeClosed, Overloaded, UnknownModule, Wallet, admission, replay
 from actors.process_actor import ProcessActor
 from eventstore import LogFailed, LogFault, LogInUse, SqliteLog
 from tests.actors.people import ALICE, BOB, EVE, NODE, item, register, relay, still, talking
@@ -65,7 +64,8 @@ async def test_the_same_item_is_assigned_once_and_answered_the_same_also_after_r
         assert await asyncio.gather(*(node.send(items[2]) for _ in range(10))) == [results[2]] * 10
         await node.settle()
         events = node.sequence
-        node._answers._recent.clear()  # as if so many had come meanwhile that only the log remembers
+        node._answers._recent.clear()
+        node._answers._known.clear()  # as if so many had come meanwhile that only the log remembers
         assert [await node.send(raw) for raw in items] == results
         assert node.sequence == events
     async with Node.open(path) as node:
@@ -254,7 +254,7 @@ async def test_a_dryrun_appends_nothing_and_may_name_any_sender(path: Path) -> N
 async def test_more_messages_than_can_wait_are_refused_and_told_to_try_again(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(node_module, "IN_FLIGHT_MAX", 5)
+    monkeypatch.setattr(admission, "WAITING_MAX", 5)
     async with Node.open(path, wallet=NODE) as node:
         items = [item(ALICE, node.registry, "GetHandles", {"owner": "x"}) for _ in range(8)]
         results = await asyncio.gather(*(node.send(raw) for raw in items), return_exceptions=True)

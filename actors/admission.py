@@ -1,0 +1,119 @@
+"""Messages from outside that wait for their turn, and how many may."""
+
+from collections import Counter, OrderedDict, deque
+from collections.abc import Iterator
+
+from actors.intake import Arrival
+
+WAITING_MAX = 16_384
+"""Messages from outside that are not assigned yet, of all processes."""
+MAILBOX_MAX = 8_192
+"""The same, of one process."""
+COMMIT_QUEUE_MAX = 32_768
+"""Events that are assigned and not durable yet; while there are more, nothing is assigned."""
+FAIR_FROM = 4_096
+"""While no more wait they go in the order in which they came; from there on the processes take turns, until nobody
+waits. So a process that is flooded delays itself, and who is not in a crowd can rely on the order."""
+ROUND = 512
+"""Turns of a round …"""
+TURNS_MAX = 64
+"""… and those of one process, so that one that is flooded gets an eighth and not all that the others leave for a
+moment. A round also ends when nobody else is on the way."""
+
+
+class Overloaded(Exception):
+    """More messages wait than the node takes. Nothing was done: try again."""
+
+
+class Admission:
+    """The queue in front of the log.
+
+    A place in it is reserved before an item is looked at, so that refusing one that is too many costs next to nothing.
+    """
+
+    def __init__(self) -> None:
+        self.reserved = 0
+        """Messages that have a place: those that are being verified, and those that wait for their turn."""
+        self._of_mailbox: Counter[bytes] = Counter()
+        self._in_order: deque[Arrival] = deque()
+        self._in_turn: OrderedDict[bytes, deque[Arrival]] = OrderedDict()
+        self._resting: dict[bytes, deque[Arrival]] = {}
+        """Those who have had all their turns of this round."""
+        self._taken: Counter[bytes] = Counter()
+        self._turns = 0
+
+    def reserve(self, mailbox: bytes) -> None:
+        """Take a place.
+
+        Raises:
+            Overloaded: there is none.
+        """
+        if self.reserved >= WAITING_MAX:
+            raise Overloaded(f"overloaded: {WAITING_MAX:,} messages wait to be taken; try again")
+        if self._of_mailbox[mailbox] >= MAILBOX_MAX:
+            raise Overloaded(f"overloaded: {MAILBOX_MAX:,} messages wait for this process; try again")
+        self.reserved += 1
+        self._of_mailbox[mailbox] += 1
+
+    def release(self, mailbox: bytes) -> None:
+        """Give a place back."""
+        self.reserved -= 1
+        left = self._of_mailbox[mailbox] - 1
+        if left:
+            self._of_mailbox[mailbox] = left
+        else:
+            del self._of_mailbox[mailbox]
+
+    def add(self, arrival: Arrival) -> None:
+        """Let a message that has a place wait for its turn."""
+        if self._in_turn or self._resting:
+            self._queue(arrival)
+            return
+        self._in_order.append(arrival)
+        if len(self._in_order) > FAIR_FROM:
+            for one in self._in_order:
+                self._queue(one)
+            self._in_order.clear()
+
+    def next(self) -> Arrival | None:
+        """The message whose turn it is; its place is free again. None if it is nobody's."""
+        if self._in_order:
+            arrival = self._in_order.popleft()
+        elif self._in_turn:
+            self._turns += 1
+            if self._turns > ROUND:
+                self.renew()
+            mailbox, waiting = self._in_turn.popitem(last=False)
+            arrival = waiting.popleft()
+            taken = self._taken[mailbox] = self._taken[mailbox] + 1
+            if waiting:
+                (self._in_turn if taken < TURNS_MAX else self._resting)[mailbox] = waiting
+        else:
+            return None
+        self.release(arrival.mailbox)
+        return arrival
+
+    def renew(self) -> None:
+        """Begin a new round, in which everybody may take as many turns again."""
+        self._taken.clear()
+        self._turns = 0
+        if self._resting:
+            self._in_turn.update(self._resting)
+            self._resting.clear()
+
+    def drain(self) -> Iterator[Arrival]:
+        """Everybody who waits, with their places given back."""
+        while (arrival := self.next()) is not None or self._resting:
+            if arrival is None:
+                self.renew()
+            else:
+                yield arrival
+
+    def _queue(self, arrival: Arrival) -> None:
+        queue = self._resting.get(arrival.mailbox)
+        if queue is None:
+            queue = self._in_turn.setdefault(arrival.mailbox, deque())
+        queue.append(arrival)
+
+    def __bool__(self) -> bool:
+        return bool(self._in_order or self._in_turn or self._resting)
