@@ -2,6 +2,7 @@
 
 from collections import Counter, OrderedDict, deque
 from collections.abc import Iterator
+from time import monotonic
 
 from actors.intake import Arrival
 
@@ -16,9 +17,13 @@ FAIR_FROM = 4_096
 waits. So a process that is flooded delays itself, and who is not in a crowd can rely on the order."""
 ROUND = 512
 """Turns of a round …"""
-TURNS_MAX = 64
-"""… and those of one process, so that one that is flooded gets an eighth and not all that the others leave for a
-moment. A round also ends when nobody else is on the way."""
+TURNS_MAX = 16
+"""… and those of one process beside others, so that one that is flooded does not get all that they leave for a moment.
+A round also ends when nobody else is on the way."""
+ALONE_S = 5.0
+"""A process is alone when nobody else waits, nor had a turn for so many seconds."""
+_TOO_MANY = f"overloaded: {WAITING_MAX:,} messages wait to be taken; try again"
+_TOO_MANY_FOR_ONE = f"overloaded: {MAILBOX_MAX:,} messages wait for this process; try again"
 
 
 class Overloaded(Exception):
@@ -41,6 +46,9 @@ class Admission:
         """Those who have had all their turns of this round."""
         self._taken: Counter[bytes] = Counter()
         self._turns = 0
+        self._last = b""
+        self._changed_s = 0.0
+        """When it was last another process's turn than just before."""
 
     def reserve(self, mailbox: bytes) -> None:
         """Take a place.
@@ -49,9 +57,9 @@ class Admission:
             Overloaded: there is none.
         """
         if self.reserved >= WAITING_MAX:
-            raise Overloaded(f"overloaded: {WAITING_MAX:,} messages wait to be taken; try again")
+            raise Overloaded(_TOO_MANY)
         if self._of_mailbox[mailbox] >= MAILBOX_MAX:
-            raise Overloaded(f"overloaded: {MAILBOX_MAX:,} messages wait for this process; try again")
+            raise Overloaded(_TOO_MANY_FOR_ONE)
         self.reserved += 1
         self._of_mailbox[mailbox] += 1
 
@@ -66,14 +74,13 @@ class Admission:
 
     def add(self, arrival: Arrival) -> None:
         """Let a message that has a place wait for its turn."""
-        if self._in_turn or self._resting:
-            self._queue(arrival)
+        if not self._in_turn and not self._resting and self.reserved <= FAIR_FROM:
+            self._in_order.append(arrival)
             return
-        self._in_order.append(arrival)
-        if len(self._in_order) > FAIR_FROM:
-            for one in self._in_order:
-                self._queue(one)
-            self._in_order.clear()
+        for one in self._in_order:
+            self._queue(one)
+        self._in_order.clear()
+        self._queue(arrival)
 
     def next(self) -> Arrival | None:
         """The message whose turn it is; its place is free again. None if it is nobody's."""
@@ -84,10 +91,14 @@ class Admission:
             if self._turns > ROUND:
                 self.renew()
             mailbox, waiting = self._in_turn.popitem(last=False)
-            arrival = waiting.popleft()
+            arrival, now = waiting.popleft(), monotonic()
+            if mailbox != self._last:
+                self._last, self._changed_s = mailbox, now
             taken = self._taken[mailbox] = self._taken[mailbox] + 1
             if waiting:
-                (self._in_turn if taken < TURNS_MAX else self._resting)[mailbox] = waiting
+                others = self.reserved - self._of_mailbox[mailbox]
+                alone = not others and now - self._changed_s > ALONE_S
+                (self._in_turn if taken < TURNS_MAX or alone else self._resting)[mailbox] = waiting
         else:
             return None
         self.release(arrival.mailbox)

@@ -4,7 +4,6 @@ import asyncio
 import resource
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -48,8 +47,7 @@ async def _measure(path: Path, seconds: int, times: int) -> None:
             f"overloaded    {taken:>8,.0f} sends/s taken of {times * best:,.0f} offered for {seconds} s:"
             f" {taken / best:.2f} of the best"
         )
-        for reason, count in refusals.items():
-            click.echo(f"  {count:,} were answered: {reason}")
+        click.echo(f"  {refusals}")
         click.echo(
             f"  memory {flat[0]:,.0f} MB after {SETTLING_S} s, {flat[-1]:,.0f} MB at the end, most {max(flat):,.0f} MB"
         )
@@ -97,11 +95,11 @@ class _Load:
         await asyncio.gather(*(user() for _ in range(self.IN_FLIGHT)))
         return taken / seconds
 
-    async def open(self, rate: float, seconds: int) -> tuple[float, Counter[str], list[float]]:
+    async def open(self, rate: float, seconds: int) -> tuple[float, str, list[float]]:
         """Sends per second that are taken of those offered at a rate that waits for nobody; what the others are
         answered; memory in MB, second by second.
         """
-        taken, refusals, memory = 0, Counter[str](), [_memory_mb()]
+        taken, refused, reason, memory = 0, 0, "", [_memory_mb()]
         begun = time.perf_counter()
         offered, again = 0, b""
 
@@ -117,14 +115,14 @@ class _Load:
                     self._node.submit(raw).add_done_callback(answered)
                     again = b""
                 except Overloaded as error:
-                    refusals[str(error)] += 1
+                    refused, reason = refused + 1, str(error)
                     again = raw  # whoever is told to try again does
             if len(memory) < elapsed:
                 memory.append(_memory_mb())
             await asyncio.sleep(TICK_S)
         rate_taken = taken / elapsed
         await self._node.settle()
-        return rate_taken, refusals, memory
+        return rate_taken, f"{refused:,} were answered: {reason}", memory
 
     async def flood(self, rate: float) -> None:
         """Offer messages for one process at a rate, until cancelled."""
