@@ -3,7 +3,7 @@
 from actors.admission import Overloaded
 from actors.dataitem import ItemRefused
 from actors.messages import Result
-from actors.node import Node, NodeClosed
+from actors.node import Node, NodeClosed, NodeFailed
 from actors.replay import Replayed, replay
 from actors.wallet import Wallet, WalletError
 from actors.world import UnknownModule, World
@@ -12,6 +12,7 @@ __all__ = [
     "ItemRefused",
     "Node",
     "NodeClosed",
+    "NodeFailed",
     "Overloaded",
     "Replayed",
     "Result",

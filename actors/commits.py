@@ -21,7 +21,7 @@ class Commits:
 
     Attributes:
         durable: sequence up to which the log is durable.
-        failed: why the writer gave up; None as long as it works.
+        failed: why nothing more becomes durable; None as long as it does.
     """
 
     def __init__(self, writer: pykka.ActorRef[Writer], position: int, advanced: Callable[[], None]) -> None:
@@ -62,7 +62,7 @@ class Commits:
         """Wait until ``sequence`` is durable.
 
         Raises:
-            EventStoreError: it never will be.
+            EventStoreError: it never will be; says why.
         """
         if self.failed is not None:
             raise self.failed
@@ -96,8 +96,7 @@ class Commits:
     def _done(self, sequence: int, error: EventStoreError | None) -> None:
         self._in_flight = False
         if error is not None:
-            self._fail(error)
-            self._advanced()
+            self.fail(error)
             return
         self.durable, self._writing = sequence, []
         while self._waiters and self._waiters[0][0] <= sequence:
@@ -111,7 +110,10 @@ class Commits:
         self._flush()
         self._advanced()
 
-    def _fail(self, error: EventStoreError) -> None:
+    def fail(self, error: EventStoreError) -> None:
+        """Give up: what is not durable never will be, and whoever waits for it hears why."""
+        if self.failed is not None:
+            return
         self.failed = error
         logger.error("the log failed: nothing more is taken", durable=self.durable, error=str(error))
         waiting = [waiter for _, waiter, _ in self._waiters] + [watcher for _, watcher in self._watchers]
@@ -120,3 +122,4 @@ class Commits:
         for future in waiting:
             if not future.done():
                 future.set_exception(error)
+        self._advanced()

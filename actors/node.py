@@ -34,6 +34,10 @@ DRYRUNS_MAX = 4_096
 logger = get_logger()
 
 
+class NodeFailed(EventStoreError):
+    """A message could not be evaluated: the node takes nothing more. What was acknowledged is in the log."""
+
+
 class NodeClosed(Exception):
     """The node does not take messages any more."""
 
@@ -166,7 +170,7 @@ class Node:
         Raises:
             ItemRefused: the item is malformed, oversized or forged, or there is no such process. Nothing is in the log.
             Overloaded: too many messages wait. Nothing is in the log.
-            LogFailed: the disk refused. The message may come to nothing.
+            LogFailed, NodeFailed: the node stopped. The message may come to nothing.
             NodeClosed: the node was closed.
         """
         return await self.submit(raw)
@@ -351,8 +355,12 @@ class Node:
             self._next_round()
             self._assign_next()
             return
+        waiting = list(self._evaluating.values())
+        self._evaluating.clear()
         for item, waiter, _ in self._admission.drain():
             self._answers.forget(item.id)
+            waiting.append(waiter)
+        for waiter in waiting:
             if not waiter.done():
                 waiter.set_exception(self._commits.failed)
 
@@ -402,12 +410,22 @@ class Node:
         if self._admission:
             self._assign_next()
 
+    def _not_evaluated(self, assignment: Assignment, error: Exception) -> None:
+        """Stop: nothing that comes after it can be evaluated either, so nothing of it is written."""
+        reason = f"{type(error).__name__}: {error}"
+        self._commits.fail(
+            NodeFailed(f"the node stopped: event {assignment.sequence} could not be evaluated ({reason})")
+        )
+
     def _actor(self, process: str) -> pykka.ActorRef[ProcessActor]:
         actor = self._actors.get(process)
         if actor is None:
-            actor = self._spare.pop() if self._spare else ProcessActor.start(self._world, self._evaluated)
+            actor = self._spare.pop() if self._spare else self._new_actor()
             self._actors[process] = actor
         return actor
+
+    def _new_actor(self) -> pykka.ActorRef[ProcessActor]:
+        return ProcessActor.start(self._world, self._evaluated, self._not_evaluated)
 
     def _release(self, process: str) -> None:
         """Keep the actor of a process that left memory for the next one: to stop it would make Pykka look for it among

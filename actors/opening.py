@@ -38,6 +38,8 @@ def open_log(path: str | Path, *, new: bool) -> Opened:
         if mark is not None:
             sequencer.start_after(next(log.read(after=mark.sequence - 1, until=mark.sequence)))
         world = World(idle.received, idle)
+        if mark is not None and snapshots is not None:
+            world.need(snapshots.modules())
         replayed = Replay(world.evaluate, sequencer=sequencer)
         replayed.follow(log.read(after=sequencer.sequence))
     except BaseException:

@@ -15,7 +15,7 @@ from actors.idle import IdleProcesses
 from actors.logger import get_logger
 from actors.states import canonical_state
 from actors.world import Entry, World
-from eventstore import EventStoreError, Head, Sequencer
+from eventstore import Head, Sequencer
 from eventstore.snapshots import Snapshot, Snapshots, SnapshotsUnusable
 
 MAX_LIVE = 100_000
@@ -166,7 +166,7 @@ class Passivation:
             await self._write(mark, due)
             for process, slot in leaving:
                 self._let_go(process, slot)
-        except EventStoreError as error:  # the log failed: the node takes nothing more, and says so itself
+        except Exception as error:  # the log failed: the node takes nothing more, and says so itself
             logger.warning("no process leaves memory", error=str(error))
         finally:
             self._running = None
@@ -174,7 +174,8 @@ class Passivation:
 
     async def _write(self, mark: Head, due: list[_Due]) -> None:
         try:
-            sizes = await self._loop.run_in_executor(self._pool, self._keep, mark, due)
+            modules = sorted(self._world.modules)
+            sizes = await self._loop.run_in_executor(self._pool, self._keep, mark, due, modules)
         except SnapshotsUnusable as error:  # what leaves without one is replayed from its last one, or its beginning
             logger.warning("no snapshots were written", error=str(error))
         else:
@@ -185,7 +186,7 @@ class Passivation:
                     entry.snapshot_slot, entry.snapshot_bytes = one.snapshot.slot, size
         self._mark = mark.sequence
 
-    def _keep(self, mark: Head, due: list[_Due]) -> list[int]:
+    def _keep(self, mark: Head, due: list[_Due], modules: list[str]) -> list[int]:
         if self._snapshots is None:
             self._snapshots = Snapshots.open(self._path)
         sizes: list[int] = []
@@ -196,7 +197,7 @@ class Passivation:
                 sizes.append(len(snapshot.state))
                 yield snapshot
 
-        self._snapshots.keep(mark, written())
+        self._snapshots.keep(mark, written(), modules)
         return sizes
 
     def _let_go(self, process: str, slot: int) -> None:

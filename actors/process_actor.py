@@ -21,15 +21,26 @@ class ProcessActor(AsyncioActor):
     ``tell`` it an ``Assignment`` to evaluate; ``ask`` it a ``Dryrun`` for a result that leaves everything as it is.
     """
 
-    def __init__(self, world: World, evaluated: Callable[[Assignment, Evaluated], None]) -> None:
+    def __init__(
+        self,
+        world: World,
+        evaluated: Callable[[Assignment, Evaluated], None],
+        failed: Callable[[Assignment, Exception], None],
+    ) -> None:
         super().__init__()
         self._world = world
         self._evaluated = evaluated
+        self._failed = failed
 
     def on_receive(self, message: Assignment | Dryrun) -> Evaluated | None:
         """Evaluate, in the order in which the messages came."""
         if type(message) is Assignment:
-            self._evaluated(message, self._world.evaluate(message))
+            try:
+                evaluated = self._world.evaluate(message)
+            except Exception as error:  # no refusal, which is a result: the process itself could not be had
+                self._failed(message, error)
+            else:
+                self._evaluated(message, evaluated)
             return None
         assert type(message) is Dryrun
         return self._world.dryrun(message.message, timestamp=message.timestamp)

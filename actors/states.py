@@ -1,5 +1,6 @@
 """States of processes as canonical JSON, and back."""
 
+from functools import cache
 from types import GenericAlias
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -43,7 +44,7 @@ def restored(module: str, state: bytes) -> Process | None:
     if kind is None:
         raise StateUnreadable(f"there is no module {module!r}")
     try:
-        decoded = _decoders[module].decode(state)
+        decoded = _decoder(module).decode(state)
     except (msgspec.MsgspecError, ValueError, TypeError, OverflowError) as error:
         raise StateUnreadable(f"this is no state of {module} ({error})") from None
     if decoded is None:
@@ -65,7 +66,6 @@ def _immutable(kind: Any, value: Any) -> Any:
     raise TypeError(f"a state cannot hold a {kind}")
 
 
-_decoders = {
-    name: msgspec.json.Decoder(get_type_hints(kind)["state"] | None, dec_hook=_immutable)
-    for name, kind in MODULES.items()
-}
+@cache
+def _decoder(module: str) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(get_type_hints(MODULES[module])["state"] | None, dec_hook=_immutable)

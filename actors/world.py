@@ -1,6 +1,6 @@
 """Every process of one log and its state: what a node holds live and a replay rebuilds. The same code for both."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
@@ -61,6 +61,7 @@ class World:
 
     Attributes:
         entries: those that live in memory: all of them, unless some are idle.
+        modules: those that the log needed so far.
     """
 
     def __init__(self, past: Past, idle: IdleProcesses | None = None) -> None:
@@ -71,6 +72,7 @@ class World:
             idle: where the processes are that do not live here. Without, every process does.
         """
         self.entries: dict[str, Entry] = {}
+        self.modules: set[str] = set()
         self._past = past
         self._idle = idle
         self._expected: set[str] = set()
@@ -115,6 +117,19 @@ class World:
         finally:
             if entry.process and before is not None:
                 entry.process.state = before
+
+    def need(self, modules: Iterable[str]) -> None:
+        """Take note of modules that idle processes need.
+
+        Raises:
+            UnknownModule: one of them is not there.
+        """
+        for module in modules:
+            self.modules.add(module)
+            if module not in MODULES:
+                raise UnknownModule(
+                    f"the log needs module {module!r}, which this version does not have; it has {', '.join(MODULES)}"
+                )
 
     def has(self, process: str) -> bool:
         """Whether a message to this id has somewhere to go."""
@@ -196,6 +211,7 @@ class World:
         message, tags = assignment.message, _tags(assignment.message)
         if "Module" not in tags:
             raise Unevaluable("a process's first message that names no module")
+        self.modules.add(tags["Module"])
         module = MODULES.get(tags["Module"])
         if module is None:
             raise UnknownModule(

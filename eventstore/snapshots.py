@@ -112,8 +112,12 @@ class Snapshots:
         row = self._connection.execute("select sequence, chain from mark").fetchone()
         return Head(*row) if row else None
 
-    def keep(self, mark: Head, snapshots: Iterable[Snapshot]) -> None:
-        """Replace what is kept of some processes, and the mark, at once.
+    def modules(self) -> list[str]:
+        """Every module that the log had needed up to the mark."""
+        return [module for [module] in self._connection.execute("select module from modules order by module")]
+
+    def keep(self, mark: Head, snapshots: Iterable[Snapshot], modules: Iterable[str] = ()) -> None:
+        """Replace what is kept of some processes, and the mark, at once; add the modules that the log needs by then.
 
         Raises:
             SnapshotsUnusable: the disk refused; what was kept before still is.
@@ -128,6 +132,7 @@ class Snapshots:
                 )
                 execute("delete from mark")
                 execute("insert into mark values (?, ?)", mark)
+                self._connection.executemany("insert or ignore into modules values (?)", [(name,) for name in modules])
                 execute("commit")
             except BaseException:
                 if self._connection.in_transaction:
@@ -156,6 +161,7 @@ class Snapshots:
         """Forget all of them."""
         self._connection.execute("delete from snapshots")
         self._connection.execute("delete from mark")
+        self._connection.execute("delete from modules")
 
     def close(self) -> None:
         """Let go of the file, which is whole then if nobody else reads it."""
@@ -185,10 +191,12 @@ def snapshots_path(log: Path) -> Path:
 
 
 def _create(database: Database) -> None:
-    snapshots, mark = database["snapshots"], database["mark"]
+    snapshots, modules, mark = database["snapshots"], database["modules"], database["mark"]
     assert isinstance(snapshots, Table)
+    assert isinstance(modules, Table)
     assert isinstance(mark, Table)
     columns = {"process": str, "slot": int, "sequence": int, "module": str, "owner": str}
     blobs = {"assignment_id": bytes, "state": bytes, "hash": bytes}
     snapshots.create(columns | blobs, pk="process", if_not_exists=True)
+    modules.create({"module": str}, pk="module", if_not_exists=True)
     mark.create({"sequence": int, "chain": bytes}, if_not_exists=True)

@@ -53,7 +53,7 @@ class Process:
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        cls.handlers = {}
+        cls.handlers = dict(getattr(cls, "handlers", {}))  # a new version may build on the one before
         for method in list(vars(cls).values()):
             cls.handlers |= getattr(method, "handlers", {})
 
