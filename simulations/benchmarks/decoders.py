@@ -1,0 +1,166 @@
+"""Every decoder that meets bytes from outside: what it is given to start from, and what it may answer.
+
+A decoder passes if it returns or raises one of its own errors. Anything else, a hang or a growing memory is a finding.
+"""
+
+from base64 import b64encode
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+import msgspec
+
+from actors.avrotags import TagsMalformed, decode_tags, encode_tags
+from actors.checkpoints import Checkpoint, NoteInvalid, VerifierKey, parse_note, sign, verified
+from actors.dataitem import ItemRefused, message_of, parse
+from actors.ids import sent_id
+from actors.jsontext import decode
+from actors.messages import Context, Refusal
+from actors.processes import MODULES, Registry
+from actors.proofs import Consistency, Inclusion, check, read_proof
+from actors.states import StateUnreadable, canonical_state, restored
+from actors.wallet import Wallet
+from actors.world import UnknownModule, World
+from eventstore import Assignment, Message, Sequencer, Unevaluable
+from eventstore.merkle import ProofInvalid, fold, leaf_hash
+from eventstore.records import canonical_bytes, malformed
+
+WALLET = Wallet(bytes(32))
+_ID = sent_id("fuzz", 0)
+
+
+class Decoder(NamedTuple):
+    """A function that takes any bytes."""
+
+    read: Callable[[bytes], Any]
+    examples: list[bytes]
+    errors: tuple[type[Exception], ...]
+    """What it may raise."""
+
+    def passes(self, raw: bytes) -> None:
+        """Give it bytes; raises what it may not raise."""
+        with suppress(*self.errors):
+            self.read(raw)
+
+
+def _item(raw: bytes) -> None:
+    item = parse(raw)
+    message_of(item)
+    item.verify()
+
+
+def _tags(raw: bytes) -> None:
+    if raw:
+        decode_tags(raw[1:], raw[0])
+
+
+def _record(raw: bytes) -> None:
+    record = msgspec.msgpack.decode(raw, type=tuple[int, int, int, bytes, bytes, Message])
+    malformed(Assignment(*record[:3], record[5], *record[3:5]))
+
+
+def _row(raw: bytes) -> None:
+    """A row whose text columns are any text: evaluated as a replay would."""
+    text = raw.decode(errors="replace")
+    assignment = Assignment(1, 0, 0, Message(_ID, text, _ID, text, text, raw, text), b"", b"")
+    World(lambda *_: []).evaluate(assignment)
+
+
+def _state(raw: bytes) -> None:
+    for module in MODULES:
+        try:
+            process = restored(module, raw)
+        except StateUnreadable:
+            continue
+        canonical_state(process.state if process else None)
+
+
+def _proof(raw: bytes) -> None:
+    check(read_proof(raw))
+
+
+def _note(raw: bytes) -> None:
+    note = raw.decode(errors="replace")
+    parse_note(note)
+    verified(note, VerifierKey("mostao/x", WALLET.public_key))
+
+
+def _key(raw: bytes) -> None:
+    VerifierKey.parse(raw.decode(errors="replace"))
+
+
+@cache
+def _stage() -> dict[str, Any]:
+    """One process of each module, in the state that it starts from."""
+    context = Context(_ID, WALLET.address, WALLET.address, False, _ID, 0, 1, lambda *_: [])
+    starts = {Registry.module: b"", "mostao.handle@1": b'{"name":"a"}', "mostao.session@1": b'{"a":"a","b":"b"}'}
+    return {name: (kind(starts[name], context), context) for name, kind in MODULES.items()}
+
+
+def _body(raw: bytes) -> None:
+    """A message to every action of every process, refused or not."""
+    for process, context in _stage().values():
+        before = process.state
+        for action in process.handlers:
+            message = Message(_ID, WALLET.address, _ID, action, "[]", raw)
+            _evaluate(process, message, context)
+            process.state = before
+
+
+def _evaluate(process: Any, message: Message, context: Context) -> None:
+    with suppress(Refusal):
+        process.receive(message, context)
+
+
+def _examples_of_proofs() -> list[bytes]:
+    assignment = Sequencer().assign(Message(_ID, "s", _ID, "A", "[]", b"{}", parent=1), 1)
+    place = (1, 0, 1, assignment.process_chain, bytes(32), assignment.message)
+    record = canonical_bytes(place)
+    leaf = leaf_hash(sha256(record).digest())
+    key = VerifierKey("mostao/x", WALLET.public_key)
+    one, two = (sign(Checkpoint(key.name, size, fold([leaf] * size)), WALLET) for size in (1, 2))
+    encode = msgspec.json.encode
+    return [
+        encode(Inclusion(str(key), one, b64encode(record).decode(), [])),
+        encode(Consistency(str(key), one, two, [b64encode(leaf).decode()])),
+    ]
+
+
+def _notes() -> list[bytes]:
+    return [sign(Checkpoint("mostao/x", size, bytes(32)), WALLET).encode() for size in (0, 7)]
+
+
+def _items() -> list[bytes]:
+    return [
+        WALLET.sign(target=_ID, action="A", data="{}"),
+        WALLET.sign(tags=[("Type", "Process"), ("Module", Registry.module)], anchor=bytes(32)),
+    ]
+
+
+_BODIES = [
+    b'{"handle":"a","pubkey":"k"}',
+    b'{"Target":"t","Data":"{}","Tags":{"Action":"SendMessage"}}',
+    b'{"Target":"t","Tags":[{"name":"Action","value":"x"}]}',
+    b'{"from":0,"until":9.5,"limit":3,"order":"ASC"}',
+    b'{"content":"x","generation":1}',
+    b'{"address":"a","expires":4000000000}',
+    b'{"handleA":"a","handleB":"b"}',
+    b"[[[[1e309]]]]",
+]
+
+_RECORD = canonical_bytes((1, 0, 1, b"", b"", Message(_ID, "", _ID, "", "", b"")))
+
+DECODERS: dict[str, Decoder] = {
+    "data item": Decoder(_item, _items(), (ItemRefused,)),
+    "tags of a data item": Decoder(_tags, [b"\2" + encode_tags([("a", "b"), ("c", "d")])], (TagsMalformed,)),
+    "record": Decoder(_record, [_RECORD], (msgspec.MsgspecError, ValueError)),
+    "row": Decoder(_row, [b'[["Module","mostao.registry@1"]]'], (Unevaluable, UnknownModule)),
+    "snapshot": Decoder(_state, [canonical_state(process.state) for process, _ in _stage().values()], ()),
+    "proof": Decoder(_proof, _examples_of_proofs(), (ProofInvalid, NoteInvalid)),
+    "checkpoint": Decoder(_note, _notes(), (NoteInvalid,)),
+    "verifier key": Decoder(_key, [str(VerifierKey("mostao/x", WALLET.public_key)).encode()], (NoteInvalid,)),
+    "JSON": Decoder(decode, _BODIES, (ValueError,)),
+    "body of a message": Decoder(_body, _BODIES, ()),
+}
