@@ -1,15 +1,14 @@
 """``python -m simulations.benchmarks``: the node beside its ceiling, in one run."""
 
-import multiprocessing
 import tempfile
 from collections import defaultdict
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from statistics import median
 
 import click
 
 from simulations.benchmarks import ceiling, load
+from simulations.benchmarks.fresh import fresh_processes
 
 
 @click.command()
@@ -19,7 +18,7 @@ from simulations.benchmarks import ceiling, load
 def main(rounds: int, sends: int, in_flight: int) -> None:
     """Print what the node does, what the bare bones of its job do, and the share."""
     figures: defaultdict[str, list[float]] = defaultdict(list)
-    with tempfile.TemporaryDirectory() as folder, _fresh_processes() as processes:
+    with tempfile.TemporaryDirectory() as folder, fresh_processes() as processes:
         for number in range(rounds):
             for name, module in (("ceiling", ceiling), ("node", load)):
                 path = Path(folder) / f"{name}-{number}.db"
@@ -37,12 +36,6 @@ def main(rounds: int, sends: int, in_flight: int) -> None:
             f"{label:20}{median(figures[ours]):>10,.0f}{median(figures[bound]):>10,.0f}{median(shares):>8.2f}"
             f"   {' '.join(f'{share:.2f}' for share in shares)}"
         )
-
-
-def _fresh_processes() -> ProcessPoolExecutor:
-    """One process after the other, each for one measurement: what one leaves behind is not another's burden."""
-    context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(max_workers=1, max_tasks_per_child=1, mp_context=context)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from actors.jsontext import encode
 
 SESSIONS = 1000
 CONTENT_BYTES = 240
-_KEYS = dict.fromkeys(("encrypted_sk_by_a", "pubkey_a", "encrypted_sk_by_b", "pubkey_b"), "x" * 64)
+KEYS = encode(dict.fromkeys(("encrypted_sk_by_a", "pubkey_a", "encrypted_sk_by_b", "pubkey_b"), "x" * 64))
 
 
 def _numbered(number: int) -> bytes:
@@ -32,14 +32,21 @@ class Pair:
 
     async def meet(self, node: Node) -> None:
         """Register both, establish their session and give it a key."""
-        for name, wallet in zip(self.names, self.wallets, strict=True):
-            body = encode({"handle": name, "pubkey": "k"})
-            result = await node.send(wallet.sign(target=node.registry, action="Register", data=body))
-            self.handles.append(result.answer["pid"])
+        one, other, both = [await node.send(raw) for raw in self.introductions(node.registry)]
+        self.handles = [one.answer["pid"], other.answer["pid"]]
+        self.session = both.answer["sessionID"]
+        await node.send(self.relay("RotateSessionKey", KEYS, bytes(32)))
+
+    def introductions(self, registry: str) -> list[bytes]:
+        """Both registrations, and the session's establishment."""
         both = encode({"handleA": self.names[0], "handleB": self.names[1]})
-        result = await node.send(self.wallets[0].sign(target=node.registry, action="EstablishSession", data=both))
-        self.session = result.answer["sessionID"]
-        await node.send(self.relay("RotateSessionKey", encode(_KEYS), bytes(32)))
+        return [
+            *(
+                wallet.sign(target=registry, action="Register", data=encode({"handle": name, "pubkey": "k"}))
+                for name, wallet in zip(self.names, self.wallets, strict=True)
+            ),
+            self.wallets[0].sign(target=registry, action="EstablishSession", data=both),
+        ]
 
     async def find(self, node: Node) -> bool:
         """Look up what ``meet`` made on a log that is open again; False if it was never finished."""

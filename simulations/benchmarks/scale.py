@@ -1,0 +1,195 @@
+"""``python -m simulations.benchmarks.scale``: what many processes and a long conversation cost in memory and time."""
+
+import asyncio
+import resource
+import tempfile
+import time
+from base64 import b64encode
+from collections import deque
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+from random import Random
+from statistics import median
+
+import click
+import uvloop
+
+from actors import Node, Wallet
+from actors.dataitem import message_of, parse
+from actors.ids import spawned_id
+from actors.jsontext import encode
+from actors.processes import Registry
+from actors.world import World
+from eventstore import Assignment, Message, Sequencer, SqliteLog
+from eventstore.records import encode_id
+from simulations.benchmarks.fresh import fresh_processes
+from simulations.benchmarks.load import CONTENT_BYTES, KEYS, Pair
+
+QUERIES = 1000
+PAGE = 50
+BATCH = 8192
+_KIB, _MIB = 1024, 1024 * 1024
+_WALLET = Wallet(bytes(32))
+
+
+@click.command()
+@click.option("--processes", type=click.IntRange(100, 10**7), default=100_000, show_default=True)
+@click.option("--messages", type=click.IntRange(100, 10**8), default=1_000_000, show_default=True)
+def main(processes: int, messages: int) -> None:
+    """Print memory per live process, the time to open a log, and what queries in one long conversation take."""
+    with tempfile.TemporaryDirectory() as folder, fresh_processes() as fresh:
+        path = Path(folder) / "handles.db"
+        fresh.submit(register, path, processes).result()
+        live = fresh.submit(wake, path, processes).result()
+        click.echo(f"{processes:,} live processes: {live / processes / _KIB:.1f} KiB each, its state among it")
+        path = Path(folder) / "session.db"
+        events = fresh.submit(converse, path, messages).result()
+        replayed_s = fresh.submit(open_seconds, path).result()
+        opened_s = fresh.submit(open_seconds, path).result()
+        click.echo(
+            f"a log of {events:,} events opens in {opened_s:.3f} s from snapshots, in {replayed_s:.1f} s by replaying"
+        )
+        memory, wake_s, took = fresh.submit(query, path, messages).result()
+        took.sort()
+        click.echo(
+            f"a session of {messages:,} messages: {memory / _MIB:.0f} MiB in memory, awake in {wake_s:.2f} s;"
+            f" QueryMessage, limit {PAGE}, any span: median {median(took) * 1e3:.2f} ms,"
+            f" p99 {took[int(len(took) * 0.99)] * 1e3:.2f} ms, most {took[-1] * 1e3:.2f} ms of {len(took):,}"
+        )
+
+
+def register(path: Path, count: int) -> None:
+    """A log with so many handles."""
+
+    async def live() -> None:
+        async with Node.open(path, new=True, wallet=_WALLET) as node:
+            for start in range(0, count, 4096):
+                numbers = range(start, min(start + 4096, count))
+                await asyncio.gather(*(node.send(_register(node.registry, number)) for number in numbers))
+
+    uvloop.run(live())
+
+
+def wake(path: Path, count: int) -> int:
+    """Bytes of memory that so many handles take when each of them has just been written to."""
+
+    async def live() -> int:
+        async with Node.open(path, wallet=_WALLET, max_live=2 * count) as node:
+            found = await node.dryrun(node.registry, action="GetHandles", data=encode({"owner": _WALLET.address}))
+            handles = [row["pid"] for row in found.answer]
+            assert len(handles) == count
+            await _write_to(node, handles[:1000], b"warm")
+            before, awake = memory_bytes(), len(node._world.entries)
+            await _write_to(node, handles, b"measured")
+            after = memory_bytes() - before
+            return after * count // (len(node._world.entries) - awake)
+
+    return uvloop.run(live())
+
+
+async def _write_to(node: Node, handles: list[str], why: bytes) -> None:
+    for start in range(0, len(handles), 4096):
+        some = enumerate(handles[start : start + 4096], start)
+        anchors = ((handle, sha256(why + b"%d" % number).digest()) for number, handle in some)
+        items = (_WALLET.sign(target=handle, action="GetUnread", anchor=anchor) for handle, anchor in anchors)
+        await asyncio.gather(*map(node.send, items))
+    await node.settle()
+
+
+def _register(registry: str, number: int) -> bytes:
+    body = encode({"handle": f"somebody-{number}", "pubkey": "k" * 44})
+    return _WALLET.sign(target=registry, action="Register", data=body)
+
+
+def converse(path: Path, count: int) -> int:
+    """A log in which two people exchange so many messages; gives its length. Evaluated and chained as a node does it,
+    without the node: what is measured here is not sending.
+    """
+    log, sequencer = SqliteLog.open(path), Sequencer()
+    batch: list[Assignment] = []
+    world = World(log.received)
+
+    def send(message: Message) -> Message:
+        unsent = deque([message])
+        while unsent:
+            assignment = sequencer.assign(unsent.popleft(), sequencer.timestamp + 1)
+            evaluated = world.evaluate(assignment)
+            assignment.output, assignment.error = evaluated.output, evaluated.error
+            assert assignment.error is None
+            batch.append(assignment)
+            unsent.extend(evaluated.outbox)
+        if len(batch) >= BATCH:
+            flush()
+        return message
+
+    def flush() -> None:
+        log.append(batch, expected=batch[0].sequence - 1)
+        batch.clear()
+
+    pair = Pair(0)
+    registry = send(_message(_WALLET.sign(tags=[("Type", "Process"), ("Module", Registry.module)]))).id
+    one, other, both = [send(_message(raw)).id for raw in pair.introductions(registry)]
+    pair.handles, pair.session = [spawned_id(one, 0), spawned_id(other, 0)], spawned_id(both, 0)
+    send(_message(pair.relay("RotateSessionKey", KEYS, bytes(32))))
+    said = encode({"content": b64encode(bytes(CONTENT_BYTES * 3 // 4)).decode()})
+    like = _message(pair.relay("SendMessage", said, bytes(32)))
+    for number in range(count):  # one signature for all: nobody verifies it here
+        identity = encode_id(sha256(b"%d" % number).digest())
+        send(Message(identity, like.sender, like.target, like.action, like.tags, like.data, "", None, like.envelope))
+    flush()
+    log.close()
+    return sequencer.sequence
+
+
+def open_seconds(path: Path) -> float:
+    """Seconds until a node has opened a log."""
+
+    async def live() -> float:
+        begun = time.perf_counter()
+        async with Node.open(path, wallet=_WALLET):
+            return time.perf_counter() - begun
+
+    return uvloop.run(live())
+
+
+def query(path: Path, messages: int) -> tuple[int, float, list[float]]:
+    """Bytes of memory and seconds to have a session awake, and the seconds that queries of it take."""
+
+    async def live() -> tuple[int, float, list[float]]:
+        async with Node.open(path, wallet=_WALLET) as node:
+            pair = Pair(0)
+            before, begun = memory_bytes(), time.perf_counter()
+            assert await pair.find(node)
+            newest = (await node.dryrun(pair.session, action="QueryMessage", data='{"limit":1}')).answer[0]
+            wake_s, memory = time.perf_counter() - begun, memory_bytes() - before
+            assert newest["id"] == messages
+            took = []
+            for span in _spans(newest["timestamp"]):
+                begun = time.perf_counter()
+                answer = (await node.dryrun(pair.session, action="QueryMessage", data=span)).answer
+                took.append(time.perf_counter() - begun)
+                assert len(answer) <= PAGE
+            return memory, wake_s, took
+
+    return uvloop.run(live())
+
+
+def _spans(end: float) -> Iterator[str]:
+    random = Random(1)
+    for _ in range(QUERIES):
+        one, other = sorted((random.uniform(0, end), random.uniform(0, end)))
+        yield encode({"from": one, "until": other, "limit": PAGE, "order": random.choice(["ASC", "DESC"])})
+
+
+def _message(raw: bytes) -> Message:
+    return message_of(parse(raw))
+
+
+def memory_bytes() -> int:
+    """Resident memory of this process."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+
+if __name__ == "__main__":
+    main()
