@@ -25,15 +25,20 @@ def main(rounds: int, sends: int, in_flight: int) -> None:
                 sending = processes.submit(module.sends_per_second, path, sends=sends, in_flight=in_flight)
                 figures[name].append(sending.result())
                 figures[f"{name} replay"].append(processes.submit(module.replayed_per_second, path).result())
+            for name, signatures in (("audit", True), ("audit unsigned", False)):
+                auditing = processes.submit(load.audited_per_second, path, signatures=signatures)
+                figures[name].append(auditing.result())
     click.echo(f"{rounds} rounds of {sends:,} sends, {in_flight:,} in flight, {load.SESSIONS:,} sessions")
-    click.echo(f"{'':20}{'node':>10}{'ceiling':>10}{'share':>8}   share round by round (the rest: medians)")
+    click.echo(f"{'':22}{'node':>10}{'ceiling':>10}{'share':>8}   share round by round (the rest: medians)")
     for label, ours, bound in (
         ("durable sends/s", "node", "ceiling"),
         ("replayed events/s", "node replay", "ceiling replay"),
+        ("audited events/s", "audit", "ceiling replay"),
+        ("  without signatures", "audit unsigned", "ceiling replay"),
     ):
         shares = [one / other for one, other in zip(figures[ours], figures[bound], strict=True)]
         click.echo(
-            f"{label:20}{median(figures[ours]):>10,.0f}{median(figures[bound]):>10,.0f}{median(shares):>8.2f}"
+            f"{label:22}{median(figures[ours]):>10,.0f}{median(figures[bound]):>10,.0f}{median(shares):>8.2f}"
             f"   {' '.join(f'{share:.2f}' for share in shares)}"
         )
 
