@@ -8,34 +8,27 @@ from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
-import pykka
-
-from actors.admission import COMMIT_QUEUE_MAX, Admission, Overloaded
+from actors.admission import Overloaded
 from actors.answers import Answers
 from actors.checkpoints import checkpoint_of, key_of, sign
-from actors.commits import Commits
-from actors.dataitem import DATA_BYTES_MAX, DataItem, ItemRefused, mailbox_of, message_of, parse
+from actors.conductor import Conductor
+from actors.dataitem import DATA_BYTES_MAX, ItemRefused, mailbox_of, parse
 from actors.intake import Arrival, Intake
 from actors.logger import get_logger
 from actors.messages import Result, message_tags
 from actors.opening import Opened, open_log
-from actors.passivation import IDLE_S, MAX_LIVE, Passivation
-from actors.process_actor import Dryrun, ProcessActor
-from actors.processes import MODULES, Registry
+from actors.passivation import IDLE_S, MAX_LIVE
+from actors.process_actor import Dryrun
+from actors.processes import Registry
 from actors.results import recall, result_of
 from actors.wallet import Wallet, key_path
 from actors.world import Evaluated, module_of
-from eventstore import Assignment, EventStoreError, LogUnusable, Message, Replay, SqliteLog, Writer
-from eventstore.snapshots import snapshots_path
+from eventstore import EventStoreError, LogUnusable, Message, Replay, SqliteLog, Writer
 
 DRYRUNS_MAX = 4_096
 """Dryruns that wait for their answer at one time."""
 
 logger = get_logger()
-
-
-class NodeFailed(EventStoreError):
-    """A message could not be evaluated: the node takes nothing more. What was acknowledged is in the log."""
 
 
 class NodeClosed(Exception):
@@ -66,35 +59,26 @@ class Node:
         self._key: Wallet | None = None
         self._log = opened.log
         self._reader = reader
-        self._idle = opened.idle
         self._world = opened.world
         self._sequencer = opened.replayed.sequencer
         self._clock = clock
         self._data_bytes_max = data_bytes_max
-        self._writer = Writer.start(opened.log)
-        self._commits = Commits(self._writer, self._sequencer.sequence, self._advanced)
         self._pool = ThreadPoolExecutor(thread_name_prefix="mostao-door")
-        self._intake = Intake(self._pool, partial(recall, reader), self._admit, self._next_round)
-        self._idle.expect(self._commits.pending)
-        self._passivation = Passivation(
-            self._world,
-            self._sequencer,
-            self._commits,
-            self._idle,
-            snapshots_path(opened.log.path),
-            mark=opened.mark,
-            pool=self._pool,
-            released=self._release,
-            resume=self._assign_next,
+        self._answers = Answers(self._recall_durable)
+        self._writer = Writer.start(opened.log)
+        self._conductor = Conductor(
+            opened,
+            self._writer,
+            self._pool,
+            clock=clock,
+            nobody_on_the_way=lambda: self._intake.empty,
+            forget=self._answers.forget,
             max_live=max_live,
             idle_s=idle_s,
         )
-        self._actors: dict[str, pykka.ActorRef[ProcessActor]] = {}
-        self._spare: list[pykka.ActorRef[ProcessActor]] = []
-        self._answers = Answers(self._recall_durable)
-        self._admission = Admission()
-        self._evaluated_until = self._sequencer.sequence
-        self._evaluating: dict[int, asyncio.Future[Result]] = {}
+        self._commits, self._admission = self._conductor.commits, self._conductor.admission
+        self._passivation = self._conductor.passivation
+        self._intake = Intake(self._pool, partial(recall, reader), self._admit, self._conductor.next_round)
         self._dryruns = 0
         self._closed = False
 
@@ -224,10 +208,10 @@ class Node:
         self._dryruns += 1
         try:
             if len(self._world.entries) > self._passivation.max_live:
-                self._assign_next()
+                self._conductor.assign_next()
                 await self._passivation.done()
             now = max(self._clock(), self._sequencer.timestamp)
-            evaluated: Evaluated = await self._actor(process).ask(Dryrun(message, now), block=False)
+            evaluated: Evaluated = await self._conductor.live.of(process).ask(Dryrun(message, now), block=False)
             await self._commits.wait(self._sequencer.sequence)
         finally:
             self._dryruns -= 1
@@ -236,10 +220,7 @@ class Node:
     async def settle(self) -> None:
         """Wait until everything that was sent is evaluated, with all that it caused, and durable."""
         await self._intake.drained()
-        while self._admission or self._commits.durable < self._sequencer.sequence:
-            await self._commits.wait(self._sequencer.sequence)
-            if self._admission:
-                await self._passivation.done()
+        await self._conductor.settle()
 
     @property
     def sequence(self) -> int:
@@ -258,7 +239,7 @@ class Node:
 
     async def _begin(self, replayed: Replay, wallet: Wallet | None) -> None:
         for message in replayed.unsent:
-            self._assign(message)
+            self._conductor.assign(message)
         await self.settle()
         file = key_path(self._log.path)
         if not self._sequencer.sequence:
@@ -278,8 +259,7 @@ class Node:
         except EventStoreError as error:
             logger.error("closing without what was not durable", error=str(error))
         await self._passivation.close()
-        for actor in [*self._actors.values(), *self._spare]:  # about in the order of their start: Pykka finds the
-            actor.stop(block=False)  # oldest first
+        self._conductor.live.stop()
         await asyncio.sleep(0)  # every message is one turn of the loop, a stop too: they have all had theirs
         await asyncio.to_thread(self._writer.stop)
         if self._commits.failed is None:
@@ -318,8 +298,7 @@ class Node:
         item, waiter, mailbox = arrival
         if fault is None and not waiter.done() and recalled is None and not self._answers.give_again(item.id, waiter):
             self._answers.remember(item.id, waiter)
-            self._admission.add(arrival)
-            self._assign_next()
+            self._conductor.admit(arrival)
             return
         self._admission.release(mailbox)
         if waiter.done():
@@ -328,112 +307,6 @@ class Node:
             waiter.set_exception(fault)
         elif recalled is not None and not self._answers.give_again(item.id, waiter):
             waiter.set_result(recalled)
-
-    def _assign_next(self) -> None:
-        """Assign the next message from outside, but only when all that the one before caused is evaluated.
-
-        So a message and its effects stand together in the log, and nothing from outside comes between a message and
-        what it had to send: where something does, something was taken away.
-        """
-        while self._evaluated_until == self._sequencer.sequence and not self._must_wait():
-            arrival = self._admission.next()
-            if arrival is None:
-                return
-            item, waiter, _ = arrival
-            try:
-                message = self._message(item)
-            except ItemRefused as refusal:
-                self._answers.forget(item.id)
-                if not waiter.done():
-                    waiter.set_exception(refusal)
-                continue
-            self._evaluating[self._assign(message)] = waiter
-
-    def _advanced(self) -> None:
-        """More of the log is durable, or nothing more will be."""
-        if self._commits.failed is None:
-            self._next_round()
-            self._assign_next()
-            return
-        waiting = list(self._evaluating.values())
-        self._evaluating.clear()
-        for item, waiter, _ in self._admission.drain():
-            self._answers.forget(item.id)
-            waiting.append(waiter)
-        for waiter in waiting:
-            if not waiter.done():
-                waiter.set_exception(self._commits.failed)
-
-    def _next_round(self) -> None:
-        """Let those who had all their turns have more, when everybody else has been served."""
-        if self._intake.empty and self._commits.durable == self._sequencer.sequence:
-            self._admission.renew()
-            self._assign_next()
-
-    def _must_wait(self) -> bool:
-        """Whether there is no room for another message: among what is on its way to the disk, or in memory."""
-        undurable = self._sequencer.sequence - self._commits.durable
-        return undurable >= COMMIT_QUEUE_MAX or self._passivation.must_wait()
-
-    def _message(self, item: DataItem) -> Message:
-        if item.starts_process:
-            if item.tag("Module") not in MODULES:
-                raise ItemRefused(f"there is no module {item.tag('Module')!r}; there are {', '.join(MODULES)}")
-        elif not item.target:
-            raise ItemRefused("the item has no target: name the process that it is for")
-        elif not self._world.has(item.target):
-            raise ItemRefused(f"there is no process {item.target!r}")
-        return message_of(item)
-
-    def _assign(self, message: Message) -> int:
-        assignment = self._sequencer.assign(message, self._clock())
-        self._actor(message.target).tell(assignment)
-        return assignment.sequence
-
-    def _evaluated(self, assignment: Assignment, evaluated: Evaluated) -> None:
-        """Take what an actor made of an assignment: keep it, send what it sends, and answer when it is durable."""
-        assignment.output, assignment.error = evaluated.output, evaluated.error
-        self._commits.add(assignment)
-        for message in evaluated.outbox:
-            self._assign(message)
-        self._evaluated_until = assignment.sequence
-        waiter = self._evaluating.pop(assignment.sequence, None)
-        if waiter is not None:
-            result = result_of(
-                assignment.message,
-                evaluated.outbox,
-                output=evaluated.output,
-                error=evaluated.error,
-                sequence=assignment.sequence,
-            )
-            self._commits.release(result, waiter)
-        if self._admission:
-            self._assign_next()
-
-    def _not_evaluated(self, assignment: Assignment, error: Exception) -> None:
-        """Stop: nothing that comes after it can be evaluated either, so nothing of it is written."""
-        reason = f"{type(error).__name__}: {error}"
-        self._commits.fail(
-            NodeFailed(f"the node stopped: event {assignment.sequence} could not be evaluated ({reason})")
-        )
-
-    def _actor(self, process: str) -> pykka.ActorRef[ProcessActor]:
-        actor = self._actors.get(process)
-        if actor is None:
-            actor = self._spare.pop() if self._spare else self._new_actor()
-            self._actors[process] = actor
-        return actor
-
-    def _new_actor(self) -> pykka.ActorRef[ProcessActor]:
-        return ProcessActor.start(self._world, self._evaluated, self._not_evaluated)
-
-    def _release(self, process: str) -> None:
-        """Keep the actor of a process that left memory for the next one: to stop it would make Pykka look for it among
-        all of them.
-        """
-        actor = self._actors.pop(process, None)
-        if actor is not None:
-            self._spare.append(actor)
 
 
 def system_clock() -> int:

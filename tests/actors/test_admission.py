@@ -115,7 +115,7 @@ async def test_a_node_that_is_offered_more_than_it_can_take_refuses_the_surplus_
 async def test_while_too_much_is_on_its_way_to_the_disk_nothing_is_assigned(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("actors.node.COMMIT_QUEUE_MAX", 5)
+    monkeypatch.setattr("actors.conductor.COMMIT_QUEUE_MAX", 5)
     undurable: list[int] = []
     add = Commits.add
 

@@ -46,7 +46,7 @@ async def test_no_more_processes_live_than_may_and_all_states_are_as_if_they_did
             most = max(most, live(node))
         await node.settle()
         assert most <= MAX_LIVE + 3  # what one message reaches is let in whole
-        assert len(node._actors) + len(node._spare) <= MAX_LIVE + 4
+        assert len(node._conductor.live.actors) + len(node._conductor.live.spare) <= MAX_LIVE + 4
         root, count = node.state_root, len(list(node._world._every()))
         assert count == 24
         answer = (await node.dryrun(session, action="QueryMessage")).answer

@@ -1,0 +1,37 @@
+"""The actors of the processes that live."""
+
+from collections.abc import Callable
+
+import pykka
+
+from actors.process_actor import ProcessActor
+
+
+class LiveActors:
+    """An actor for every process that lives, started at its first message."""
+
+    def __init__(self, start: Callable[[], pykka.ActorRef[ProcessActor]]) -> None:
+        self._start = start
+        self.actors: dict[str, pykka.ActorRef[ProcessActor]] = {}
+        self.spare: list[pykka.ActorRef[ProcessActor]] = []
+
+    def of(self, process: str) -> pykka.ActorRef[ProcessActor]:
+        """The actor of a process."""
+        actor = self.actors.get(process)
+        if actor is None:
+            actor = self.spare.pop() if self.spare else self._start()
+            self.actors[process] = actor
+        return actor
+
+    def release(self, process: str) -> None:
+        """Keep the actor of a process that left memory for the next one: to stop it would make Pykka look for it among
+        all of them.
+        """
+        actor = self.actors.pop(process, None)
+        if actor is not None:
+            self.spare.append(actor)
+
+    def stop(self) -> None:
+        """Stop all of them, about in the order of their start: Pykka finds the oldest first."""
+        for actor in [*self.actors.values(), *self.spare]:
+            actor.stop(block=False)
