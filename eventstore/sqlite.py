@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
+from eventstore.connections import connect_to_read, unusable
 from eventstore.errors import LogExists, LogFailed, LogMissing, LogUnusable, PositionConflict
 from eventstore.lock import WriterLock
 from eventstore.log import Head
@@ -83,7 +84,7 @@ class SqliteLog:
                 migrate(database)
         except sqlite3.Error as error:
             connection.close()
-            raise LogUnusable(_unusable(path, error)) from None
+            raise LogUnusable(unusable(path, error)) from None
         except BaseException:
             connection.close()
             raise
@@ -103,9 +104,9 @@ class SqliteLog:
         if path.is_dir():
             raise LogUnusable(f"{path} is a folder: name the log file in it")
         try:
-            connection = _connect_to_read(path)
+            connection = connect_to_read(path)
         except sqlite3.Error as error:
-            raise LogUnusable(_unusable(path, error)) from None
+            raise LogUnusable(unusable(path, error)) from None
         try:
             format_ = check_format(Database(connection), path)
             if format_ == 0:
@@ -116,7 +117,7 @@ class SqliteLog:
                 )
         except sqlite3.Error as error:
             connection.close()
-            raise LogUnusable(_unusable(path, error)) from None
+            raise LogUnusable(unusable(path, error)) from None
         except BaseException:
             connection.close()
             raise
@@ -274,31 +275,7 @@ class SqliteLog:
             while rows := cursor.fetchmany(_READ_ROWS):
                 yield from map(_assignment, rows)
         except sqlite3.DatabaseError as error:
-            raise LogUnusable(_unusable(self.path, error)) from None
-
-
-def _connect_to_read(path: Path) -> sqlite3.Connection:
-    def connect(query: str) -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            f"{path.as_uri()}?{query}", uri=True, isolation_level=None, check_same_thread=False
-        )
-        connection.execute("pragma schema_version").fetchone()
-        return connection
-
-    try:
-        return connect("mode=ro")
-    except sqlite3.OperationalError:
-        # A reader of a WAL file wants to make its index beside it. In a folder that nobody can write there is no
-        # writer either, so the file may be read as it lies; but never past a write-ahead log that it does not hold.
-        if path.with_name(path.name + "-wal").exists():
-            raise
-        return connect("mode=ro&immutable=1")
-
-
-def _unusable(path: Path, error: sqlite3.Error) -> str:
-    if getattr(error, "sqlite_errorname", "") == "SQLITE_NOTADB":
-        return f"{path} is not a mostao log (it is no SQLite file)"
-    return f"{path} cannot be used ({error})"
+            raise LogUnusable(unusable(self.path, error)) from None
 
 
 def _insert(rows: int) -> str:

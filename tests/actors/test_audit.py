@@ -454,6 +454,23 @@ def test_it_does_not_matter_who_checks(long: Path, path: Path, workers: int, mon
     assert {300, 301, 500} <= {fault.sequence for fault in audit(path, all_faults=True).faults}
 
 
+async def test_a_log_that_a_node_is_writing_is_audited_as_far_as_it_was(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for bound in ("SLOTS_MIN", "EVENTS_MIN", "MARK_EVENTS"):
+        monkeypatch.setattr(f"actors.passivation.{bound}", 1)
+    async with Node.open(path, wallet=NODE, clock=still) as node:
+        a, _, session = await talking(node)
+        audits = [asyncio.create_task(asyncio.to_thread(audit, path)) for _ in range(3)]
+        while not all(one.done() for one in audits):
+            for number in range(100):
+                await node.send(relay(ALICE, a, session, "SendMessage", {"content": str(number)}))
+            audits.append(asyncio.create_task(asyncio.to_thread(audit, path))) if len(audits) < 8 else None
+        reports = [await one for one in audits]
+        assert [report.faults for report in reports] == [[]] * 8
+        assert len({report.events for report in reports}) > 3
+
+
 def test_all_faults_are_listed_each_once_where_it_is(forged: Path) -> None:
     rows = read(forged)
     for action in ("ProfileUpdate", "GetProfile"):
