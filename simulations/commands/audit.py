@@ -27,9 +27,7 @@ EXIT_FINDING = 1
     metavar="FILE",
     help="A checkpoint that you kept: LOG has to be the log that it speaks of. May be given several times.",
 )
-@click.option(
-    "--no-signatures", is_flag=True, help="Take on trust what messages from outside say, and be done sooner."
-)
+@click.option("--no-signatures", is_flag=True, help="Take on trust what messages from outside say, and be done sooner.")
 @click.option("--all", "all_faults", is_flag=True, help="Go on after the first fault, and list every one.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the report.")
 @click.pass_context

@@ -40,6 +40,14 @@ def test_simulate_prints_one_object_with_the_figures(town: tuple[Path, dict[str,
     assert len(bytes.fromhex(figures["log_head"])) == len(bytes.fromhex(figures["state_root"])) == 32
 
 
+def test_the_same_seed_makes_the_same_file_byte_for_byte(town: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
+    again, other = tmp_path / "again.db", tmp_path / "other.db"
+    for path, seed in ((again, 7), (other, 8)):
+        assert mostao("simulate", "--users", 6, "--messages", 30, "--seed", seed, "--log", path).exit_code == 0
+    assert again.read_bytes() == town[0].read_bytes()
+    assert other.read_bytes() != town[0].read_bytes()
+
+
 def test_simulate_without_a_path_takes_the_first_free_one_and_reports(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
