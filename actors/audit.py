@@ -84,7 +84,8 @@ def _audit(
 ) -> Audit:
     report, snapshots = Audit(), SnapshotCheck(log)
     events = log.head().sequence
-    job = Job(str(log.path), events, signatures, all_faults, cores() if events >= EVENTS_WORTH_WORKERS else 0)
+    helpers = cores() if signatures else max(cores() - 1, 1)  # verifying takes longer than evaluating, hashing does not
+    job = Job(str(log.path), events, signatures, all_faults, helpers if events >= EVENTS_WORTH_WORKERS else 0)
     with SpanWorkers(job) as spans:
         world = World(log.received)
         replayed = Replay(world.evaluate, check_chains=False, on_fault=report.faults.append)

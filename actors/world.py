@@ -236,6 +236,9 @@ class World:
         error: str | None,
         sequence: int,
     ) -> list[Message]:
+        answered = context.from_process and output is not None and not (effects.quiet and error is None)
+        if not answered and not effects.messages and not effects.spawns:
+            return []
         outbox: list[Message] = []
         sender, parent = message.target, message.id
         for place, spawn in enumerate(effects.spawns):
@@ -244,7 +247,6 @@ class World:
             data = spawn.data.encode()
             outbox.append(Message(spawned, sender, spawned, SPAWN, tags, data, "", sequence))
         spawns = {sent.id for sent in outbox} if outbox else ()
-        answered = context.from_process and output is not None and not (effects.quiet and error is None)
         before = sequence or _EVERYTHING
         if answered and self._had(message.sender, before=before):
             # whoever relayed a message that is refused wants to know which of its messages it was

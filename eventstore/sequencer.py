@@ -84,29 +84,26 @@ class Sequencer:
         Raises:
             LogFault: its sequence, slot or timestamp is not what the log so far demands.
         """
-        self._accept_place(assignment)
-        process = assignment.message.target
+        process, slot = assignment.message.target, assignment.slot
         head = self.processes.get(process) or self.head(process)
         due = 0 if head is None else head.slot + 1
-        if assignment.slot != due:
-            raise LogFault.at(assignment, "slot", due, assignment.slot)
-        self.trust(assignment)
+        if assignment.sequence != self.sequence + 1 or assignment.timestamp < self.timestamp or slot != due:
+            self._accept_place(assignment)
+            raise LogFault.at(assignment, "slot", due, slot)
+        self.sequence, self.timestamp = assignment.sequence, assignment.timestamp
+        self.log_chain = chain = assignment.log_chain
+        if head is None:
+            self.processes[process] = ProcessHead(slot, assignment.process_chain, chain)
+        else:
+            head.slot, head.chain, head.assignment_id = slot, assignment.process_chain, chain
 
     def trust(self, assignment: Assignment) -> None:
         """Follow an assignment as it is."""
         self.sequence = assignment.sequence
         self.timestamp = assignment.timestamp
         self.log_chain = assignment.log_chain
-        head = self.processes.get(assignment.message.target)
-        if head is None:
-            head = ProcessHead(assignment.slot, assignment.process_chain, assignment.log_chain)
-            self.processes[assignment.message.target] = head
-        else:
-            head.slot, head.chain, head.assignment_id = (
-                assignment.slot,
-                assignment.process_chain,
-                assignment.log_chain,
-            )
+        head = ProcessHead(assignment.slot, assignment.process_chain, assignment.log_chain)
+        self.processes[assignment.message.target] = head
 
     def _accept_place(self, assignment: Assignment) -> None:
         if assignment.sequence != self.sequence + 1:

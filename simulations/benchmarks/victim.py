@@ -12,12 +12,13 @@ from simulations.benchmarks.load import Pair
 
 PAIRS = 8
 IN_FLIGHT = 64
-MAX_LIVE = 12
-"""Fewer than there are processes, so that some are always on their way out of memory, and snapshots being written."""
+MAX_LIVE = (12, 100_000)
+"""Every other time fewer than there are processes, so that some are always on their way out of memory, and snapshots
+being written."""
 
 
 async def _live(path: Path, run: int) -> None:
-    async with Node.open(path, max_live=MAX_LIVE) as node:
+    async with Node.open(path, max_live=MAX_LIVE[run % 2]) as node:
         pairs = [Pair(number) for number in range(PAIRS)]
         for pair in pairs:
             if not await pair.find(node):
