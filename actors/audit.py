@@ -1,7 +1,7 @@
 """Audit: replay, and every check that can be made beside it, by somebody who trusts neither the node nor the file."""
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import zip_longest
+from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +10,19 @@ import msgspec
 from actors.checkpoints import NoteInvalid, VerifierKey, key_of
 from actors.processes import Registry
 from actors.proofs import agreeing
+from actors.replay import counted
 from actors.snapshot_check import SnapshotCheck
 from actors.span_workers import Job, SpanWorkers, cores
 from actors.world import World
 from eventstore import Assignment, EventLog, LogFault, Replay, SqliteLog
+from eventstore.replay import named
 from eventstore.spans import Verdict
 from eventstore.tree import FAN, nodes_over
 
 EVENTS_WORTH_WORKERS = 5_000
 """From so many events on others follow the chains and verify signatures meanwhile."""
-_PROGRESS_EVENTS = 1000
+TAIL_MAX = 10
+"""Unsent messages that are named."""
 
 
 class Audit(msgspec.Struct):
@@ -37,6 +40,8 @@ class Audit(msgspec.Struct):
     spawns: int = 0
     refusals: int = 0
     unsent: int = 0
+    tail: list[str] = msgspec.field(default_factory=list)
+    """The unsent messages in words, the first few of them."""
     checkpoints: int = 0
     """Signed notes, of the log and given, that the node's key signed and that the log agrees with."""
     snapshots: int = 0
@@ -91,13 +96,14 @@ def _audit(
         replayed = Replay(world.evaluate, check_chains=False, on_fault=report.faults.append)
         rows = _counted(log.read(until=events), report, all_faults, lambda row: snapshots.pass_by(row, world))
         try:
-            replayed.follow(_shown(rows, lambda at: progress((at + spans.checked) // 2)))
+            replayed.follow(counted(rows, lambda at: progress((at + spans.checked) // 2)))
         except LogFault as fault:
             report.faults.append(fault)
         verdicts = spans.wait(lambda: progress((report.events + spans.checked) // 2))
     report.faults[:0] = [fault for verdict in verdicts for fault in verdict.as_faults()]
     report.signatures = sum(verdict.checked for verdict in verdicts)
     report.unsent = len(replayed.unsent)
+    report.tail = [named(message) for message in islice(replayed.unsent, TAIL_MAX)]
     report.snapshots = snapshots.checked
     report.faults += _faults_at_start(world)
     if not report.faults or all_faults:
@@ -135,13 +141,6 @@ def _counted(
         report.refusals += assignment.error is not None
         if report.faults and not all_faults:
             return
-
-
-def _shown(assignments: Iterator[Assignment], progress: Callable[[int], Any]) -> Iterator[Assignment]:
-    for assignment in assignments:
-        if assignment.sequence % _PROGRESS_EVENTS == 0:
-            progress(assignment.sequence)
-        yield assignment
 
 
 def _faults_at_start(world: World) -> Iterator[LogFault]:

@@ -99,14 +99,14 @@ class Replay:
             if message.envelope is None:
                 self._fault(assignment, "neither a parent nor an envelope", "one of them", None)
             if self.unsent:  # a node takes nothing in before it has sent what it has to
-                self._fault(assignment, "a message is missing before it", _named(self.unsent[0]), _named(message))
+                self._fault(assignment, "a message is missing before it", named(self.unsent[0]), named(message))
                 self.unsent.clear()
         elif not self.unsent:
             self._fault(assignment, "a message that no evaluation sent", None, message.id)
         elif message == self.unsent[0]:
             self.unsent.popleft()
         else:
-            self._fault(assignment, "not the next message that was sent", _named(self.unsent[0]), _named(message))
+            self._fault(assignment, "not the next message that was sent", named(self.unsent[0]), named(message))
             if message in self.unsent:
                 self.unsent.remove(message)
             elif any(message.id == due.id for due in self.unsent):
@@ -129,5 +129,6 @@ def _raise(fault: LogFault) -> None:
     raise fault
 
 
-def _named(message: Message) -> str:
+def named(message: Message) -> str:
+    """A message in a line, for a person who looks for it."""
     return f"{message.action} {message.id} of {message.sender} to {message.target} caused by {message.parent}"

@@ -75,14 +75,6 @@ class TreeBuilder:
             self._levels[level].append(hashed)
         return completed
 
-    def root(self) -> bytes:
-        """The root over everything that was appended."""
-        partial: list[bytes] = []
-        for nodes in self._levels:
-            whole = [*nodes, *partial]
-            partial = [fold(whole)] if whole else []
-        return partial[0] if partial else fold([])
-
 
 class StoredTree:
     """Hashes of any part of the tree, from what a log keeps."""

@@ -1,5 +1,6 @@
 """What the README shows is run."""
 
+import os
 import re
 import subprocess
 import sys
@@ -26,6 +27,17 @@ def test_the_log_is_read_with_other_tools_as_shown(tmp_path: Path) -> None:
         command = [bin_ / "sqlite-utils", "query", "town.db", query, "--table"]
         table = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True).stdout
         assert "Register" in table or "mostao.registry@1" in table
+
+
+def test_checkpoints_and_proofs_are_made_and_checked_as_shown(tmp_path: Path) -> None:
+    [block] = re.findall(r"```sh\n(mostao checkpoint.*?)```", README, re.DOTALL)
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    script = f"mostao simulate --users 6 --messages 30 --log town.db\n{block}"
+    command = ["bash", "-euo", "pipefail", "-c", script]
+    run = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    assert "No fault was found." in run.stdout
+    assert run.stdout.count("PROVEN") == 2
 
 
 @pytest.mark.parametrize("command", re.findall(r"^\| `mostao (\w+)", README, re.MULTILINE))

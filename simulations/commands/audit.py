@@ -95,7 +95,8 @@ def _text(report: Audit, elapsed: float) -> str:
         f"  snapshots   {report.snapshots:,}, each what the replay gave",
     ]
     if report.unsent:
-        lines.append(f"  tail        {report.unsent:,} messages were on their way when the node stopped")
+        lines.append(f"  tail        {report.unsent:,} messages were on their way when the node stopped:")
+        lines += [f"              {message}" for message in report.tail]
     lines += [f"  log head    {report.log_head}", f"  state root  {report.state_root}"]
     if not report.faults:
         return "\n".join([*lines, "No fault was found."])

@@ -91,7 +91,11 @@ def test_a_tail_that_a_crash_cut_off_is_no_fault_and_is_named(forged: Path) -> N
     write(forged, rows[: place(rows, "SendMessage") + 1])
     forget_checkpoints(forged)  # a node that is killed signs none
     report = audit(forged)
+    notify = rows[place(rows, "SendMessage") + 1].message
     assert (report.faults, report.unsent) == ([], 1)
+    assert report.tail == [
+        f"Notify {notify.id} of {notify.sender} to {notify.target} caused by {place(rows, 'SendMessage') + 1}"
+    ]
 
 
 # Without making anything right again: any column of any row.
