@@ -52,13 +52,45 @@ class Replayed:
         return canonical_state(entry.process.state if entry.process else None)
 
 
-def replay(path: str | Path, *, at: int | None = None, progress: Callable[[int], Any] | None = None) -> Replayed:
+class Earlier:
+    """Every state as it was at a sequence, kept while a replay passes by: they are immutable, so that costs little."""
+
+    def __init__(self, at: int) -> None:
+        self._at = at
+        self._states: dict[str, Any] | None = None
+
+    def watch(self, assignments: Iterator[Assignment], world: World) -> Iterator[Assignment]:
+        """The same assignments; when the one after the sequence is asked for, all before are evaluated."""
+        for assignment in assignments:
+            if assignment.sequence == self._at + 1:
+                self._keep(world)
+            yield assignment
+        if self._states is None:
+            self._keep(world)
+
+    def state(self, process: str) -> bytes | None:
+        """A process's state as canonical JSON; None if it was not there."""
+        states = self._states or {}
+        return canonical_state(states[process]) if process in states else None
+
+    def _keep(self, world: World) -> None:
+        self._states = {name: entry.process.state if entry.process else None for name, entry in world.entries.items()}
+
+
+def replay(
+    path: str | Path,
+    *,
+    at: int | None = None,
+    progress: Callable[[int], Any] | None = None,
+    earlier: Earlier | None = None,
+) -> Replayed:
     """Rebuild every state from a log, checking its order, its chains and that each message follows from its parent.
 
     Args:
         path: the log's file; a node may be writing it.
         at: stop after this sequence.
         progress: called now and then with the number of events replayed.
+        earlier: is given every state as it was at a sequence on the way.
 
     Raises:
         EventStoreError: there is no log, or it contradicts itself (``LogFault``).
@@ -71,6 +103,8 @@ def replay(path: str | Path, *, at: int | None = None, progress: Callable[[int],
         world = World(log.received)
         replayed = Replay(world.evaluate, check_chains=not workers)
         assignments = counted(log.read(until=end), progress)
+        if earlier is not None:
+            assignments = earlier.watch(assignments, world)
         if workers:
             job = Job(str(log.path), end, signatures=False, all_faults=False, workers=workers)
             _follow_with_workers(replayed, assignments, SpanWorkers(job))

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from actors.replay import Replayed
+from actors.replay import Earlier
 from simulations.commands.point import POINT, resolved
 from simulations.commands.replay import find_process, replay_with_progress
 
@@ -18,14 +18,19 @@ from simulations.commands.replay import find_process, replay_with_progress
 @click.option("--process", metavar="ID-or-@HANDLE", required=True, help="Whose state to compare.")
 def diff(path: Path, a: int, b: int, process: str) -> None:
     """Show what changed in a process of LOG between the points A and B, each a sequence or a time."""
-    later = replay_with_progress(path, at=resolved(path, b))
+    points = [resolved(path, point) or 0 for point in (a, b)]
+    earlier = Earlier(min(points))
+    later = replay_with_progress(path, at=max(points), earlier=earlier)
     pid = find_process(later, process)
-    earlier = replay_with_progress(path, at=resolved(path, a))
-    before, after = (f"{process} at {name} ({world.events:,} events)" for name, world in (("A", earlier), ("B", later)))
-    for line in difflib.unified_diff(_lines(earlier, pid), _lines(later, pid), before, after, lineterm=""):
+    states = [earlier.state(pid), later.state(pid)]
+    if points[0] > points[1]:
+        states.reverse()
+    before, after = (f"{process} at {name} ({events:,} events)" for name, events in zip("AB", points, strict=True))
+    one, other = map(_lines, states)
+    for line in difflib.unified_diff(one, other, before, after, lineterm=""):
         click.echo(line)
 
 
-def _lines(world: Replayed, pid: str) -> list[str]:
+def _lines(state: bytes | None) -> list[str]:
     """A state, a line for each of its values; nothing for a process that is not there yet."""
-    return msgspec.json.format(world.state(pid)).decode().splitlines() if pid in world.world.entries else []
+    return [] if state is None else msgspec.json.format(state).decode().splitlines()

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from actors.replay import Replayed
+from actors.replay import Earlier, Replayed
 from actors.replay import replay as replay_log
 from eventstore import LogMissing, SqliteLog
 from simulations.commands.point import POINT, resolved
@@ -52,13 +52,13 @@ def replay(path: Path, at: int | None, process: str | None, as_json: bool) -> No
     click.echo(f"  state root  {replayed.state_root}")
 
 
-def replay_with_progress(path: Path, *, at: int | None = None) -> Replayed:
+def replay_with_progress(path: Path, *, at: int | None = None, earlier: Earlier | None = None) -> Replayed:
     """Replay a log under a progress bar. ``at`` has to lie within it."""
     events = events_of(path)
     if at is not None and at > events:
         raise click.BadParameter(f"the log ends at sequence {events}", param_hint="'--at'")
     with progress_bar("replaying", events if at is None else at) as bar:
-        return replay_log(path, at=at, progress=bar.at)
+        return replay_log(path, at=at, progress=bar.at, earlier=earlier)
 
 
 def events_of(path: Path) -> int:

@@ -99,6 +99,9 @@ def test_diff_shows_what_changed_in_a_process(town: tuple[Path, dict[str, Any]])
     assert "-    " not in run.output
     assert mostao("diff", path, 0, figures["events"], "--process", "@ada").output.startswith("--- @ada at A (0 events)")
     assert mostao("diff", path, 20, 20, "--process", rows[0]["process"]).output == ""
+    back = mostao("diff", path, profile["sequence"], profile["sequence"] - 1, "--process", "@ada").output
+    assert '-    "bio": "neighbour 0",' in back
+    assert "+    " not in back
 
 
 def test_replay_prints_a_processs_state(town: tuple[Path, dict[str, Any]]) -> None:
