@@ -123,11 +123,15 @@ class Passivation:
         if self._snapshots is not None:
             self._snapshots.close()
 
-    def _tick(self) -> None:
+    def sweep(self) -> None:
+        """Another quarter of the idle time is over: see who has been idle for all of it."""
         self._seen.append(self._sequencer.sequence)
         self._swept = False
-        self._timer = self._loop.call_later(self._tick_s, self._tick)
         self._resume()  # a node that nobody writes to looks too
+
+    def _tick(self) -> None:
+        self._timer = self._loop.call_later(self._tick_s, self._tick)
+        self.sweep()
 
     def _now(self) -> Head:
         return Head(self._sequencer.sequence, self._sequencer.log_chain)

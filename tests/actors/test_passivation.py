@@ -57,17 +57,29 @@ async def test_no_more_processes_live_than_may_and_all_states_are_as_if_they_did
 
 
 async def test_a_process_that_is_idle_leaves_and_comes_back_as_it_was(path: Path) -> None:
-    async with Node.open(path, wallet=NODE, clock=still, idle_s=0.02) as node:
+    async with Node.open(path, wallet=NODE, clock=still) as node:
         session = await chat(node)
         root = node.state_root
-        while live(node):  # the timer is the node's own
-            await asyncio.sleep(0.005)
+        for _ in range(4):
+            node._passivation.sweep()
+        await node._passivation.done()
+        assert live(node) > 0  # four quarters have passed since the first look after the last message: not yet
+        node._passivation.sweep()
+        await node._passivation.done()
+        assert live(node) == 0
         assert node._sequencer.processes == {}
         assert node.state_root == root
         answer = (await node.dryrun(session, action="QueryMessage", data='{"limit":1}')).answer
         assert answer[0]["content"] == "b4"
         await register(node, BOB, "carol")
         assert (await node.dryrun(node.registry, action="QueryHandle", data='{"handle":"carol"}')).answer["registered"]
+
+
+async def test_a_node_looks_by_itself_who_is_idle(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked = asyncio.Event()
+    monkeypatch.setattr(passivation.Passivation, "sweep", lambda _: looked.set())
+    async with Node.open(path, wallet=NODE, clock=still, idle_s=0.01):
+        await looked.wait()
 
 
 async def test_a_node_opens_from_its_snapshots_without_replaying(path: Path, caplog: pytest.LogCaptureFixture) -> None:
