@@ -4,24 +4,24 @@ import sqlite3
 from pathlib import Path
 
 
+def connect(path: Path, query: str) -> sqlite3.Connection:
+    """A connection with SQLite's URI parameters, of which it is known that it can read."""
+    uri = f"{path.as_uri()}?{query}"
+    connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+    connection.execute("pragma schema_version").fetchone()
+    return connection
+
+
 def connect_to_read(path: Path) -> sqlite3.Connection:
     """A connection that only reads, while somebody else may be writing."""
-
-    def connect(query: str) -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            f"{path.as_uri()}?{query}", uri=True, isolation_level=None, check_same_thread=False
-        )
-        connection.execute("pragma schema_version").fetchone()
-        return connection
-
     try:
-        return connect("mode=ro")
+        return connect(path, "mode=ro")
     except sqlite3.OperationalError:
         # A reader of a WAL file wants to make its index beside it. In a folder that nobody can write there is no
         # writer either, so the file may be read as it lies; but never past a write-ahead log that it does not hold.
         if path.with_name(path.name + "-wal").exists():
             raise
-        return connect("mode=ro&immutable=1")
+        return connect(path, "mode=ro&immutable=1")
 
 
 def unusable(path: Path, error: sqlite3.Error) -> str:

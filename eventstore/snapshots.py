@@ -13,6 +13,7 @@ import msgspec
 from sqlite_utils import Database
 from sqlite_utils.db import Table
 
+from eventstore.connections import connect
 from eventstore.errors import EventStoreError
 from eventstore.log import Head
 
@@ -174,15 +175,10 @@ class Snapshots:
 
 
 def _connect_to_read(path: Path) -> sqlite3.Connection:
-    def connect(mode: str) -> sqlite3.Connection:
-        connection = sqlite3.connect(f"{path.as_uri()}?mode={mode}", uri=True, isolation_level=None)
-        connection.execute("pragma schema_version").fetchone()
-        return connection
-
     try:
-        return connect("ro")
+        return connect(path, "mode=ro")
     except sqlite3.OperationalError:
-        return connect("rw")  # a crash left something half done, which has to be undone first
+        return connect(path, "mode=rw")  # a crash left something half done, which has to be undone first
 
 
 def snapshots_path(log: Path) -> Path:
