@@ -54,6 +54,7 @@ class Answers:
     def forget(self, message_id: str) -> None:
         """Take note that a message was not assigned after all, or leave it to the log to remember."""
         self._recent.pop(message_id, None)
+        self._known.pop(message_id, None)
 
     def _pass_on(self, message_id: str, first: asyncio.Future[Result], waiter: asyncio.Future[Result]) -> None:
         if waiter.done():
