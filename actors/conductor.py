@@ -106,10 +106,10 @@ class Conductor:
             self._evaluating[self.assign(message)] = waiter
 
     def next_round(self) -> None:
-        """Let those who had all their turns have more, when everybody else has been served."""
+        """Let those who had all their turns have more, when everybody else has been served; and go on."""
         if self._nobody_on_the_way() and self.commits.durable == self._sequencer.sequence:
             self.admission.renew()
-            self.assign_next()
+        self.assign_next()
 
     async def settle(self) -> None:
         """Wait until everything that was admitted is evaluated, with all that it caused, and durable."""
@@ -122,7 +122,6 @@ class Conductor:
         """More of the log is durable, or nothing more will be."""
         if self.commits.failed is None:
             self.next_round()
-            self.assign_next()
             return
         waiting = list(self._evaluating.values())
         self._evaluating.clear()

@@ -15,7 +15,7 @@ from actors.idle import IdleProcesses
 from actors.logger import get_logger
 from actors.states import canonical_state
 from actors.world import Entry, World
-from eventstore import Head, Sequencer
+from eventstore import EventStoreError, Head, Sequencer
 from eventstore.snapshots import Snapshot, Snapshots, SnapshotsUnusable
 
 MAX_LIVE = 100_000
@@ -81,6 +81,7 @@ class Passivation:
         idle_s: float = IDLE_S,
     ) -> None:
         self.max_live = max_live
+        self._live_low, self._live_high = max_live * 3 // 4, max_live * 7 // 8
         self._world, self._sequencer, self._commits, self._idle = world, sequencer, commits, idle
         self._path, self._mark, self._pool = path, mark, pool
         self._released, self._resume = released, resume
@@ -99,13 +100,13 @@ class Passivation:
             Whether nothing more may be assigned before some processes have left.
         """
         live = len(self._world.entries)
-        if self._running is None and (
-            live > self.max_live * 7 // 8 or not self._swept or self._sequencer.sequence - self._mark >= MARK_EVENTS
-        ):
-            self._swept = True
-            leaving = self._idlest(live)
-            if leaving or self._sequencer.sequence - self._mark >= MARK_EVENTS:
-                self._running = self._loop.create_task(self._run(self._now(), self._due(), leaving))
+        if self._running is None:
+            mark_is_due = self._sequencer.sequence - self._mark >= MARK_EVENTS
+            if mark_is_due or live > self._live_high or not self._swept:
+                self._swept = True
+                leaving = self._idlest(live)
+                if mark_is_due or leaving:
+                    self._running = self._loop.create_task(self._run(self._now(), self._due(), leaving))
         return self._running is not None and live > self.max_live
 
     async def done(self) -> None:
@@ -143,7 +144,7 @@ class Passivation:
         entries = self._world.entries
         idle_since = self._seen[0] if len(self._seen) > _TICKS else 0
         leaving = [(name, entry.slot) for name, entry in entries.items() if entry.sequence <= idle_since]
-        surplus = live - self.max_live * 3 // 4 if live > self.max_live * 7 // 8 else 0
+        surplus = live - self._live_low if live > self._live_high else 0
         if len(leaving) < surplus:
             oldest = nsmallest(surplus, entries, key=lambda name: entries[name].sequence)
             leaving = [(name, entries[name].slot) for name in oldest]
@@ -170,7 +171,7 @@ class Passivation:
             await self._write(mark, due)
             for process, slot in leaving:
                 self._let_go(process, slot)
-        except Exception as error:  # the log failed: the node takes nothing more, and says so itself
+        except EventStoreError as error:  # the log failed: the node takes nothing more, and says so itself
             logger.warning("no process leaves memory", error=str(error))
         finally:
             self._running = None

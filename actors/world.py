@@ -125,11 +125,7 @@ class World:
             UnknownModule: one of them is not there.
         """
         for module in modules:
-            self.modules.add(module)
-            if module not in MODULES:
-                raise UnknownModule(
-                    f"the log needs module {module!r}, which this version does not have; it has {', '.join(MODULES)}"
-                )
+            self._needed(module, "an idle process is")
 
     def has(self, process: str) -> bool:
         """Whether a message to this id has somewhere to go."""
@@ -211,13 +207,7 @@ class World:
         message, tags = assignment.message, _tags(assignment.message)
         if "Module" not in tags:
             raise Unevaluable("a process's first message that names no module")
-        self.modules.add(tags["Module"])
-        module = MODULES.get(tags["Module"])
-        if module is None:
-            raise UnknownModule(
-                f"sequence {assignment.sequence} starts a process of module {tags['Module']!r}, which this"
-                f" version does not have; it has {', '.join(MODULES)}"
-            )
+        module = self._needed(tags["Module"], f"sequence {assignment.sequence} starts a process")
         # a process that starts another names its owner; a wallet that starts one is its owner
         owner = tags.get("Owner", "") if message.parent is not None else message.sender
         entry = Entry(module.module, owner, None, assignment.slot, assignment.sequence)
@@ -226,6 +216,16 @@ class World:
         except Refusal as refusal:
             return entry, f"the process was not started: {refusal}"
         return entry, None
+
+    def _needed(self, name: str, by: str) -> type[Process]:
+        """A module that the log needs, and which part of it does."""
+        self.modules.add(name)
+        module = MODULES.get(name)
+        if module is None:
+            raise UnknownModule(
+                f"{by} of module {name!r}, which this version does not have; it has {', '.join(MODULES)}"
+            )
+        return module
 
     def _outbox(
         self,
@@ -256,9 +256,7 @@ class World:
             outbox.append(Message(sent_id(parent, 0), sender, message.sender, REPLY, tags, data, "", sequence))
         for place, sent in enumerate(effects.messages, start=1):  # place 0 is the reply's, also where none is sent
             target, action = sent.target, sent.action
-            if (
-                target in self.entries or target in spawns or self._had(target, before=before)
-            ):  # else it has nowhere to go
+            if target in spawns or self._had(target, before=before):  # else it has nowhere to go
                 tags, data = message_tags(action, sent.tags), sent.data.encode()
                 outbox.append(Message(sent_id(parent, place), sender, target, action, tags, data, "", sequence))
         return outbox

@@ -55,3 +55,8 @@ class LogFault(EventStoreError):
         """A fault of an assignment."""
         sequence, process = assignment.sequence, assignment.process
         return cls(what, sequence=sequence, process=process, expected=expected, found=found)
+
+    @classmethod
+    def of_types(cls, assignment: "Assignment", wrong: str) -> "LogFault":
+        """The fault of a row whose columns are of other types than a node writes."""
+        return cls.at(assignment, "a row that no node wrote", "columns of their types", wrong)

@@ -122,7 +122,7 @@ def _check_types(assignment: Assignment) -> None:
     """Asked only where something is wrong already: looking at every row would cost more than a tenth of a replay."""
     wrong = malformed(assignment)
     if wrong is not None:
-        raise LogFault.at(assignment, "a row that no node wrote", "columns of their types", wrong) from None
+        raise LogFault.of_types(assignment, wrong) from None
 
 
 def _raise(fault: LogFault) -> None:

@@ -116,7 +116,7 @@ def _row_faults(assignment: Assignment, links: "_Links") -> list[LogFault]:
         error = str(wrong)
     error = malformed(assignment) or error
     if error:
-        raise LogFault.at(assignment, "a row that no node wrote", "columns of their types", error)
+        raise LogFault.of_types(assignment, error)
     found = (assignment.process_chain, assignment.log_chain)
     return [
         LogFault.at(assignment, what, due.hex(), shown.hex())

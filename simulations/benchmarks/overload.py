@@ -1,7 +1,6 @@
 """``python -m simulations.benchmarks.overload``: offer a node ten times what it can take, and flood one process."""
 
 import asyncio
-import resource
 import tempfile
 import time
 from collections.abc import Iterator
@@ -13,12 +12,12 @@ import uvloop
 from actors import Node, Overloaded, Result, Wallet
 from actors.jsontext import encode
 from simulations.benchmarks.load import CONTENT_BYTES, SESSIONS, Pair
+from simulations.benchmarks.memory import memory_bytes
 
 TICK_S = 0.005
 SIGNED_FOR_BEST = 80_000
 SETTLING_S = 10
 """Until the node keeps as many answers as it ever keeps."""
-_PAGE = resource.getpagesize()
 
 
 @click.command()
@@ -99,7 +98,7 @@ class _Load:
         """Sends per second that are taken of those offered at a rate that waits for nobody; what the others are
         answered; memory in MB, second by second.
         """
-        taken, refused, reason, memory = 0, 0, "", [_memory_mb()]
+        taken, refused, reason, memory = 0, 0, "", [memory_bytes() / 1e6]
         begun = time.perf_counter()
         offered, again = 0, b""
 
@@ -118,7 +117,7 @@ class _Load:
                     refused, reason = refused + 1, str(error)
                     again = raw  # whoever is told to try again does
             if len(memory) < elapsed:
-                memory.append(_memory_mb())
+                memory.append(memory_bytes() / 1e6)
             await asyncio.sleep(TICK_S)
         rate_taken = taken / elapsed
         await self._node.settle()
@@ -146,11 +145,6 @@ class _Load:
     def _item(self) -> bytes:
         number = next(self._numbers)
         return self._pairs[number % SESSIONS].relay("SendMessage", self._said, number.to_bytes(32, "big"))
-
-
-def _memory_mb() -> float:
-    statm = Path("/proc/self/statm").read_text()
-    return int(statm.split()[1]) * _PAGE / 1e6
 
 
 if __name__ == "__main__":

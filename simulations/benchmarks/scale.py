@@ -1,7 +1,6 @@
 """``python -m simulations.benchmarks.scale``: what many processes and a long conversation cost in memory and time."""
 
 import asyncio
-import resource
 import tempfile
 import time
 from base64 import b64encode
@@ -25,6 +24,7 @@ from eventstore import Assignment, Message, Sequencer, SqliteLog
 from eventstore.records import encode_id
 from simulations.benchmarks.fresh import fresh_processes
 from simulations.benchmarks.load import CONTENT_BYTES, KEYS, Pair
+from simulations.benchmarks.memory import memory_bytes
 
 QUERIES = 1000
 PAGE = 50
@@ -184,11 +184,6 @@ def _spans(end: float) -> Iterator[str]:
 
 def _message(raw: bytes) -> Message:
     return message_of(parse(raw))
-
-
-def memory_bytes() -> int:
-    """Resident memory of this process."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
 if __name__ == "__main__":
