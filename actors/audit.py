@@ -8,19 +8,20 @@ from typing import Any
 import msgspec
 
 from actors.checkpoints import NoteInvalid, VerifierKey, key_of
+from actors.envelopes import envelope_fault
 from actors.processes import Registry
 from actors.proofs import agreeing
-from actors.replay import counted
+from actors.replay import cores, counted
+from actors.shares import Whole, follow_in_shares
 from actors.snapshot_check import SnapshotCheck
-from actors.span_workers import Job, SpanWorkers, cores
-from actors.world import World
-from eventstore import Assignment, EventLog, LogFault, Replay, SqliteLog
+from actors.world import World, module_of
+from eventstore import Assignment, EventLog, LogFault, Replay, SqliteLog, Unevaluable
+from eventstore.chains import check_chains
 from eventstore.replay import named
-from eventstore.spans import Verdict
 from eventstore.tree import FAN, nodes_over
 
-EVENTS_WORTH_WORKERS = 5_000
-"""From so many events on others follow the chains and verify signatures meanwhile."""
+EVENTS_WORTH_SHARES = 5_000
+"""From so many events on every core follows a share of the log first."""
 TAIL_MAX = 10
 """Unsent messages that are named."""
 
@@ -87,35 +88,74 @@ def audit(
 def _audit(
     log: SqliteLog, checkpoints: Sequence[str], signatures: bool, all_faults: bool, progress: Callable[[int], Any]
 ) -> Audit:
-    report, snapshots = Audit(), SnapshotCheck(log)
+    snapshots = SnapshotCheck(log)
     events = log.head().sequence
-    helpers = cores() if signatures else max(cores() - 1, 1)  # verifying takes longer than evaluating, hashing does not
-    job = Job(str(log.path), events, signatures, all_faults, helpers if events >= EVENTS_WORTH_WORKERS else 0)
-    with SpanWorkers(job) as spans:
-        world = World(log.received)
-        replayed = Replay(world.evaluate, check_chains=False, on_fault=report.faults.append)
-        rows = _counted(log.read(until=events), report, all_faults, lambda row: snapshots.pass_by(row, world))
-        try:
-            replayed.follow(counted(rows, lambda at: progress((at + spans.checked) // 2)))
-        except LogFault as fault:
-            report.faults.append(fault)
-        verdicts = spans.wait(lambda: progress((report.events + spans.checked) // 2))
-    report.faults[:0] = [fault for verdict in verdicts for fault in verdict.as_faults()]
-    report.signatures = sum(verdict.checked for verdict in verdicts)
-    report.unsent = len(replayed.unsent)
-    report.tail = [named(message) for message in islice(replayed.unsent, TAIL_MAX)]
-    report.snapshots = snapshots.checked
-    report.faults += _faults_at_start(world)
+    whole = None
+    if events >= EVENTS_WORTH_SHARES and cores() > 1:
+        whole = follow_in_shares(log, events, shares=cores(), audited=True, signatures=signatures, progress=progress)
+    if whole is None:
+        report, nodes = _in_order(log, events, snapshots, signatures, all_faults, progress)
+    else:
+        report, nodes = _in_shares(events, whole), whole.nodes
+        snapshots.leave(events)
+    report.faults += _faults_at_start(log)
     if not report.faults or all_faults:
-        report.faults += snapshots.finish(log)
-        report.faults += _tree_faults(log, verdicts, events)
+        report.faults += snapshots.finish()
+        report.faults += _tree_faults(log, nodes, events)
         report.faults += _checkpoint_faults(log, [*log.checkpoints(), *checkpoints], report)
     report.faults.sort(key=lambda fault: fault.sequence)
     if not all_faults:
         del report.faults[1:]
     report.log_head = log.head().chain.hex()
-    report.state_root = world.state_root().hex()
     return report
+
+
+def _in_shares(events: int, whole: Whole) -> Audit:
+    """What a log came to that is sound."""
+    return Audit(
+        events=events,
+        signatures=whole.signatures,
+        inside=whole.inside,
+        spawns=whole.spawns,
+        refusals=whole.refusals,
+        unsent=len(whole.unsent),
+        tail=[late.name for late in whole.unsent[:TAIL_MAX]],
+        snapshots=whole.snapshots,
+        state_root=whole.state_root,
+    )
+
+
+def _in_order(
+    log: SqliteLog,
+    events: int,
+    snapshots: SnapshotCheck,
+    signatures: bool,
+    all_faults: bool,
+    progress: Callable[[int], Any],
+) -> tuple[Audit, list[bytes]]:
+    """What a log comes to, followed from its beginning, and the hashes over each 256 of its rows."""
+    report = Audit()
+    world = World(log.received)
+    replayed = Replay(world.evaluate, check_chains=False, on_fault=report.faults.append)
+    rows = _counted(log.read(until=events), report, all_faults, lambda row: snapshots.pass_by(row, world))
+    try:
+        replayed.follow(counted(rows, lambda at: progress(at // 2)))
+    except LogFault as fault:
+        report.faults.append(fault)
+    verdict = check_chains(
+        log,
+        until=events,
+        further=envelope_fault if signatures else None,
+        all_faults=all_faults,
+        progress=lambda at: progress((events + at) // 2),
+    )
+    report.faults[:0] = verdict.faults
+    report.signatures = verdict.checked
+    report.unsent = len(replayed.unsent)
+    report.tail = [named(message) for message in islice(replayed.unsent, TAIL_MAX)]
+    report.snapshots = snapshots.checked
+    report.state_root = world.state_root().hex()
+    return report, verdict.nodes
 
 
 def _counted(
@@ -143,18 +183,20 @@ def _counted(
             return
 
 
-def _faults_at_start(world: World) -> Iterator[LogFault]:
-    for process, entry in world.entries.items():
-        if entry.module != Registry.module:
-            yield LogFault(
-                "the first process", sequence=1, process=process, expected=Registry.module, found=entry.module
-            )
-        return
+def _faults_at_start(log: EventLog) -> Iterator[LogFault]:
+    """A log begins with its registry."""
+    for first in log.read(until=1):
+        try:
+            module = module_of(first.message)
+        except Unevaluable:
+            return  # a fault already
+        if module != Registry.module:
+            yield LogFault.at(first, "the first process", Registry.module, module)
 
 
-def _tree_faults(log: EventLog, verdicts: list[Verdict], events: int) -> Iterator[LogFault]:
+def _tree_faults(log: EventLog, first_level: list[bytes], events: int) -> Iterator[LogFault]:
     """Where a hash that the log keeps is not that of its assignments."""
-    due = nodes_over([node for verdict in verdicts for node in verdict.nodes])
+    due = nodes_over(first_level)
     kept = list(log.tree_nodes())
     end = log.head().sequence  # a node that writes meanwhile has added hashes of what was not audited
     within = [node for node in kept if not events < (node.number + 1) * FAN**node.level <= end]

@@ -2,26 +2,13 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from actors.logger import get_logger
-from actors.processes import Process
 from actors.states import StateUnreadable, restored
+from actors.world import Asleep
 from eventstore import Assignment, SqliteLog
 from eventstore.sequencer import ProcessHead
 from eventstore.snapshots import Snapshot, Snapshots, SnapshotsUnusable
-
-logger = get_logger()
-
-
-class Asleep(NamedTuple):
-    """A process as its snapshot has it."""
-
-    module: str
-    owner: str
-    process: Process | None
-    slot: int
-    state_bytes: int
 
 
 class IdleProcesses:
@@ -67,7 +54,7 @@ class IdleProcesses:
                 return Asleep(found.module, found.owner, state, found.slot, len(found.state))
         except (SnapshotsUnusable, StateUnreadable, TypeError, ValueError) as error:
             reason = str(error)
-        logger.warning("a snapshot was refused: its process is replayed instead", process=process, reason=reason)
+        get_logger().warning("a snapshot was refused: its process is replayed instead", process=process, reason=reason)
         return None
 
     def rows(self, process: str, *, from_slot: int, before: int) -> Iterator[Assignment]:

@@ -5,13 +5,13 @@ decides what becomes of it. Never a key, never a message's data.
 import logging
 from typing import Any
 
-import structlog
-
 NAME = "mostao"
 
 
 def get_logger() -> Any:
     """The node's logger. Its records carry the event's fields; ``structlog.stdlib.ProcessorFormatter`` renders them."""
+    import structlog  # takes long, and most who only read a log have nothing to say
+
     return structlog.wrap_logger(
         logging.getLogger(NAME),
         wrapper_class=structlog.stdlib.BoundLogger,

@@ -1,17 +1,19 @@
 """Replay: every state from the file alone."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from actors.idle import IdleProcesses
 from actors.processes import Registry
-from actors.span_workers import Job, SpanWorkers, cores
+from actors.shares import follow_in_shares
 from actors.states import canonical_state
-from actors.world import UnknownModule, World
-from eventstore import Assignment, LogFault, Replay, SqliteLog
+from actors.world import Entry, World
+from eventstore import Assignment, Head, Replay, SqliteLog
 
-EVENTS_WORTH_WORKERS = 50_000
-"""From so many events on others check the chains meanwhile."""
+EVENTS_WORTH_SHARES = 20_000
+"""From so many events on every core follows a share of the log."""
 _PROGRESS_EVENTS = 1000
 
 
@@ -19,37 +21,59 @@ class Replayed:
     """What a log's replay came to.
 
     Attributes:
-        world: every process, as it was after the last event that was replayed.
+        world: every process, as it was after the last event that was replayed; where several replayed it, none of them
+            lives here before it is asked for.
         events: how many were.
         log_head: the log chain there, in hex.
+        state_root: one hash over the state of every process, in hex.
+        processes: how many there are.
         unsent: number of messages that the log does not hold yet: its node was killed before it sent them, and sends
             them when it opens the log again.
     """
 
-    def __init__(self, world: World, replayed: Replay) -> None:
+    def __init__(
+        self,
+        world: World,
+        *,
+        head: Head,
+        registry: str,
+        state_root: str,
+        processes: int,
+        unsent: int,
+        idle: IdleProcesses | None = None,
+    ) -> None:
         self.world = world
-        self.events = replayed.sequencer.sequence
-        self.log_head = replayed.sequencer.log_chain.hex()
-        self.unsent = len(replayed.unsent)
-
-    @property
-    def state_root(self) -> str:
-        """One hash over the state of every process, in hex."""
-        return self.world.state_root().hex()
+        self.events = head.sequence
+        self.log_head = head.chain.hex()
+        self._registry = registry
+        self._idle = idle
+        self.state_root = state_root
+        self.processes = processes
+        self.unsent = unsent
 
     def find(self, name: str) -> str | None:
         """The process of an id, or of a handle written ``@name``; None if there is none."""
         if not name.startswith("@"):
-            return name if name in self.world.entries else None
-        for entry in self.world.entries.values():
-            if isinstance(entry.process, Registry) and (found := entry.process.state.handles.find(name[1:])):
-                return found.pid
-        return None
+            return name if self._entry(name) else None
+        registry = self._entry(self._registry)
+        if registry is None or not isinstance(registry.process, Registry):
+            return None
+        found = registry.process.state.handles.find(name[1:])
+        return found.pid if found else None
 
     def state(self, process: str) -> bytes:
         """A process's whole state as canonical JSON."""
-        entry = self.world.entries[process]
+        entry = self._entry(process)
+        if entry is None:
+            raise LookupError(process)
         return canonical_state(entry.process.state if entry.process else None)
+
+    def _entry(self, process: str) -> Entry | None:
+        try:
+            return self.world.find(process, before=self.events + 1)
+        finally:
+            if self._idle is not None:
+                self._idle.close()
 
 
 class Earlier:
@@ -98,40 +122,44 @@ def replay(
     """
     log = SqliteLog.open_to_read(path)
     try:
+        first = next(log.read(until=1), None)
+        registry = first.process if first else ""
         end = log.head().sequence if at is None else min(at, log.head().sequence)
-        workers = cores() - 1 if end >= EVENTS_WORTH_WORKERS else 0
+        if end >= EVENTS_WORTH_SHARES and cores() > 1 and earlier is None:
+            whole = follow_in_shares(log, end, shares=cores(), progress=progress)
+            if whole is not None:
+                [chain] = log.leaves(end - 1, end)
+                idle = IdleProcesses(log.path, None)
+                return Replayed(
+                    World(idle.received, idle),
+                    idle=idle,
+                    head=Head(end, chain),
+                    registry=registry,
+                    state_root=whole.state_root,
+                    processes=whole.processes,
+                    unsent=len(whole.unsent),
+                )
         world = World(log.received)
-        replayed = Replay(world.evaluate, check_chains=not workers)
+        replayed = Replay(world.evaluate)
         assignments = counted(log.read(until=end), progress)
         if earlier is not None:
             assignments = earlier.watch(assignments, world)
-        if workers:
-            job = Job(str(log.path), end, signatures=False, all_faults=False, workers=workers)
-            _follow_with_workers(replayed, assignments, SpanWorkers(job))
-        else:
-            replayed.follow(assignments)
-        return Replayed(world, replayed)
+        replayed.follow(assignments)
+        return Replayed(
+            world,
+            head=Head(replayed.sequencer.sequence, replayed.sequencer.log_chain),
+            registry=registry,
+            state_root=world.state_root().hex(),
+            processes=len(world.entries),
+            unsent=len(replayed.unsent),
+        )
     finally:
         log.close()
 
 
-def _follow_with_workers(replayed: Replay, assignments: Iterator[Assignment], workers: SpanWorkers) -> None:
-    """Replay while others follow the chains. Of all faults the one that comes first in the log is the log's."""
-    faults: list[LogFault] = []
-    missing: UnknownModule | None = None
-    with workers:
-        try:
-            replayed.follow(assignments)
-        except LogFault as fault:
-            faults.append(fault)
-        except UnknownModule as error:
-            missing = error
-        for verdict in workers.wait():
-            faults += verdict.as_faults()
-    if faults:
-        raise min(faults, key=lambda fault: fault.sequence)
-    if missing is not None:
-        raise missing
+def cores() -> int:
+    """Cores of this machine."""
+    return os.cpu_count() or 1
 
 
 def counted(assignments: Iterator[Assignment], progress: Callable[[int], Any] | None) -> Iterator[Assignment]:

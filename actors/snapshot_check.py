@@ -1,5 +1,7 @@
 """Snapshots held against the states that a replay gives."""
 
+from collections.abc import Callable
+
 from actors.states import canonical_state
 from actors.world import World
 from eventstore import Assignment, LogFault, SqliteLog
@@ -13,17 +15,29 @@ class SnapshotCheck:
         checked: snapshots that are what the replay gave.
     """
 
-    def __init__(self, log: SqliteLog) -> None:
+    def __init__(self, log: SqliteLog, *, among: Callable[[str], bool] | None = None, until: int | None = None) -> None:
         """Look what snapshots there are. Has to come before the log's end is looked up: a node that writes meanwhile
         takes none of what is not in the log.
+
+        Args:
+            log: whose.
+            among: only those of processes for which this holds.
+            until: only those of assignments up to this sequence.
         """
         self.checked = 0
+        self._log = log
         self._snapshots = Snapshots.open_to_read(snapshots_path(log.path))
         self._due: dict[int, list[tuple[str, int]]] = {}
         if self._snapshots is not None:
             self._mark = self._snapshots.mark()
             for sequence, process, slot in self._snapshots.places():
-                self._due.setdefault(sequence, []).append((process, slot))
+                if (until is None or sequence <= until) and (among is None or among(process)):
+                    self._due.setdefault(sequence, []).append((process, slot))
+
+    @property
+    def due(self) -> int:
+        """Assignments that are still to pass."""
+        return len(self._due)
 
     def pass_by(self, assignment: Assignment, world: World) -> list[LogFault]:
         """Check what was taken after an assignment that was just evaluated."""
@@ -41,7 +55,11 @@ class SnapshotCheck:
                     break
         return faults
 
-    def finish(self, log: SqliteLog) -> list[LogFault]:
+    def leave(self, until: int) -> None:
+        """Look no further at snapshots of assignments up to a sequence, which others check."""
+        self._due = {sequence: places for sequence, places in self._due.items() if sequence > until}
+
+    def finish(self) -> list[LogFault]:
         """What is left at the end: snapshots of assignments that the log does not hold."""
         faults = []
         for sequence, places in self._due.items():
@@ -49,7 +67,7 @@ class SnapshotCheck:
                 what = "a snapshot of an assignment that is not there"
                 faults.append(LogFault(what, sequence=sequence, process=process, expected=None, found=f"slot {slot}"))
         if self._snapshots is not None:
-            if self._mark is not None and not log.agrees(self._mark):
+            if self._mark is not None and not self._log.agrees(self._mark):
                 sequence, chain = self._mark
                 what = "the mark of the snapshots"
                 faults.append(

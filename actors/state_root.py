@@ -13,12 +13,17 @@ def state_root(processes: Iterable[tuple[str, str, str, Any]]) -> bytes:
     Args:
         processes: id, module, owner and state (None for one that never started) of each.
     """
-    leaves = sorted((process, _leaf(process, module, owner, state)) for process, module, owner, state in processes)
+    return root_over((process, leaf_of(process, module, owner, state)) for process, module, owner, state in processes)
+
+
+def root_over(leaves: Iterable[tuple[str, bytes]]) -> bytes:
+    """The same from the processes' ids and their leaves."""
     root = sha256()
-    for _, leaf in leaves:
+    for _, leaf in sorted(leaves):
         root.update(leaf)
     return root.digest()
 
 
-def _leaf(process: str, module: str, owner: str, state: Any) -> bytes:
+def leaf_of(process: str, module: str, owner: str, state: Any) -> bytes:
+    """SHA-256 over one process."""
     return sha256(encode_canonically([process, module, owner]) + canonical_state(state)).digest()

@@ -1,10 +1,10 @@
 """Every process of one log and its state: what a node holds live and a replay rebuilds. The same code for both."""
 
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple, Protocol
 
 import msgspec
 
-from actors.idle import IdleProcesses
 from actors.ids import sent_id, spawned_id
 from actors.jsontext import decode, encode
 from actors.messages import (
@@ -56,6 +56,32 @@ class Entry(msgspec.Struct):
     snapshot_bytes: int = 0
 
 
+class Asleep(NamedTuple):
+    """A process as its snapshot has it."""
+
+    module: str
+    owner: str
+    process: Process | None
+    slot: int
+    state_bytes: int
+
+
+class Idle(Protocol):
+    """Processes that a world has and that do not live in its memory."""
+
+    def exists(self, process: str, *, before: int) -> bool:
+        """Whether a process was started before a sequence."""
+
+    def snapshot(self, process: str, *, before: int) -> Asleep | None:
+        """The newest snapshot of a process, if it is one of a sequence before this."""
+
+    def rows(self, process: str, *, from_slot: int, before: int) -> Iterator[Assignment]:
+        """A process's assignments from a slot on, of sequences before this."""
+
+    def processes(self) -> Iterator[str]:
+        """The id of every process that was ever started."""
+
+
 class World:
     """The processes that a log's assignments, evaluated in order, gave rise to.
 
@@ -64,7 +90,7 @@ class World:
         modules: those that the log needed so far.
     """
 
-    def __init__(self, past: Past, idle: IdleProcesses | None = None) -> None:
+    def __init__(self, past: Past, idle: Idle | None = None) -> None:
         """Begin without processes.
 
         Args:
@@ -153,6 +179,10 @@ class World:
             for process in self._idle.processes():
                 if process not in self.entries and (entry := self._awoken(process, _EVERYTHING)) is not None:
                     yield process, entry
+
+    def find(self, process: str, *, before: int) -> Entry | None:
+        """A process, which wakes if it is idle, as it was before a sequence; None if there is none."""
+        return self.entries.get(process) or self._wake(process, before=before)
 
     def _wake(self, process: str, *, before: int) -> Entry | None:
         """Bring an idle process to life, as it was before a sequence."""

@@ -10,7 +10,8 @@ where it needs meaning, it takes an ``evaluate`` function.
 * ``sqlite``    that interface on an SQLite file (``schema``: its tables, ``lock``: one writer)
 * ``writer``    the actor that owns the file and commits in groups
 * ``replay``    the log read back, evaluated and compared with what it says
-* ``spans``     its chains, checked part by part by whoever has a core for it
+* ``chains``    its rows held against their hashes
+* ``shares``    all of it by several at once, for whoever only asks whether all is well
 * ``merkle``    RFC 9162's tree and proofs; ``tree``: what a log keeps of it
 * ``snapshots`` states beside the log, which follow from it
 """

@@ -5,6 +5,7 @@ from typing import NamedTuple, Protocol
 
 from eventstore.records import Assignment
 from eventstore.sequencer import ProcessHead
+from eventstore.shares import Before, End, Share
 from eventstore.tree import StoredTree, TreeNode
 
 
@@ -33,6 +34,18 @@ class EventLog(Protocol):
 
     def read_process(self, process: str, *, from_slot: int = 0, limit: int | None = None) -> Iterator[Assignment]:
         """One process's assignments in order, so many of them at most."""
+
+    def read_share(self, share: Share, *, until: int) -> Iterator[tuple[Before, Assignment]]:
+        """The assignments of one share of the processes in order, up to a sequence, each with the row before it."""
+
+    def first_of_run(self, sequence: int) -> int:
+        """Where the rows begin that stand together up to this one and have its parent."""
+
+    def end(self, until: int) -> End:
+        """The last rows of their kind up to a sequence."""
+
+    def repeated(self, until: int) -> bool:
+        """Whether a message from outside stands twice in the log up to a sequence."""
 
     def place(self, process: str, slot: int, *, assignment_id: bytes | None = None) -> int | None:
         """Sequence of a process's slot, if it is there and, where one is named, is that assignment."""
@@ -63,6 +76,9 @@ class EventLog(Protocol):
 
     def head(self) -> Head:
         """The end of the log."""
+
+    def leaves(self, start: int, stop: int) -> list[bytes]:
+        """Ids of the assignments after a sequence, up to another."""
 
     def tree(self) -> StoredTree:
         """The Merkle tree over the log."""

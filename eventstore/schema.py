@@ -1,17 +1,13 @@
-"""The tables of a log file, made and migrated with sqlite-utils so that other tools read them too."""
+"""The tables of a log file and of its snapshots, made and migrated with sqlite-utils so that other tools read them too.
 
-from pathlib import Path
+Who only reads does without this module, and starts sooner.
+"""
 
 from sqlite_utils import Database, Migrations
 from sqlite_utils.db import Table
 
-from eventstore.errors import LogUnusable
+from eventstore.format import APPLICATION_ID, FORMAT
 from eventstore.tree import TreeBuilder
-
-APPLICATION_ID = 0x4D4F5354
-"""SQLite's application id of a log file: "MOST"."""
-FORMAT = 2
-"""Number of the newest migration below; kept in ``PRAGMA user_version``."""
 
 _NO_TIME = "1970-01-01 00:00:00.000000+00:00"
 """As long as what it replaces, which so leaves no trace in the file."""
@@ -90,20 +86,14 @@ def migrate(database: Database) -> None:
     database.execute(f"pragma user_version = {FORMAT}")
 
 
-def check_format(database: Database, path: Path) -> int:
-    """The format of a file that may be a log; 0 for an empty database.
-
-    Raises:
-        LogUnusable: it is another application's database, or of a newer format.
-    """
-    [application_id] = database.execute("pragma application_id").fetchone()
-    [format_] = database.execute("pragma user_version").fetchone()
-    if application_id != APPLICATION_ID:
-        if application_id == 0 and format_ == 0 and not database.table_names():
-            return 0
-        raise LogUnusable(f"{path} is an SQLite database, but not a mostao log")
-    if format_ > FORMAT:
-        raise LogUnusable(
-            f"{path} is a log of format {format_}; this version reads up to format {FORMAT}: use a newer mostao"
-        )
-    return int(format_)
+def create_snapshots(database: Database) -> None:
+    """Make the tables of a file of snapshots, where they are not there yet."""
+    snapshots, modules, mark = database["snapshots"], database["modules"], database["mark"]
+    assert isinstance(snapshots, Table)
+    assert isinstance(modules, Table)
+    assert isinstance(mark, Table)
+    columns = {"process": str, "slot": int, "sequence": int, "module": str, "owner": str}
+    blobs = {"assignment_id": bytes, "state": bytes, "hash": bytes}
+    snapshots.create(columns | blobs, pk="process", if_not_exists=True)
+    modules.create({"module": str}, pk="module", if_not_exists=True)
+    mark.create({"sequence": int, "chain": bytes}, if_not_exists=True)

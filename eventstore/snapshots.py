@@ -10,8 +10,6 @@ from hashlib import sha256
 from pathlib import Path
 
 import msgspec
-from sqlite_utils import Database
-from sqlite_utils.db import Table
 
 from eventstore.connections import connect
 from eventstore.errors import EventStoreError
@@ -82,7 +80,11 @@ class Snapshots:
         try:
             connection.execute("pragma journal_mode = wal")
             connection.execute("pragma synchronous = normal")  # what a crash takes is replayed
-            _create(Database(connection))
+            from sqlite_utils import Database
+
+            from eventstore.schema import create_snapshots
+
+            create_snapshots(Database(connection))
             connection.execute(f"select {_COLUMNS} from snapshots limit 0")
         except BaseException:
             connection.close()
@@ -100,7 +102,9 @@ class Snapshots:
             return None
         try:
             connection = _connect_to_read(path)
-            if not Database(connection)["mark"].exists():  # a crash cut its making short
+            if not connection.execute(
+                "select 1 from sqlite_master where name = 'mark'"
+            ).fetchone():  # a crash cut its making short
                 connection.close()
                 return None
             connection.execute(f"select {_COLUMNS} from snapshots limit 0")
@@ -184,15 +188,3 @@ def _connect_to_read(path: Path) -> sqlite3.Connection:
 def snapshots_path(log: Path) -> Path:
     """Where a log's snapshots lie."""
     return log.with_name(log.name + ".snapshots")
-
-
-def _create(database: Database) -> None:
-    snapshots, modules, mark = database["snapshots"], database["modules"], database["mark"]
-    assert isinstance(snapshots, Table)
-    assert isinstance(modules, Table)
-    assert isinstance(mark, Table)
-    columns = {"process": str, "slot": int, "sequence": int, "module": str, "owner": str}
-    blobs = {"assignment_id": bytes, "state": bytes, "hash": bytes}
-    snapshots.create(columns | blobs, pk="process", if_not_exists=True)
-    modules.create({"module": str}, pk="module", if_not_exists=True)
-    mark.create({"sequence": int, "chain": bytes}, if_not_exists=True)

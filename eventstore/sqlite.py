@@ -5,15 +5,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlite_utils import Database
-
 from eventstore.connections import connect_to_read, unusable
 from eventstore.errors import LogExists, LogFailed, LogMissing, LogUnusable, PositionConflict
+from eventstore.format import FORMAT, check_format
 from eventstore.lock import WriterLock
 from eventstore.log import Head
 from eventstore.records import Assignment, Message
-from eventstore.schema import FORMAT, check_format, migrate
 from eventstore.sequencer import GENESIS_CHAIN, ProcessHead
+from eventstore.shares import GENESIS, Before, End, Share
 from eventstore.tree import FAN, StoredTree, TreeBuilder, TreeNode
 
 COLUMNS = (
@@ -23,6 +22,12 @@ COLUMNS = (
 """A message's fields stand together and in their order, so that a row is read without being taken apart."""
 _MESSAGE = slice(3, 12)
 _SELECT = COLUMNS.replace("data", "cast(data as blob)")
+_SELECT_SHARE = f"""
+    select {", ".join(f"it.{name.strip()}" for name in COLUMNS.split(",")).replace("it.data", "cast(it.data as blob)")},
+        before.sequence, before.timestamp, cast(before.log_chain as blob), before.parent
+    from assignments it not indexed left join assignments before on before.sequence = it.sequence - 1
+    where it.sequence <= ? and {Share.where("it.process")} order by it.sequence
+"""
 _COLUMN_COUNT = len(COLUMNS.split(","))
 _ROWS_PER_STATEMENT = 64
 """Rows written by one statement. The interpreter lock is let go once per statement: with a row each, a busy event
@@ -73,15 +78,18 @@ class SqliteLog:
             raise LogUnusable(f"{path} cannot be opened ({error})") from None
         log = cls(path, connection, lock)
         try:
-            database = Database(connection)
-            format_ = check_format(database, path)
+            format_ = check_format(connection, path)
             if new and format_ and (events := log.head().sequence):
                 raise LogExists(f"{path} already holds a world ({events} events): choose another file, or remove it")
             connection.execute("pragma journal_mode = wal")
             connection.execute("pragma synchronous = full")
             connection.execute("pragma cache_size = -65536")
             if format_ < FORMAT:
-                migrate(database)
+                from sqlite_utils import Database  # who only reads starts sooner without
+
+                from eventstore.schema import migrate
+
+                migrate(Database(connection))
         except sqlite3.Error as error:
             connection.close()
             raise LogUnusable(unusable(path, error)) from None
@@ -108,7 +116,7 @@ class SqliteLog:
         except sqlite3.Error as error:
             raise LogUnusable(unusable(path, error)) from None
         try:
-            format_ = check_format(Database(connection), path)
+            format_ = check_format(connection, path)
             if format_ == 0:
                 raise LogUnusable(f"{path} is empty: it holds no log")
             if format_ < FORMAT:
@@ -158,6 +166,36 @@ class SqliteLog:
             "where process = ? and slot >= ? order by slot limit ?",
             (process, from_slot, -1 if limit is None else limit),
         )
+
+    def read_share(self, share: Share, *, until: int) -> Iterator[tuple[Before, Assignment]]:
+        """See ``EventLog.read_share``."""
+        for row in self._rows(_SELECT_SHARE, (until, share.of, share.number)):
+            before = row[_COLUMN_COUNT:] if row[_COLUMN_COUNT] is not None else GENESIS
+            yield before, Assignment(row[0], row[1], row[2], Message(*row[_MESSAGE]), *row[12:_COLUMN_COUNT])
+
+    def first_of_run(self, sequence: int) -> int:
+        """See ``EventLog.first_of_run``."""
+        query = """
+            select sequence from assignments not indexed where sequence < ?1
+            and parent is not (select parent from assignments where sequence = ?1) order by sequence desc limit 1
+        """
+        row = self._connection.execute(query, (sequence,)).fetchone()
+        return int(row[0]) + 1 if row else 1
+
+    def end(self, until: int) -> End:
+        """See ``EventLog.end``."""
+        query = "select {} from assignments not indexed where sequence <= ? and {} order by sequence desc limit 1"
+        outside = self._connection.execute(query.format("sequence", "parent is null"), (until,)).fetchone()
+        inside = self._connection.execute(query.format("parent", "parent is not null"), (until,)).fetchone()
+        return End(outside[0] if outside else 0, inside[0] if inside else 0)
+
+    def repeated(self, until: int) -> bool:
+        """See ``EventLog.repeated``."""
+        query = """
+            select 1 from assignments not indexed where sequence <= ? and parent is null
+            group by message_id having count(*) > 1 limit 1
+        """
+        return self._connection.execute(query, (until,)).fetchone() is not None
 
     def place(self, process: str, slot: int, *, assignment_id: bytes | None = None) -> int | None:
         """See ``EventLog.place``."""
@@ -211,7 +249,7 @@ class SqliteLog:
 
     def agrees(self, head: Head) -> bool:
         """See ``EventLog.agrees``."""
-        return head.sequence > 0 and self._chains(head.sequence - 1, head.sequence) == [head.chain]
+        return head.sequence > 0 and self.leaves(head.sequence - 1, head.sequence) == [head.chain]
 
     def head(self) -> Head:
         """See ``EventLog.head``."""
@@ -220,9 +258,14 @@ class SqliteLog:
         ).fetchone()
         return Head(*row) if row else Head(0, GENESIS_CHAIN)
 
+    def leaves(self, start: int, stop: int) -> list[bytes]:
+        """See ``EventLog.leaves``."""
+        query = "select cast(log_chain as blob) from assignments where sequence > ? and sequence <= ? order by sequence"
+        return [chain for [chain] in self._connection.execute(query, (start, stop))]
+
     def tree(self) -> StoredTree:
         """See ``EventLog.tree``."""
-        return StoredTree(self._chains, self._nodes)
+        return StoredTree(self.leaves, self._nodes)
 
     def tree_nodes(self) -> Iterator[TreeNode]:
         """See ``EventLog.tree_nodes``."""
@@ -256,24 +299,23 @@ class SqliteLog:
 
     def _grow_tree(self, rows: Sequence[Assignment]) -> None:
         if self._tree is None:
-            self._tree = TreeBuilder.at(rows[0].sequence - 1, self._chains, self._nodes)
+            self._tree = TreeBuilder.at(rows[0].sequence - 1, self.leaves, self._nodes)
         for assignment in rows:
             for node in self._tree.append(assignment.log_chain):
                 self._connection.execute("insert into tree values (?, ?, ?)", node)
-
-    def _chains(self, start: int, stop: int) -> list[bytes]:
-        query = "select cast(log_chain as blob) from assignments where sequence > ? and sequence <= ? order by sequence"
-        return [chain for [chain] in self._connection.execute(query, (start, stop))]
 
     def _nodes(self, level: int, start: int, stop: int) -> list[bytes]:
         query = "select cast(hash as blob) from tree where level = ? and number >= ? and number < ? order by number"
         return [hashed for [hashed] in self._connection.execute(query, (level, start, stop))]
 
     def _select(self, where: str, arguments: tuple[int | str, ...]) -> Iterator[Assignment]:
+        return map(_assignment, self._rows(f"select {_SELECT} from assignments {where}", arguments))
+
+    def _rows(self, query: str, arguments: tuple[int | str, ...]) -> Iterator[Any]:
         try:
-            cursor = self._connection.execute(f"select {_SELECT} from assignments {where}", arguments)
+            cursor = self._connection.execute(query, arguments)
             while rows := cursor.fetchmany(_READ_ROWS):
-                yield from map(_assignment, rows)
+                yield from rows
         except sqlite3.DatabaseError as error:
             raise LogUnusable(unusable(self.path, error)) from None
 

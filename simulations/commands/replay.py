@@ -42,7 +42,7 @@ def replay(path: Path, at: int | None, process: str | None, as_json: bool) -> No
         click.echo(msgspec.json.encode(figures))
         return
     click.echo(f"{replayed.events:,} events replayed in {elapsed:.2f} s ({rate:,.0f} per second)")
-    click.echo(f"  processes   {len(replayed.world.entries):,}")
+    click.echo(f"  processes   {replayed.processes:,}")
     if replayed.unsent:
         where = (
             "at this point" if at is not None else "when its node stopped; it sends them when it opens the log again"

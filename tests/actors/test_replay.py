@@ -9,11 +9,11 @@ from eventstore import LogFault, LogMissing, SqliteLog
 from tests.actors.people import ALICE, NODE, relay, talking
 
 
-@pytest.fixture(params=["alone", "with workers"])
+@pytest.fixture(params=["in order", "in shares"])
 def world(path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, str]:
     """A log and its state root, replayed by one process or by several."""
-    if request.param == "with workers":
-        monkeypatch.setattr(sys.modules["actors.replay"], "EVENTS_WORTH_WORKERS", 1)
+    if request.param == "in shares":
+        monkeypatch.setattr(sys.modules["actors.replay"], "EVENTS_WORTH_SHARES", 1)
 
     async def live() -> str:
         async with Node.open(path, wallet=NODE) as node:

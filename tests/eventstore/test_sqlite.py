@@ -20,7 +20,7 @@ from eventstore import (
     Sequencer,
     SqliteLog,
 )
-from eventstore.schema import FORMAT
+from eventstore.format import FORMAT
 from tests.eventstore.logs import an_id, assignments, message
 
 

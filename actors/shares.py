@@ -1,0 +1,212 @@
+"""A log followed by one process per core, each its share, and what they found put together."""
+
+import secrets
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgspec
+
+from actors.envelopes import envelope_fault
+from actors.share_workers import ShareWorkers
+from actors.snapshot_check import SnapshotCheck
+from actors.state_root import leaf_of, root_over
+from actors.world import Asleep, Evaluated, UnknownModule, World
+from eventstore import Assignment, EventLog, EventStoreError, SqliteLog, Unevaluable
+from eventstore.merkle import fold, leaf_hash
+from eventstore.shares import Late, Share, ShareReplay, Tally, unsent
+from eventstore.tree import FAN
+
+KEY_BYTES = 32
+
+
+class Job(msgspec.Struct, frozen=True):
+    """What is to be followed, and how."""
+
+    path: str
+    events: int
+    """Follow the rows up to this sequence."""
+    shares: int
+    late_from: int
+    key: bytes
+    """See ``ShareReplay``."""
+    audited: bool
+    """Check the tree and the snapshots too."""
+    signatures: bool
+    """Hold messages from outside against their signed items."""
+
+
+class Outcome(msgspec.Struct):
+    """What following one share came to."""
+
+    tally: Tally = msgspec.field(default_factory=Tally)
+    signatures: int = 0
+    inside: int = 0
+    spawns: int = 0
+    refusals: int = 0
+    snapshots: int = 0
+    states: list[tuple[str, bytes]] = msgspec.field(default_factory=list)
+    """Each of its processes with the leaf of its state."""
+    nodes: list[bytes] = msgspec.field(default_factory=list)
+    """Hashes of the Merkle tree over each 256 rows of its part of the log."""
+    doubt: str = ""
+    """Why the log is not sound, in words that are not for people: a replay in order has better ones."""
+
+
+class Whole(msgspec.Struct, frozen=True):
+    """What every share together came to: the log is sound."""
+
+    unsent: list[Late]
+    state_root: str
+    processes: int
+    signatures: int
+    inside: int
+    spawns: int
+    refusals: int
+    snapshots: int
+    nodes: list[bytes]
+
+
+def follow_in_shares(
+    log: SqliteLog,
+    events: int,
+    *,
+    shares: int,
+    audited: bool = False,
+    signatures: bool = False,
+    progress: Callable[[int], Any] | None = None,
+) -> Whole | None:
+    """Follow a log with several processes.
+
+    Args:
+        log: the log.
+        events: how many of its events.
+        shares: how many processes.
+        audited: check the Merkle tree's hashes and the snapshots too.
+        signatures: hold messages from outside against their signed items.
+        progress: called now and then with the number of events that were followed.
+
+    Returns:
+        What it came to; None if it is not sound. Then a replay in order says where and why.
+
+    Raises:
+        EventStoreError: one of the processes failed.
+    """
+    end = log.end(events)
+    job = Job(str(log.path), events, shares, end.inside_parent, secrets.token_bytes(KEY_BYTES), audited, signatures)
+    with ShareWorkers(job, Outcome) as workers:
+        repeated = audited and log.repeated(events)
+        outcomes = workers.wait(progress)
+    if repeated or any(outcome.doubt for outcome in outcomes):
+        return None
+    left = unsent((outcome.tally for outcome in outcomes), events=events, end=end)
+    if left is None:
+        return None
+    states = [state for outcome in outcomes for state in outcome.states]
+    return Whole(
+        left,
+        root_over(states).hex(),
+        len(states),
+        sum(outcome.signatures for outcome in outcomes),
+        sum(outcome.inside for outcome in outcomes),
+        sum(outcome.spawns for outcome in outcomes),
+        sum(outcome.refusals for outcome in outcomes),
+        sum(outcome.snapshots for outcome in outcomes),
+        [node for outcome in outcomes for node in outcome.nodes],
+    )
+
+
+def follow_share(job: Job, number: int, progress: Callable[[int], Any]) -> Outcome:
+    """Follow one share of a log, in whatever process."""
+    outcome = Outcome()
+    log = SqliteLog.open_to_read(job.path)
+    try:
+        _follow(log, job, Share(number, job.shares), outcome, progress)
+    except (EventStoreError, Unevaluable, UnknownModule, TypeError, ValueError, AttributeError, LookupError) as error:
+        outcome.doubt = f"{type(error).__name__}: {error}"
+    finally:
+        log.close()
+    return outcome
+
+
+def _follow(log: SqliteLog, job: Job, share: Share, outcome: Outcome, progress: Callable[[int], Any]) -> None:
+    world = World(log.received, _Elsewhere(log))
+    snapshots = SnapshotCheck(log, among=share.holds, until=job.events) if job.audited else None
+    rows = 0
+
+    def evaluate(assignment: Assignment) -> Evaluated:
+        evaluated = world.evaluate(assignment)
+        if snapshots is not None and (faults := snapshots.pass_by(assignment, world)):
+            raise faults[0]
+        return evaluated
+
+    def watch(assignments: list[Assignment]) -> None:
+        nonlocal rows
+        rows += len(assignments)
+        outside = [assignment for assignment in assignments if assignment.message.parent is None]
+        if job.signatures:
+            for assignment in outside:
+                fault = envelope_fault(assignment)
+                if fault is not None:
+                    raise fault
+            outcome.signatures += len(outside)
+        outcome.inside += len(assignments) - len(outside)
+        outcome.spawns += sum(assignment.slot == 0 for assignment in assignments)
+        outcome.refusals += sum(assignment.error is not None for assignment in assignments)
+        progress(rows)
+
+    replay = ShareReplay(
+        log,
+        share,
+        evaluate if snapshots is not None and snapshots.due else world.evaluate,
+        key=job.key,
+        late_from=job.late_from,
+    )
+    replay.follow(job.events, watch)
+    outcome.tally = replay.tally()
+    if snapshots is not None:
+        if left := snapshots.finish():
+            raise left[0]
+        outcome.snapshots = snapshots.checked
+        outcome.nodes = list(_nodes(log, job.events, share))
+    outcome.states = [
+        (process, leaf_of(process, entry.module, entry.owner, entry.process.state if entry.process else None))
+        for process, entry in world.entries.items()
+    ]
+
+
+def _nodes(log: EventLog, events: int, share: Share) -> Iterator[bytes]:
+    """The hashes over each 256 rows of one part of the log."""
+    blocks = events // FAN
+    for block in range(blocks * share.number // share.of, blocks * (share.number + 1) // share.of):
+        yield fold([leaf_hash(leaf) for leaf in log.leaves(block * FAN, (block + 1) * FAN)])
+
+
+class _Elsewhere:
+    """Processes of which a share knows no more than that they are there, and from when on."""
+
+    def __init__(self, log: EventLog) -> None:
+        self._log = log
+        self._known_from: dict[str, int] = {}
+
+    def exists(self, process: str, *, before: int) -> bool:
+        """Whether it was started, or its start was on its way, before a sequence."""
+        known_from = self._known_from.get(process)
+        if known_from is None:
+            first = next(self._log.read_process(process, limit=1), None)
+            known_from = before  # not yet, and perhaps never
+            if first is not None and first.slot == 0:
+                parent = first.message.parent
+                known_from = self._known_from[process] = first.sequence if parent is None else parent
+        return known_from < before
+
+    def snapshot(self, process: str, *, before: int) -> Asleep | None:
+        """None: a share follows its processes from their beginning."""
+        return None
+
+    def rows(self, process: str, *, from_slot: int, before: int) -> Iterator[Assignment]:
+        """None, likewise."""
+        return iter(())
+
+    def processes(self) -> Iterator[str]:
+        """None, likewise."""
+        return iter(())
