@@ -14,6 +14,7 @@ from eventstore import EventStoreError, LogFault
 from simulations.commands.audit import audit
 from simulations.commands.checkpoint import checkpoint
 from simulations.commands.diff import diff
+from simulations.commands.load import load
 from simulations.commands.log import log
 from simulations.commands.prove import prove
 from simulations.commands.replay import replay
@@ -62,7 +63,7 @@ def main(log_level: str) -> None:
     logger.setLevel(log_level.upper())
 
 
-for _command in (simulate, replay, audit, log, trace, diff, checkpoint, prove, verify):
+for _command in (simulate, load, replay, audit, log, trace, diff, checkpoint, prove, verify):
     main.add_command(_command)
 
 

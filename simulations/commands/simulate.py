@@ -12,6 +12,7 @@ import uvloop
 
 from actors.node import Node
 from actors.wallet import Wallet, key_path
+from simulations.commands.paths import free_log
 from simulations.commands.progress import Bar, progress_bar
 from simulations.town import DAWN_MS, Outcome, Town
 from simulations.virtual import VirtualClock
@@ -49,7 +50,7 @@ def simulate(users: int, messages: int, seed: int, path: Path | None, as_json: b
     Some of them mean harm: every attempt has to be refused. Every message is decrypted by its receiver and compared
     with what was sent, and a third party tries to open what it can see.
     """
-    path = path or _free_path()
+    path = path or free_log("town")
     _check_key(path, seed)
     begun = time.perf_counter()
     with progress_bar("talking", messages) as bar:
@@ -93,14 +94,6 @@ def _check_key(path: Path, seed: int) -> None:
 def _keep_key(wallet: Wallet, path: Path) -> None:
     if not path.exists():
         wallet.save(path)
-
-
-def _free_path() -> Path:
-    path, number = Path("town.db"), 1
-    while path.exists() or key_path(path).exists():
-        number += 1
-        path = Path(f"town-{number}.db")
-    return path
 
 
 def _report(outcome: Outcome, figures: dict[str, Any], seed: int) -> str:
