@@ -36,6 +36,7 @@ _SCHEMES = {
 }
 
 
+_SIGNATURE = slice(2, 66)
 _TARGET = slice(98, 131)
 """Where an Ed25519 item holds its target: after the signature type (2), the signature (64) and the key (32)."""
 
@@ -129,6 +130,11 @@ def parse(raw: bytes, *, data_bytes_max: int = DATA_BYTES_MAX) -> DataItem:
 def mailbox_of(raw: bytes) -> bytes:
     """Which target an item names, without reading the rest: equal bytes for equal targets."""
     return raw[_TARGET]
+
+
+def item_id(raw: bytes) -> str:
+    """The id of an Ed25519 item, without reading the rest."""
+    return encode_id(sha256(raw[_SIGNATURE]).digest())
 
 
 def verify_all(items: Iterable[DataItem]) -> list[ItemRefused | None]:

@@ -23,7 +23,7 @@ from actors.processes import Registry
 from actors.results import recall, result_of
 from actors.wallet import Wallet, key_path
 from actors.world import Evaluated, module_of
-from eventstore import EventStoreError, LogUnusable, Message, Replay, SqliteLog, Writer
+from eventstore import EventLog, EventStoreError, LogUnusable, Message, Replay, SqliteLog, Writer
 
 DRYRUNS_MAX = 4_096
 """Dryruns that wait for their answer at one time."""
@@ -54,6 +54,7 @@ class Node:
         data_bytes_max: int,
         max_live: int,
         idle_s: float,
+        disk: Callable[[EventLog], EventLog] | None,
     ) -> None:
         self.registry = ""
         self._key: Wallet | None = None
@@ -65,7 +66,7 @@ class Node:
         self._data_bytes_max = data_bytes_max
         self._pool = ThreadPoolExecutor(thread_name_prefix="mostao-door")
         self._answers = Answers(self._recall_durable)
-        self._writer = Writer.start(opened.log)
+        self._writer = Writer.start(disk(opened.log) if disk else opened.log)
         self._conductor = Conductor(
             opened,
             self._writer,
@@ -94,6 +95,7 @@ class Node:
         data_bytes_max: int = DATA_BYTES_MAX,
         max_live: int = MAX_LIVE,
         idle_s: float = IDLE_S,
+        disk: Callable[[EventLog], EventLog] | None = None,
     ) -> AsyncIterator["Node"]:
         """Open a log, or make one, and run its processes until the block ends.
 
@@ -109,6 +111,7 @@ class Node:
             data_bytes_max: limit of a message's data.
             max_live: processes that live in memory at one time; the others come back when they are needed.
             idle_s: seconds without a message after which a process leaves memory.
+            disk: what stands between the writer and the log, where somebody wants to see a slow or a failing one.
 
         Raises:
             EventStoreError: the log cannot be opened, or contradicts itself.
@@ -129,6 +132,7 @@ class Node:
             data_bytes_max=data_bytes_max,
             max_live=max_live,
             idle_s=idle_s,
+            disk=disk,
         )
         try:
             await node._begin(opened.replayed, wallet)

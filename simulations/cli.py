@@ -21,7 +21,8 @@ from simulations.commands.replay import replay
 from simulations.commands.simulate import simulate
 from simulations.commands.trace import trace
 from simulations.commands.verify import verify
-from simulations.town import Finding
+from simulations.invariants import Finding
+from simulations.scenario import ScenarioUnusable
 
 EXIT_FINDING = 1
 EXIT_MISUSE = 2
@@ -36,7 +37,7 @@ class _Commands(click.Group):
             return super().invoke(context)
         except (LogFault, Finding) as finding:
             raise _failure(str(finding), EXIT_FINDING) from None
-        except (EventStoreError, WalletError, UnknownModule, ItemRefused, NoteInvalid) as error:
+        except (EventStoreError, WalletError, UnknownModule, ItemRefused, NoteInvalid, ScenarioUnusable) as error:
             raise _failure(str(error), EXIT_MISUSE) from None
         except KeyboardInterrupt:
             click.echo("interrupted: what was acknowledged is in the log", err=True)

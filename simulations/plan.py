@@ -1,20 +1,21 @@
-"""What everybody in a town is going to do, drawn from the seed before anything happens."""
+"""What everybody is going to do on a simulated day, drawn from the seed before anything happens."""
 
+from bisect import bisect
+from itertools import accumulate
+from math import cos, pi
 from random import Random
 from typing import NamedTuple
 
-DAY_S = 1800
-"""Length of the simulated day. People act on whole ticks, so that many act at once."""
-TICK_S = 2
-ALL_THERE, FIRST_ACT = 0.08, 0.1
-"""Part of the day by which everybody has registered, and from which on people look for each other."""
-FRIENDS_EACH = 3
-MESSAGES_PER_ROTATION = 25
-"""Messages that a person sends under one key on average before rotating it."""
-HOSTILE_SHARE = 0.05
-"""Hostile attempts per message."""
-OFFLINE_SHARE = 0.3
-"""People who are away for a part of the day."""
+from simulations.attacks import ATTACKS
+from simulations.scenario import Scenario
+
+DAY_S = 86_400
+TICK_S = 240
+"""People act on whole ticks, so that many act at once."""
+HOUR_S = 3600
+TICKS = DAY_S // TICK_S
+FIND_H, TALK_H = 2.4, 7.2
+"""When people who are there from the morning begin to look for each other, and to talk."""
 
 _WORDS = (
     *("yes", "no", "maybe", "tomorrow", "coffee", "river", "letter", "garden", "window", "music", "train", "ticket"),
@@ -29,7 +30,7 @@ class Act(NamedTuple):
 
     at_s: int
     kind: str
-    """``establish``, ``talk``, ``catch up`` or ``attack``."""
+    """``establish``, ``talk``, ``catch up``, ``profile``, ``contact`` or ``attack``."""
     other: int
     """Number of the person whom it concerns."""
     text: str = ""
@@ -46,52 +47,129 @@ class Life(NamedTuple):
     acts: list[Act]
 
 
-def plan_town(*, users: int, messages: int, seed: int, attacks: tuple[str, ...]) -> list[Life]:
-    """Draw a town's day.
+def plan_day(scenario: Scenario, seed: int) -> list[Life]:
+    """Draw a day.
 
     Args:
-        users: number of people.
-        messages: number of messages that they send one another in all.
+        scenario: what it is made of.
         seed: the same seed draws the same day.
-        attacks: kinds of hostile attempts, tried in turn.
     """
     random = Random(seed)
-    friendships = _friendships(users, random)
+    users, talk, hostile = scenario.population.users, scenario.talk, scenario.hostile
+    arrivals = _arrivals(scenario, random)
+    ties = _ties(scenario, random)
     acts: list[list[Act]] = [[] for _ in range(users)]
-    for one, other in friendships:
-        acts[one].append(Act(_tick(random, FIRST_ACT, 0.3), "establish", other))
-    for _ in range(messages):
-        one, other = random.sample(random.choice(friendships), 2)
-        text = " ".join(random.choices(_WORDS, k=random.randint(1, 24)))
-        rotate = random.random() < 1 / MESSAGES_PER_ROTATION
-        acts[one].append(Act(_tick(random, 0.3, 1.0), "talk", other, text, rotate))
-    for number in range(max(len(attacks), round(messages * HOSTILE_SHARE))):
+
+    def add(one: int, at_s: int, kind: str, other: int, text: str = "", rotate: bool = False) -> None:
+        """Nobody acts, or is acted upon, before they are there."""
+        at_s = max(at_s, arrivals[one] + TICK_S, arrivals[other] + TICK_S)
+        acts[one].append(Act(at_s, kind, other, text, rotate))
+
+    for one, other in ties:
+        add(one, _tick(random, FIND_H, TALK_H), "establish", other)
+    times = _times(scenario)
+    conversation = talk.burst if talk.rhythm == "bursts" else 1
+    left = talk.messages
+    while left:
+        two, at_s = random.sample(random.choice(ties), 2), times.draw(random)
+        for number in range(min(conversation, left)):
+            one, other = two if number % 2 == 0 else reversed(two)
+            text = " ".join(random.choices(_WORDS, k=random.randint(*talk.words)))
+            rotate = random.random() < 1 / scenario.keys.messages_per_rotation
+            add(one, at_s + number * TICK_S, "talk", other, text, rotate)
+        left -= min(conversation, left)
+    kinds, weights = zip(*_kinds(scenario), strict=True)
+    for number in range(max(len(kinds), round(talk.messages * hostile.share)) if hostile.share else 0):
         one, other = random.sample(range(users), 2)
-        acts[one].append(Act(_tick(random, 0.5, 1.0), "attack", other, attacks[number % len(attacks)]))
-    return [_life(acts[one], random) for one in range(users)]
+        kind = kinds[number % len(kinds)] if number < len(kinds) else random.choices(kinds, weights)[0]
+        add(one, _tick(random, 12, 24), "attack", other, kind)
+    for one in range(users):
+        for kind, each in (("profile", scenario.activity.profiles), ("contact", scenario.activity.contacts)):
+            for _ in range(int(each) + (random.random() < each % 1)):
+                text = " ".join(random.choices(_WORDS, k=3))
+                add(one, _tick(random, FIND_H, 24), kind, random.randrange(users), text)
+    return [_life(scenario, arrivals[one], acts[one], random) for one in range(users)]
 
 
-def _life(acts: list[Act], random: Random) -> Life:
-    acts.extend(Act(_tick(random, 0.3, 1.0), "catch up", 0) for _ in range(4))
+def _life(scenario: Scenario, arrives_s: int, acts: list[Act], random: Random) -> Life:
+    presence, faults = scenario.presence, scenario.faults
+    acts.extend(Act(_tick(random, TALK_H, 24), "catch up", 0) for _ in range(presence.catch_ups))
+    if random.random() < faults.wrong_clock:
+        shift = round(random.uniform(-faults.wrong_clock_h, faults.wrong_clock_h) * HOUR_S)
+        acts = [act._replace(at_s=act.at_s + shift) for act in acts]
     acts.sort(key=lambda act: act.at_s)
     offline = (0, 0)
-    if random.random() < OFFLINE_SHARE:
-        begins = _tick(random, 0.3, 0.8)
-        offline = (begins, begins + random.randint(DAY_S // 20, DAY_S // 5))
-    return Life(_tick(random, 0.0, ALL_THERE), offline, acts)
+    if random.random() < presence.away:
+        begins = _tick(random, TALK_H, 19)
+        offline = (begins, begins + round(random.uniform(*presence.away_h) * HOUR_S))
+    return Life(arrives_s, offline, acts)
 
 
-def _friendships(users: int, random: Random) -> list[tuple[int, int]]:
-    """Pairs of a small world: everybody knows the next few, and a fifth of the ties lead anywhere."""
+def _arrivals(scenario: Scenario, random: Random) -> list[int]:
+    """When each person registers: in the first hours, or in the phase of which they are a newcomer."""
+    users = scenario.population.users
+    arrivals = [_tick(random, 0, scenario.population.arrive_until_h) for _ in range(users)]
+    others = list(range(users))
+    random.shuffle(others)
+    for phase in scenario.phases:
+        for _ in range(round(phase.newcomers * users)):
+            if others:
+                arrivals[others.pop()] = _tick(random, phase.from_h, phase.to_h)
+    return arrivals
+
+
+def _ties(scenario: Scenario, random: Random) -> list[tuple[int, int]]:
+    """Pairs of people who talk."""
+    users, ties = scenario.population.users, scenario.ties
     pairs = set()
-    for one in range(users):
-        for distance in range(1, FRIENDS_EACH + 1):
-            other = random.randrange(users) if random.random() < 0.2 else (one + distance) % users
-            if other != one:
-                pairs.add((min(one, other), max(one, other)))
-    return sorted(pairs)
+    if ties.shape == "pairs":
+        pairs = {(one, (one + 1) % users) for one in range(0, users, 2)}
+    elif ties.shape == "hubs":
+        hubs = max(1, round(users * ties.hubs))
+        for one in range(users):
+            for _ in range(ties.friends):
+                pairs.add((random.randrange(hubs), one))
+    else:
+        for one in range(users):
+            for distance in range(1, ties.friends + 1):
+                far = random.random() < ties.far
+                pairs.add((one, random.randrange(users) if far else (one + distance) % users))
+    return sorted({(min(pair), max(pair)) for pair in pairs if pair[0] != pair[1]})
 
 
-def _tick(random: Random, earliest: float, latest: float) -> int:
-    """A tick between two parts of the day."""
-    return random.randint(int(DAY_S * earliest), int(DAY_S * latest)) // TICK_S * TICK_S
+class _Times:
+    """Ticks of the day, each with its weight."""
+
+    def __init__(self, weights: list[float]) -> None:
+        self._sums = list(accumulate(weights))
+
+    def draw(self, random: Random) -> int:
+        """A time, in seconds."""
+        place = bisect(self._sums, random.random() * self._sums[-1])
+        return min(place, len(self._sums) - 1) * TICK_S
+
+
+def _times(scenario: Scenario) -> _Times:
+    weights = []
+    for tick in range(TICKS):
+        hour = tick * TICK_S / HOUR_S
+        weight = 0.0 if hour < TALK_H else 1.0
+        if scenario.talk.rhythm == "day":
+            weight *= 1.05 - cos((hour - 2) / 24 * 2 * pi)
+        for phase in scenario.phases:
+            if phase.from_h <= hour < phase.to_h:
+                weight *= phase.talk
+        weights.append(weight)
+    if not any(weights):
+        weights[-1] = 1.0  # phases in which nobody talks leave the last moment
+    return _Times(weights)
+
+
+def _kinds(scenario: Scenario) -> list[tuple[str, float]]:
+    kinds = scenario.hostile.kinds or dict.fromkeys(ATTACKS, 1.0)
+    return [(kind, weight) for kind, weight in kinds.items() if weight]
+
+
+def _tick(random: Random, from_h: float, to_h: float) -> int:
+    """A tick between two hours, in seconds."""
+    return random.randint(int(from_h * HOUR_S), int(to_h * HOUR_S)) // TICK_S * TICK_S

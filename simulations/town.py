@@ -5,21 +5,24 @@ from collections.abc import Callable
 from random import Random
 from typing import Any, NamedTuple
 
-from actors import ItemRefused, Node
+from hdrh.histogram import HdrHistogram
+
+from actors import ItemRefused
 from simulations.attacks import ATTACKS, Captured, Target
-from simulations.plan import Act, Life, plan_town
+from simulations.crashes import PlannedCrashes
+from simulations.house import House
+from simulations.invariants import Finding, Journal, Kept, check, check_handle
+from simulations.network import Network
+from simulations.plan import HOUR_S, TICK_S, Act, Life, plan_day
+from simulations.scenario import Scenario
 from simulations.sealing import CannotOpen, decrypt, open_session_key
-from simulations.user import Chat, ReadMessage, User, UserError
+from simulations.user import Chat, Door, ReadMessage, User, UserError
 from simulations.virtual import VirtualClock, VirtualTime
 
 DAWN_MS = 1_767_225_600_000
 """When the day begins: 2026-01-01 00:00 UTC."""
 
 _FIRST = ("ada", "ben", "cleo", "dara", "emil", "fay", "gus", "hana", "ivo", "jun", "kira", "lev", "mina", "noor")
-
-
-class Finding(Exception):
-    """The world is not as it has to be; says what was expected and what was found."""
 
 
 class Outcome(NamedTuple):
@@ -40,22 +43,44 @@ class Outcome(NamedTuple):
 
 
 class Town:
-    """People on a node, in virtual time."""
+    """People on a node, in virtual time.
+
+    Args:
+        house: keeps the node.
+        clock: the node's.
+        scenario: what the day is made of.
+        seed: the same seed gives the same day.
+        progress: called for each message that was said.
+    """
 
     def __init__(
-        self, node: Node, clock: VirtualClock, *, users: int, messages: int, seed: int, progress: Callable[[], Any]
+        self, house: House, clock: VirtualClock, scenario: Scenario, *, seed: int, progress: Callable[[], Any]
     ) -> None:
-        self._door = VirtualTime(node, clock)
-        self._lives = plan_town(users=users, messages=messages, seed=seed, attacks=tuple(ATTACKS))
+        faults = scenario.faults
+        at_ms = [_time(round(hour * HOUR_S)) for hour in faults.crash_at_h]
+        crashes = PlannedCrashes(faults.crash_at_message, at_ms, Random(f"{seed}/crashes"))
+        users = scenario.population.users
+        self._time = VirtualTime(house, clock, crashes)
+        self._lives = plan_day(scenario, seed)
         self._people = [User(_name(number), entropy=_entropy(f"{seed}/{number}")) for number in range(users)]
+        self._doors: list[Door] = [
+            Network(self._time, faults, Random(f"{seed}/{number}/network")) if faults.any else self._time
+            for number in range(users)
+        ]
         self._outsider = User("eve", entropy=_entropy(f"{seed}/outsider"))
         self._captured: dict[int, Captured] = {}
-        self._said: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
-        self._heard: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+        self._bios: dict[int, str] = {}
+        self._contacts: defaultdict[int, set[str]] = defaultdict(set)
         self._sessions: dict[str, tuple[User, User]] = {}
         self._attempts: Counter[str] = Counter()
         self._refusals: Counter[str] = Counter()
         self._progress = progress
+        self.journal = Journal()
+
+    @property
+    def answered_us(self) -> HdrHistogram:
+        """How long the node took to answer."""
+        return self._time.answered_us
 
     async def live(self) -> Outcome:
         """Live the day to its end, and check what it came to.
@@ -63,23 +88,24 @@ class Town:
         Raises:
             Finding: somebody was refused what has to be granted, or read something other than what was sent.
         """
-        door = self._door
+        run, everybody = self._time.run, range(len(self._people))
         try:
-            await door.run([self._live(number, life) for number, life in enumerate(self._lives)])
-            await door.run([self._catch_up(user) for user in self._people])
+            await run([self._live(number, life) for number, life in enumerate(self._lives)])
+            await run([self._catch_up(number) for number in everybody])
+            self.journal.compare()
+            await run([self._check_handle(number) for number in everybody])
         except (UserError, CannotOpen, ItemRefused) as error:
             raise Finding(f"somebody could not do what has to be possible: {error}") from error
-        self._compare()
         opened: list[bool] = []
         generations: list[int] = []
-        await door.run([self._pry(session, opened, generations) for session in self._sessions])
+        await run([self._pry(session, opened, generations) for session in self._sessions])
         return Outcome(
             users=len(self._people),
             handles=sum(1 for user in self._people if user.pid),
             sessions=len(self._sessions),
             generations=sum(generations),
-            messages_sent=sum(map(len, self._said.values())),
-            messages_read=sum(map(len, self._heard.values())),
+            messages_sent=sum(map(len, self.journal.said.values())),
+            messages_read=sum(map(len, self.journal.read.values())),
             hostile_attempts=self._attempts.total(),
             hostile_refused=self._refusals.total(),
             third_party_attempts=len(opened),
@@ -88,30 +114,53 @@ class Town:
         )
 
     async def _live(self, number: int, life: Life) -> None:
-        user, door = self._people[number], self._door
-        await door.sleep_until(_time(life.arrives_s))
+        user, door, clock = self._people[number], self._doors[number], self._time
+        await clock.sleep_until(_time(life.arrives_s))
         await user.register(door)
-        profile = user.item(user.pid, "ProfileUpdate", {"name": user.handle.title(), "bio": f"neighbour {number}"})
-        result = await door.send(profile)
-        _check(result.error is None, f"{user.handle}'s profile", "is kept", result.error)
-        self._captured[number] = Captured(profile, result)
+        await self._change_profile(number, f"neighbour {number}")
         for act in life.acts:
             away_from, away_until = life.offline
-            if away_from <= act.at_s < away_until and door.clock.now_ms < _time(away_until):
-                await door.sleep_until(_time(away_until))
-                await self._catch_up(user)
-            await door.sleep_until(_time(act.at_s))
-            if act.kind == "attack":
-                await self._attack(number, act)
-            elif act.kind == "catch up":
-                await self._catch_up(user)
-            else:
-                chat = await self._chat(user, self._people[act.other])
-                if act.kind == "talk":
-                    await self._talk(user, chat, act)
+            if away_from <= act.at_s < away_until and clock.clock.now_ms < _time(away_until):
+                await clock.sleep_until(_time(away_until))
+                await self._catch_up(number)
+            await clock.sleep_until(_time(act.at_s))
+            while act.other not in self._captured:  # whose registration was held up
+                await clock.sleep_until(clock.clock.now_ms + TICK_S * 1000)
+            await self._act(number, act)
 
-    async def _chat(self, user: User, other: User) -> Chat:
-        chat = user.chats.get(other.pid) or await user.establish_session(self._door, with_handle=other.handle)
+    async def _act(self, number: int, act: Act) -> None:
+        user, door, other = self._people[number], self._doors[number], self._people[act.other]
+        if act.kind == "attack":
+            await self._attack(number, act)
+        elif act.kind == "catch up":
+            await self._catch_up(number)
+        elif act.kind == "profile":
+            await self._change_profile(number, act.text)
+        elif act.kind == "contact":
+            await user.ask(door, user.pid, "AddContact", {"handle": other.handle, "note": act.text})
+            self._contacts[number].add(other.handle)
+        else:
+            chat = await self._chat(number, other)
+            if act.kind == "talk":
+                await self._talk(user, chat, act)
+
+    async def _change_profile(self, number: int, bio: str) -> None:
+        user = self._people[number]
+        profile = user.item(user.pid, "ProfileUpdate", {"name": user.handle.title(), "bio": bio})
+        result = await self._doors[number].send(profile)
+        check(result.error is None, f"{user.handle}'s profile", "is kept", result.error)
+        self._bios[number] = bio
+        self._captured[number] = Captured(profile, result)
+
+    async def _check_handle(self, number: int) -> None:
+        user = self._people[number]
+        sessions = {session for session, two in self._sessions.items() if user in two}
+        kept = Kept(sessions, self._bios[number], self._contacts[number])
+        await check_handle(user, kept, self._time)
+
+    async def _chat(self, number: int, other: User) -> Chat:
+        user = self._people[number]
+        chat = user.chats.get(other.pid) or await user.establish_session(self._doors[number], with_handle=other.handle)
         self._sessions.setdefault(chat.session, (user, other))
         return chat
 
@@ -120,18 +169,18 @@ class Town:
             await chat.fetch_keys()
         if act.rotate or not chat.keys:
             await chat.rotate_key()
-        await chat.send(act.text)
-        self._said[chat.session, user.pid].append(act.text)
+        message = await chat.send(act.text)
+        self.journal.says((chat.session, user.pid), act.text, message, self._time.clock.now_ms)
         self._progress()
 
-    async def _catch_up(self, user: User) -> None:
-        for chat, messages in await user.catch_up(self._door):
+    async def _catch_up(self, number: int) -> None:
+        for chat, messages in await self._people[number].catch_up(self._doors[number]):
             self._hear(chat, messages)
 
     def _hear(self, chat: Chat, messages: list[ReadMessage]) -> None:
         for message in messages:
             if message.sender == chat.other.pid:
-                self._heard[chat.session, message.sender].append(message.text)
+                self.journal.reads((chat.session, message.sender), message.text, self._time.clock.now_ms)
 
     async def _attack(self, number: int, act: Act) -> None:
         attacker = self._people[number]
@@ -140,26 +189,18 @@ class Town:
             return  # in so small a town there is nothing to intrude upon yet
         target = Target(self._people[act.other], self._captured[act.other], session)
         self._attempts[act.text] += 1
-        if await ATTACKS[act.text](attacker, target, self._door):
+        if await ATTACKS[act.text](attacker, target, self._doors[number]):
             self._refusals[act.text] += 1
-
-    def _compare(self) -> None:
-        """Everybody read what was written to them: every message, once, in order."""
-        for (session, sender), said in self._said.items():
-            heard = self._heard[session, sender]
-            for place in range(max(len(said), len(heard))):
-                expected, found = said[place : place + 1], heard[place : place + 1]
-                _check(expected == found, f"message {place + 1} of {sender} in session {session}", expected, found)
 
     async def _pry(self, session: str, opened: list[bool], generations: list[int]) -> None:
         """Somebody who has no part in a session takes all that the node gives anyone, and tries to open it."""
         outsider = self._outsider
-        batches = await outsider.query(self._door, session, "GetCurrentKeys")
+        batches = await outsider.query(self._time, session, "GetCurrentKeys")
         generations.append(sum(batch["generation"] for batch in batches))
         for batch in batches:
             for sealed in (batch["encrypted_sk_by_a"], batch["encrypted_sk_by_b"]):
                 opened.append(_opens(open_session_key, sealed, outsider.key))
-        for row in await outsider.query(self._door, session, "QueryMessage", {"limit": 1}):
+        for row in await outsider.query(self._time, session, "QueryMessage", {"limit": 1}):
             opened.append(_opens(decrypt, row["content"], bytes(outsider.key)))
 
 
@@ -169,11 +210,6 @@ def _opens(attempt: Callable[..., object], *arguments: object) -> bool:
     except CannotOpen:
         return False
     return True
-
-
-def _check(holds: bool, what: str, expected: object, found: object) -> None:
-    if not holds:
-        raise Finding(f"{what}: expected {expected!r}, found {found!r}")
 
 
 def _time(day_s: int) -> int:

@@ -227,8 +227,11 @@ class Chat:
         for batch in await self._user.query(self._door, self.session, "GetCurrentKeys"):
             self._open(batch)
 
-    async def send(self, text: str) -> None:
+    async def send(self, text: str) -> str:
         """Encrypt a message under the newest key that this person has, and send it (steps 5 and 6).
+
+        Returns:
+            The id of the message that the handle sends to the session.
 
         Raises:
             UserError: there is no key yet, or the handle refused.
@@ -238,7 +241,7 @@ class Chat:
         if not self.keys:
             raise UserError("the session has no key yet: rotate its key before the first message")
         content = encrypt(text, self.keys[self.generation], self._user.entropy)
-        await self.relay("SendMessage", {"content": content, "generation": self.generation})
+        return await self.relay("SendMessage", {"content": content, "generation": self.generation})
 
     async def read(self) -> list[ReadMessage]:
         """Fetch and decrypt the messages of both sides since the last time, oldest first (step 8)."""
@@ -255,10 +258,11 @@ class Chat:
             self._read_until, self._read_from = page[-1]["id"], page[-1]["timestamp"]
         return messages
 
-    async def relay(self, action: str, body: Any) -> None:
-        """Have this person's handle send something to the session."""
+    async def relay(self, action: str, body: Any) -> str:
+        """Have this person's handle send something to the session; gives the id of what it sends."""
         message = {"Target": self.session, "Data": encode(body), "Tags": {"Action": action}}
-        await self._user.ask(self._door, self._user.pid, "RelayMessage", message)
+        answer = await self._user.ask(self._door, self._user.pid, "RelayMessage", message)
+        return str(answer["messageID"])
 
     async def _page(self) -> list[dict[str, Any]]:
         query = {"from": self._read_from, "limit": PAGE, "order": "ASC"}

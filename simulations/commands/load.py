@@ -147,7 +147,7 @@ def load(
         raise KeyboardInterrupt from None
     _print(figures, trials, path, as_json)
     if report is not None:
-        write_report(report, figures, command=_command())
+        write_report(report, figures, command_line=_command())
         click.echo(f"report: {report}", err=True)
     if figures.interrupted:
         context.exit(EXIT_INTERRUPTED)

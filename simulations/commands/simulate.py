@@ -2,7 +2,6 @@
 
 import shlex
 import time
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -10,25 +9,42 @@ import click
 import msgspec
 import uvloop
 
-from actors.node import Node
+from actors.replay import cores
 from actors.wallet import Wallet, key_path
-from simulations.commands.paths import free_log
-from simulations.commands.progress import Bar, progress_bar
-from simulations.town import DAWN_MS, Outcome, Town
-from simulations.virtual import VirtualClock
+from simulations.commands.paths import check_writable, free_log
+from simulations.commands.progress import progress_bar
+from simulations.commands.seeds import Seeds, run_sweep
+from simulations.report.world import write_world
+from simulations.scenario import MESSAGES_MAX, USERS_MAX, Scenario, built_in, explain, load, override
+from simulations.world import Lived, live, node_wallet
 
-USERS_MAX = 1_000_000
-MESSAGES_MAX = 100_000_000
+DEFAULT = "town"
+EXIT_FINDING = 1
+
+
+def _list(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        for name, scenario in built_in().items():
+            click.echo(f"{name:<14} {scenario.description}")
+        context.exit()
+
+
+def _explain(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        click.echo(explain())
+        context.exit()
 
 
 @click.command()
-@click.option("--users", type=click.IntRange(2, USERS_MAX), default=100, show_default=True, help="People in the town.")
+@click.argument("scenario", default=DEFAULT)
+@click.option("--users", type=click.IntRange(2, USERS_MAX), help="People, in place of the scenario's.")
+@click.option("--messages", type=click.IntRange(0, MESSAGES_MAX), help="Messages in all, in place of the scenario's.")
 @click.option(
-    "--messages",
-    type=click.IntRange(0, MESSAGES_MAX),
-    default=2000,
-    show_default=True,
-    help="Messages that they send one another, in all.",
+    "--fault",
+    "faults",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A fault, in place of the scenario's: drop=0.1, crash_at_message=500,900 (see --explain).",
 )
 @click.option(
     "--seed",
@@ -37,68 +53,136 @@ MESSAGES_MAX = 100_000_000
     show_default=True,
     help="The same seed gives the same log, byte for byte.",
 )
+@click.option("--seeds", type=Seeds(), help="Many worlds, one for each seed: 1..500. Each is replayed and audited.")
+@click.option("--jobs", type=click.IntRange(1, 256), default=cores, show_default="cores", help="Worlds at a time.")
 @click.option(
     "--log",
     "path",
     type=click.Path(path_type=Path),
     help="File of the event log; it must not hold a world yet.  [default: town.db, or the next free town-2.db, …]",
 )
+@click.option("--check", is_flag=True, help="Replay and audit the log afterwards; done anyway where there are faults.")
+@click.option("--report", type=click.Path(path_type=Path), metavar="FILE.html", help="Write a page with plots.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the report.")
-def simulate(users: int, messages: int, seed: int, path: Path | None, as_json: bool) -> None:
-    """Let a town of people find each other, exchange keys and talk in ciphertext.
+@click.option("--list", is_flag=True, is_eager=True, expose_value=False, callback=_list, help="List the scenarios.")
+@click.option(
+    "--explain", is_flag=True, is_eager=True, expose_value=False, callback=_explain, help="Show what a file may say."
+)
+@click.pass_context
+def simulate(
+    context: click.Context,
+    scenario: str,
+    users: int | None,
+    messages: int | None,
+    faults: tuple[str, ...],
+    seed: int,
+    seeds: range | None,
+    jobs: int,
+    path: Path | None,
+    check: bool,
+    report: Path | None,
+    as_json: bool,
+) -> None:
+    """Live a day of SCENARIO (a name of --list, or a TOML file; without one, town).
 
-    Some of them mean harm: every attempt has to be refused. Every message is decrypted by its receiver and compared
-    with what was sent, and a third party tries to open what it can see.
+    People find each other, exchange keys and talk in ciphertext. Some of them mean harm: every attempt has to be
+    refused. Every message is decrypted by its receiver and compared with what was sent, and a third party tries to open
+    what it can see. Time is virtual: nobody waits for the clock.
     """
-    path = path or free_log("town")
+    day = changed(load(scenario), users, messages, faults)
+    if seeds is not None:
+        if path is not None or report is not None:
+            raise click.UsageError("--seeds keeps no logs: leave --log and --report out, or take one --seed")
+        command = ["mostao", "simulate", scenario, *_given(users, messages, faults), "--check"]
+        if not run_sweep(day, seeds, jobs, command, as_json=as_json):
+            context.exit(EXIT_FINDING)
+        return
+    path = path or free_log(Path(scenario).stem)
     _check_key(path, seed)
+    if report is not None:
+        check_writable(report)
     begun = time.perf_counter()
-    with progress_bar("talking", messages) as bar:
-        outcome, figures = uvloop.run(_run(path, users, messages, seed, bar))
+    with progress_bar("talking", day.talk.messages) as bar:
+        lived = uvloop.run(live(day, seed=seed, path=path, progress=bar.advance, checked=check or day.faults.any))
     elapsed = time.perf_counter() - begun
-    figures |= {"elapsed_s": round(elapsed, 3), "events_per_s": round(figures["events"] / elapsed, 1)}
+    figures = {
+        "scenario": scenario,
+        "seed": seed,
+        "events": lived.events,
+        "crashes": lived.crashes,
+        "log": str(path),
+        "log_head": lived.log_head,
+        "state_root": lived.state_root,
+        "elapsed_s": round(elapsed, 3),
+        "events_per_s": round(lived.events / elapsed, 1),
+        "checked": check or day.faults.any,
+    }
     if as_json:
-        click.echo(msgspec.json.encode(outcome._asdict() | {"seed": seed} | figures))
+        click.echo(msgspec.json.encode(lived.outcome._asdict() | figures))
     else:
-        click.echo(_report(outcome, figures, seed))
-    refused = outcome.hostile_attempts == outcome.hostile_refused
-    if not refused or outcome.third_party_opened:
-        raise click.ClickException("a hostile attempt succeeded: see the figures above")
+        click.echo(_text(lived, figures))
+    if report is not None:
+        again = ["mostao", "simulate", scenario, *_given(users, messages, faults), "--seed", str(seed)]
+        write_world(
+            report,
+            path,
+            title=_title(lived, figures),
+            rows=_rows(lived, figures),
+            commands=[shlex.join(again), f"mostao audit {path}", f"mostao trace {path} 100"],
+            read_after_s=lived.read_after_s,
+            answered_ms=lived.answered_ms,
+        )
+        click.echo(f"report: {report}", err=True)
 
 
-async def _run(path: Path, users: int, messages: int, seed: int, bar: Bar) -> tuple[Outcome, dict[str, Any]]:
-    clock = VirtualClock(DAWN_MS)
-    wallet = _node_wallet(seed)
-    async with Node.open(path, new=True, wallet=wallet, clock=clock) as node:
-        _keep_key(wallet, key_path(path))
-        outcome = await Town(node, clock, users=users, messages=messages, seed=seed, progress=bar.advance).live()
-        return outcome, {
-            "events": node.sequence,
-            "log": str(path),
-            "log_head": node.log_head,
-            "state_root": node.state_root,
-        }
+def changed(scenario: Scenario, users: int | None, messages: int | None, faults: tuple[str, ...]) -> Scenario:
+    """The scenario with what the command line says in place of what it says itself.
+
+    Raises:
+        ScenarioUnusable: what it says is no value of a scenario.
+        UsageError: a fault is not written as one.
+    """
+    changes: dict[str, dict[str, Any]] = {"faults": dict(map(_fault, faults))}
+    if users is not None:
+        changes["population"] = {"users": users}
+    if messages is not None:
+        changes["talk"] = {"messages": messages}
+    return override(scenario, changes)
 
 
-def _node_wallet(seed: int) -> Wallet:
-    """The node's key follows from the seed, so that the same seed signs the same log."""
-    return Wallet(sha256(f"mostao node {seed}".encode()).digest())
+def _given(users: int | None, messages: int | None, faults: tuple[str, ...]) -> list[str]:
+    """The options of a command line that makes the same world."""
+    given = [] if users is None else ["--users", str(users)]
+    given += [] if messages is None else ["--messages", str(messages)]
+    return given + [part for fault in faults for part in ("--fault", fault)]
+
+
+def _fault(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    try:
+        many = name.strip().startswith("crash_at")
+        parsed = msgspec.json.decode(f"[{value}]" if many else value)
+    except msgspec.DecodeError:
+        equals = ""
+    if not equals:
+        raise click.UsageError(f"{text!r} is no fault: write a name and a number, as in drop=0.1")
+    return name.strip(), parsed
 
 
 def _check_key(path: Path, seed: int) -> None:
     key = key_path(path)
-    if key.exists() and not path.exists() and Wallet.load(key).address != _node_wallet(seed).address:
+    if key.exists() and not path.exists() and Wallet.load(key).address != node_wallet(seed).address:
         raise click.UsageError(f"{key} is the key of another log's node: move it away, or choose another --log")
 
 
-def _keep_key(wallet: Wallet, path: Path) -> None:
-    if not path.exists():
-        wallet.save(path)
+def _title(lived: Lived, figures: dict[str, Any]) -> str:
+    return f"One day of {figures['scenario']} with {lived.outcome.users:,} people, seed {figures['seed']}"
 
 
-def _report(outcome: Outcome, figures: dict[str, Any], seed: int) -> str:
+def _rows(lived: Lived, figures: dict[str, Any]) -> list[tuple[str, str]]:
+    outcome = lived.outcome
     kinds = ", ".join(f"{kind} {count:,}" for kind, count in outcome.refusals.items())
-    rows = (
+    return [
         ("people", f"{outcome.users:,}"),
         ("handles", f"{outcome.handles:,}"),
         ("sessions", f"{outcome.sessions:,}"),
@@ -108,8 +192,9 @@ def _report(outcome: Outcome, figures: dict[str, Any], seed: int) -> str:
             f"{outcome.messages_sent:,} sent, {outcome.messages_read:,} decrypted by their receivers as written",
         ),
         ("hostile attempts", f"{outcome.hostile_attempts:,}, {outcome.hostile_refused:,} refused"),
-        ("", f"({kinds})"),
+        *([("", f"({kinds})")] if kinds else []),
         ("third party", f"{outcome.third_party_attempts:,} attempts to open, {outcome.third_party_opened:,} succeeded"),
+        *([("crashes", f"{lived.crashes:,} of the node, and nothing acknowledged was lost")] if lived.crashes else []),
         (
             "events",
             f"{figures['events']:,} in {figures['elapsed_s']:.1f} s ({figures['events_per_s']:,.0f} per second)",
@@ -117,9 +202,13 @@ def _report(outcome: Outcome, figures: dict[str, Any], seed: int) -> str:
         ("log", figures["log"]),
         ("log head", figures["log_head"]),
         ("state root", figures["state_root"]),
-    )
-    lines = [f"One day in a town of {outcome.users:,} people, seed {seed}", ""]
-    lines += [f"  {name:<17} {value}".rstrip() for name, value in rows if value != "()"]
+        *([("checked", "the log replays to this state, and its audit is clean")] if figures["checked"] else []),
+    ]
+
+
+def _text(lived: Lived, figures: dict[str, Any]) -> str:
+    lines = [_title(lived, figures), ""]
+    lines += [f"  {name:<17} {value}".rstrip() for name, value in _rows(lived, figures)]
     command = f"mostao replay {shlex.quote(figures['log'])}"
     lines += ["", f"Rebuild every state from the log alone, and get the same state root:  {command}"]
     return "\n".join(lines)

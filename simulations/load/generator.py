@@ -6,7 +6,6 @@ import sys
 import time
 from collections import Counter
 from contextlib import suppress
-from hashlib import sha256
 from itertools import cycle
 from math import ceil
 from pathlib import Path
@@ -15,14 +14,14 @@ from random import Random
 import msgspec
 import uvloop
 
-from eventstore.records import encode_id
+from actors.dataitem import item_id
+from simulations.histogram import LATENCY_US_MAX, new_histogram
 from simulations.load.arrivals import arrivals
 from simulations.load.people import Talk, Talker
 from simulations.load.plan import Plan, Stage
-from simulations.load.seconds import LATENCY_US_MAX, Second, new_histogram
+from simulations.load.seconds import Second
 from simulations.load.wire import ACCEPTED, Line
 
-SIGNATURE = slice(2, 66)
 DRAIN_S = 60.0
 """How long answers are waited for after the last send."""
 _SENDS_PER_TURN = 32
@@ -112,7 +111,7 @@ class _Load:
         took_us = int((time.perf_counter() - due) * 1_000_000)
         if answered.kind == ACCEPTED:
             self._accepted += 1
-            self._acknowledged.append(encode_id(sha256(raw[SIGNATURE]).digest()))
+            self._acknowledged.append(item_id(raw))
             self._latencies.record_value(min(max(took_us, 1), LATENCY_US_MAX))
         else:
             self._errors[answered.kind] += 1

@@ -1,37 +1,22 @@
-"""A load test as one page that needs nothing else: tables, and plots as SVG."""
+"""A load test as one page: what it came to, and second by second."""
 
-from html import escape
-from io import StringIO
 from pathlib import Path
 
 from simulations.load.figures import Figures
 from simulations.load.wording import rows, title
-
-_STYLE = """
-:root { color-scheme: light dark; }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
-table { border-collapse: collapse; } td, th { padding: .2rem 1rem .2rem 0; text-align: left; vertical-align: top; }
-th { white-space: nowrap; }
-td { font-variant-numeric: tabular-nums; } code { overflow-wrap: anywhere; }
-svg { width: 100%; height: auto; background: #fff; }
-"""
+from simulations.page import command, facts, heading, page, paragraph, svg
 
 
-def write_report(path: Path, figures: Figures, *, command: str) -> None:
+def write_report(path: Path, figures: Figures, *, command_line: str) -> None:
     """Write the page of a load test."""
-    lines = [*rows(figures), ("command", command)]
-    table = "".join(f"<tr><th>{escape(label)}</th><td>{escape(text)}</td></tr>" for label, text in lines)
-    page = f"""<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>mostao load: {figures.sends_per_s:,.0f} sends/s</title><style>{_STYLE}</style>
-<h1>{figures.sends_per_s:,.0f} durable sends per second</h1>
-<p>{escape(title(figures))}</p>
-<table>{table}</table>
-<h2>Second by second</h2>
-{_plots(figures)}
-</html>
-"""
-    path.write_text(page)
+    parts = [
+        paragraph(title(figures)),
+        facts(rows(figures)),
+        command(command_line),
+        heading("Second by second"),
+        _plots(figures),
+    ]
+    path.write_text(page(f"{figures.sends_per_s:,.0f} durable sends per second", parts))
 
 
 def _plots(figures: Figures) -> str:
@@ -56,7 +41,4 @@ def _plots(figures: Figures) -> str:
     memory.set_xlabel("second")
     for axes in (sends, latency, memory):
         axes.grid(alpha=0.3)
-    text = StringIO()
-    drawing.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
-    svg = text.getvalue()
-    return svg[svg.index("<svg") :]
+    return svg(drawing)

@@ -6,14 +6,7 @@ from collections.abc import Iterable
 import msgspec
 from hdrh.histogram import HdrHistogram
 
-LATENCY_US_MAX = 600_000_000
-_DIGITS = 3
-PERCENTILES = {"p50": 50.0, "p90": 90.0, "p99": 99.0, "p99.9": 99.9}
-
-
-def new_histogram() -> HdrHistogram:
-    """Latencies in microseconds, to three digits."""
-    return HdrHistogram(1, LATENCY_US_MAX, _DIGITS)
+from simulations.histogram import PERCENTILES, new_histogram
 
 
 class Second(msgspec.Struct):

@@ -14,10 +14,11 @@ from click.testing import CliRunner, Result
 from actors.audit import audit
 from eventstore import SqliteLog
 from simulations.cli import main
+from simulations.histogram import new_histogram
 from simulations.load.figures import figures_of
 from simulations.load.plan import Plan
 from simulations.load.run import Run
-from simulations.load.seconds import Second, Summary, new_histogram
+from simulations.load.seconds import Second, Summary
 from simulations.load.verify import verify
 
 SMALL = ["--sessions", "3", "--duration", "500ms", "--warmup", "200ms"]

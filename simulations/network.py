@@ -1,0 +1,56 @@
+"""The way between a person and their node, on which messages are lost, doubled, late, and overtaken."""
+
+from collections.abc import Sequence
+from random import Random
+
+from actors.messages import Result
+from simulations.scenario import Faults
+from simulations.virtual import NodeDown, VirtualTime
+
+TIMEOUT_MS = 5_000
+"""Virtual time after which a person who heard nothing sends the same item again."""
+
+
+class Network:
+    """One person's way to the node: a door whose messages arrive in the end, however often they are lost."""
+
+    def __init__(self, door: VirtualTime, faults: Faults, random: Random) -> None:
+        self._door = door
+        self._faults = faults
+        self._random = random
+
+    @property
+    def registry(self) -> str:
+        """See ``VirtualTime``."""
+        return self._door.registry
+
+    async def send(self, raw: bytes) -> Result:
+        """Send an item until its answer is heard. It is assigned once, and its answer stays the same."""
+        faults, draw = self._faults, self._random.random
+        while True:
+            if draw() < faults.delay:
+                await self._pause(round(draw() * faults.delay_s * 1000))
+            if draw() < faults.drop:
+                await self._pause(TIMEOUT_MS)
+                continue
+            copies = 2 if draw() < faults.duplicate else 1
+            overtakes = draw() < faults.reorder
+            try:
+                result = await self._door.send(raw, copies=copies, overtakes=overtakes)
+            except NodeDown:
+                await self._pause(TIMEOUT_MS)
+                continue
+            if draw() >= faults.lose_answer:
+                return result
+            await self._pause(TIMEOUT_MS)
+
+    async def dryrun(
+        self, process: str, *, action: str, data: str = "", sender: str = "", tags: Sequence[tuple[str, str]] = ()
+    ) -> Result:
+        """See ``Node.dryrun``."""
+        while self._random.random() < self._faults.drop:
+            await self._pause(TIMEOUT_MS)
+        return await self._door.dryrun(process, action=action, data=data, sender=sender, tags=tags)
+
+    async def _pause(self, ms: int) -> None:
+        await self._door.sleep_until(self._door.clock.now_ms + ms)

@@ -1,0 +1,1 @@
+"""A world on one page: ``facts`` from its log, ``plots`` of them, ``world`` puts them together."""

@@ -1,0 +1,155 @@
+"""What a log tells about the world that it is of."""
+
+import sqlite3
+from collections import Counter, defaultdict
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from actors.processes import Handle, Session
+from eventstore.connections import connect_to_read
+
+HOUR_MS = 3_600_000
+CHAINS_SHOWN = 10
+REFUSALS_SHOWN = 20
+
+
+class Chain(NamedTuple):
+    """What one message from outside caused."""
+
+    sequence: int
+    action: str
+    events: int
+    took_ms: int
+    """From its time to that of the last that it caused."""
+
+
+class Facts(NamedTuple):
+    """A log, counted."""
+
+    events: int
+    begins_ms: int
+    hours: int
+    by_hour: dict[str, list[int]]
+    """Messages in each hour, by action."""
+    actions: dict[str, tuple[int, int]]
+    """Messages and refusals, by action."""
+    refusals: list[tuple[str, str, int]]
+    """Action, reason and number of what was refused most."""
+    talk: dict[tuple[str, str], int]
+    """Messages between two handles, by their names."""
+    unread: list[int]
+    """Messages that were there and not viewed, at each hour's end."""
+    chains: list[Chain]
+    """Those that caused the most."""
+
+
+class _Name(msgspec.Struct):
+    name: str
+
+
+class _Sides(msgspec.Struct):
+    a: str
+    b: str
+
+
+class _Viewed(msgspec.Struct):
+    sessionID: str = ""  # noqa: N815 the protocol's name
+
+
+def read_facts(path: Path) -> Facts:
+    """Count what a log holds.
+
+    Raises:
+        LogUnusable: it cannot be read.
+    """
+    connection = connect_to_read(path.resolve())
+    try:
+        return _facts(connection)
+    finally:
+        connection.close()
+
+
+def _facts(connection: sqlite3.Connection) -> Facts:
+    query = "select count(*), min(timestamp), max(timestamp) from assignments"
+    events, begins, ends = connection.execute(query).fetchone()
+    hours = (ends - begins) // HOUR_MS + 1
+    by_hour: defaultdict[str, list[int]] = defaultdict(lambda: [0] * hours)
+    query = "select action, (timestamp - ?) / ?, count(*) from assignments group by 1, 2"
+    for action, hour, count in connection.execute(query, (begins, HOUR_MS)):
+        by_hour[action][hour] += count
+    actions = {
+        action: (count, refused)
+        for action, count, refused in connection.execute(
+            "select action, count(*), count(error) from assignments group by 1 order by 2 desc"
+        )
+    }
+    refusals = connection.execute(
+        "select action, substr(error, 1, 120), count(*) from assignments where error is not null"
+        " group by 1, 2 order by 3 desc, 1, 2 limit ?",
+        (REFUSALS_SHOWN,),
+    ).fetchall()
+    return Facts(
+        events,
+        begins,
+        hours,
+        dict(by_hour),
+        actions,
+        refusals,
+        _talk(connection),
+        _unread(connection, begins, hours),
+        _chains(connection),
+    )
+
+
+def _talk(connection: sqlite3.Connection) -> dict[tuple[str, str], int]:
+    names, sides = {}, {}
+    query = "select process, cast(data as blob) from assignments where slot = 0 and tags like ?"
+    for process, data in connection.execute(query, (f'%"{Handle.module}"%',)):
+        names[process] = msgspec.json.decode(data, type=_Name).name
+    for process, data in connection.execute(query, (f'%"{Session.module}"%',)):
+        both = msgspec.json.decode(data, type=_Sides)
+        sides[process] = (names.get(both.a, both.a), names.get(both.b, both.b))
+    counted = connection.execute(
+        "select process, count(*) from assignments where action = 'SendMessage' and error is null group by 1"
+    )
+    return {sides[process]: count for process, count in counted if process in sides}
+
+
+def _unread(connection: sqlite3.Connection, begins: int, hours: int) -> list[int]:
+    waiting: Counter[tuple[str, str]] = Counter()
+    whole, at_end = 0, [0] * hours
+    rows = connection.execute(
+        "select timestamp, process, sender, action, cast(data as blob) from assignments"
+        " where action in ('Notify', 'MarkAsViewed') and error is null order by sequence"
+    )
+    hour = 0
+    for timestamp, process, sender, action, data in rows:
+        while hour < (timestamp - begins) // HOUR_MS:
+            at_end[hour] = whole
+            hour += 1
+        if action == "Notify":
+            waiting[process, sender] += 1
+            whole += 1
+        else:
+            whole -= waiting.pop((process, msgspec.json.decode(data, type=_Viewed).sessionID), 0)
+    at_end[hour:] = [whole] * (hours - hour)
+    return at_end
+
+
+def _chains(connection: sqlite3.Connection) -> list[Chain]:
+    """Nothing from outside comes between a message and what it caused, so a chain ends where the next one begins."""
+    rows = connection.execute(
+        """
+        select sequence, action, next - sequence,
+            (select timestamp from assignments where sequence = next - 1) - timestamp
+        from (
+            select sequence, action, timestamp,
+                lead(sequence, 1, (select max(sequence) + 1 from assignments)) over (order by sequence) as next
+            from assignments where parent is null
+        ) order by 3 desc, 4 desc, 1 limit ?
+        """,
+        (CHAINS_SHOWN,),
+    )
+    return list(map(Chain._make, rows))
