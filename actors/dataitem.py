@@ -7,6 +7,7 @@ bytes), anchor (likewise), number of tags (8), length of the tag block (8), tag 
 from collections.abc import Iterable
 from functools import lru_cache
 from hashlib import sha256, sha384
+from struct import Struct
 from typing import NamedTuple
 
 from nacl.bindings import crypto_sign_open
@@ -36,9 +37,10 @@ _SCHEMES = {
 }
 
 
-_SIGNATURE = slice(2, 66)
-_TARGET = slice(98, 131)
-"""Where an Ed25519 item holds its target: after the signature type (2), the signature (64) and the key (32)."""
+_SIGNATURE, _KEY, _TARGET = slice(2, 66), slice(66, 98), slice(98, 131)
+"""Where an Ed25519 item holds them, the target with its presence byte."""
+_COUNTS = Struct("<QQ")
+"""The number of tags, and the length of their block."""
 
 
 class ItemRefused(Exception):
@@ -93,20 +95,27 @@ def parse(raw: bytes, *, data_bytes_max: int = DATA_BYTES_MAX) -> DataItem:
     """
     if not raw:
         raise ItemRefused("the item is empty")
-    reader = _Reader(raw)
-    kind = reader.integer(2, "signature type")
+    kind = int.from_bytes(raw[:2], "little")
     scheme = _SCHEMES.get(kind)
     if scheme is None:
         raise ItemRefused(f"unknown signature type {kind}: sign with Ed25519 (type {ED25519})")
     if kind != ED25519:
         raise ItemRefused(f"signature type {kind}, {scheme.name}, is not supported: sign with Ed25519 (type {ED25519})")
-    signature = reader.take(scheme.signature_bytes, "signature")
-    public_key = reader.take(scheme.key_bytes, "public key")
-    target = reader.optional(TARGET_BYTES, "target")
-    anchor = reader.optional(ANCHOR_BYTES, "anchor")
-    tag_count = reader.integer(8, "number of tags")
-    block = reader.take(reader.integer(8, "length of the tags"), "tags")
-    data = raw[reader.position :]
+    signature, public_key = raw[_SIGNATURE], raw[_KEY]
+    if len(public_key) < scheme.key_bytes:
+        raise _truncated("signature" if len(signature) < scheme.signature_bytes else "public key")
+    target, position = _optional(raw, _KEY.stop, "target")
+    anchor, position = _optional(raw, position, "anchor")
+    counts = raw[position : position + _COUNTS.size]
+    if len(counts) < _COUNTS.size:
+        raise _truncated("number of tags" if len(counts) < _COUNTS.size // 2 else "length of the tags")
+    tag_count, length = _COUNTS.unpack(counts)
+    position += _COUNTS.size
+    block = raw[position : position + length]
+    if len(block) < length:
+        raise _truncated("tags")
+    position += length
+    data = raw[position:]
     if len(data) > data_bytes_max:
         raise ItemRefused(f"the data is {len(data):,} bytes; at most {data_bytes_max:,} are taken")
     try:
@@ -122,7 +131,7 @@ def parse(raw: bytes, *, data_bytes_max: int = DATA_BYTES_MAX) -> DataItem:
         anchor=anchor,
         tags=tags,
         data=data,
-        envelope=raw[: reader.position],
+        envelope=raw[:position],
         signed=_signed_bytes(public_key, target, anchor, block, data),
     )
 
@@ -198,26 +207,21 @@ def address(public_key: bytes) -> str:
     return encode_id(sha256(public_key).digest())
 
 
-class _Reader:
-    def __init__(self, raw: bytes) -> None:
-        self._raw = raw
-        self.position = 0
+def _optional(raw: bytes, position: int, what: str) -> tuple[bytes, int]:
+    """A target or an anchor, and where it ends."""
+    present = raw[position : position + 1]
+    if present == b"\0":
+        return b"", position + 1
+    stop = position + 1 + TARGET_BYTES
+    if present == b"\1" and len(raw) >= stop:
+        return raw[position + 1 : stop], stop
+    if present > b"\1":
+        raise ItemRefused(f"the presence byte of the {what} is {present[0]}; it has to be 0 or 1")
+    raise _truncated(what)
 
-    def take(self, count: int, what: str) -> bytes:
-        start = self.position
-        self.position = stop = start + count
-        if stop > len(self._raw):
-            raise ItemRefused(f"the item is truncated: it ends within its {what}")
-        return self._raw[start:stop]
 
-    def integer(self, count: int, what: str) -> int:
-        return int.from_bytes(self.take(count, what), "little")
-
-    def optional(self, count: int, what: str) -> bytes:
-        present = self.integer(1, what)
-        if present > 1:
-            raise ItemRefused(f"the presence byte of the {what} is {present}; it has to be 0 or 1")
-        return self.take(count, what) if present else b""
+def _truncated(what: str) -> ItemRefused:
+    return ItemRefused(f"the item is truncated: it ends within its {what}")
 
 
 # The deep hash (SHA-384) of ["dataitem", "1", type, owner, target, anchor, tag block, data]: bytes b hash to
@@ -227,9 +231,9 @@ class _Reader:
 
 def _signed_bytes(public_key: bytes, target: bytes, anchor: bytes, block: bytes, data: bytes) -> bytes:
     hashed = _conversation(public_key, target)
-    for part in (anchor, block, data):
-        hashed = sha384(hashed + _blob(part)).digest()
-    return hashed
+    hashed = sha384(hashed + _blob(anchor)).digest()
+    hashed = sha384(hashed + _blob_again(block)).digest()
+    return sha384(hashed + _blob(data)).digest()
 
 
 @lru_cache(maxsize=16384)
@@ -242,6 +246,10 @@ def _conversation(public_key: bytes, target: bytes) -> bytes:
 
 def _blob(part: bytes) -> bytes:
     return sha384(_blob_tag(len(part)) + sha384(part).digest()).digest()
+
+
+_blob_again = lru_cache(maxsize=4096)(_blob)
+"""Senders use the same few tag blocks over and over; a block is at most 4 KiB."""
 
 
 @lru_cache(maxsize=4096)

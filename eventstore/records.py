@@ -1,12 +1,15 @@
 """What the log keeps: messages, their assignments, and the bytes over which they are hashed."""
 
 import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64decode
+from binascii import b2a_base64
 from collections.abc import Callable
 
 import msgspec
 
 _BASE64URL = re.compile("[A-Za-z0-9_-]+")
+
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 ID_LENGTH = 43
 """An id as text: 32 bytes in base64url without padding, as on AO."""
@@ -80,7 +83,7 @@ def malformed(assignment: Assignment) -> str | None:
 
 def encode_id(digest: bytes) -> str:
     """32 bytes as the 43 characters of an id."""
-    return urlsafe_b64encode(digest)[:ID_LENGTH].decode("ascii")
+    return b2a_base64(digest, newline=False)[:ID_LENGTH].translate(_URL_SAFE).decode()
 
 
 def decode_id(text: str) -> bytes:

@@ -102,8 +102,14 @@ def simulate(
     if report is not None:
         check_writable(report)
     begun = time.perf_counter()
-    with progress_bar("talking", day.talk.messages) as bar:
-        lived = uvloop.run(live(day, seed=seed, path=path, progress=bar.advance, checked=check or day.faults.any))
+    again = ["mostao", "simulate", scenario, *_given(users, messages, faults), "--seed", str(seed)]
+    try:
+        with progress_bar("talking", day.talk.messages) as bar:
+            lived = uvloop.run(live(day, seed=seed, path=path, progress=bar.advance, checked=check or day.faults.any))
+    except KeyboardInterrupt:
+        if report is not None and path.exists():
+            _write_report(report, path, f"A day of {scenario}, interrupted", [("log", str(path))], again)
+        raise
     elapsed = time.perf_counter() - begun
     figures = {
         "scenario": scenario,
@@ -122,17 +128,7 @@ def simulate(
     else:
         click.echo(_text(lived, figures))
     if report is not None:
-        again = ["mostao", "simulate", scenario, *_given(users, messages, faults), "--seed", str(seed)]
-        write_world(
-            report,
-            path,
-            title=_title(lived, figures),
-            rows=_rows(lived, figures),
-            commands=[shlex.join(again), f"mostao audit {path}", f"mostao trace {path} 100"],
-            read_after_s=lived.read_after_s,
-            answered_ms=lived.answered_ms,
-        )
-        click.echo(f"report: {report}", err=True)
+        _write_report(report, path, _title(lived, figures), _rows(lived, figures), again, lived)
 
 
 def changed(scenario: Scenario, users: int | None, messages: int | None, faults: tuple[str, ...]) -> Scenario:
@@ -173,6 +169,23 @@ def _check_key(path: Path, seed: int) -> None:
     key = key_path(path)
     if key.exists() and not path.exists() and Wallet.load(key).address != node_wallet(seed).address:
         raise click.UsageError(f"{key} is the key of another log's node: move it away, or choose another --log")
+
+
+def _write_report(
+    report: Path, path: Path, title: str, rows: list[tuple[str, str]], again: list[str], lived: Lived | None = None
+) -> None:
+    """The page of a world, or of what there is of one that was interrupted."""
+    log = shlex.quote(str(path))
+    write_world(
+        report,
+        path,
+        title=title,
+        rows=rows,
+        commands=[shlex.join(again), f"mostao audit {log}", f"mostao trace {log} 100"],
+        read_after_s=lived.read_after_s if lived else [],
+        answered_ms=lived.answered_ms if lived else [],
+    )
+    click.echo(f"report: {report}", err=True)
 
 
 def _title(lived: Lived, figures: dict[str, Any]) -> str:
