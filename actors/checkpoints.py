@@ -13,6 +13,7 @@ from nacl.bindings import crypto_sign_open
 from nacl.exceptions import CryptoError
 
 from actors.dataitem import ItemRefused, parse
+from actors.schemes import ED25519
 from actors.wallet import Wallet
 from eventstore import EventLog, LogFault, LogUnusable
 
@@ -93,6 +94,8 @@ def key_of(log: EventLog) -> VerifierKey:
         item = parse((first.message.envelope or b"") + first.message.data)
     except (ItemRefused, TypeError) as error:
         raise LogFault.at(first, "no signed item", "one", str(error)) from None
+    if item.scheme.kind != ED25519:
+        raise LogFault.at(first, "the key of the log's node", "an Ed25519 key", item.scheme.name)
     return VerifierKey(origin_of(item.id), item.public_key)
 
 

@@ -10,35 +10,17 @@ from hashlib import sha256, sha384
 from struct import Struct
 from typing import NamedTuple
 
-from nacl.bindings import crypto_sign_open
-from nacl.exceptions import BadSignatureError
-
 from actors.avrotags import TagsMalformed, decode_tags, encode_tags
 from actors.jsontext import encode
+from actors.schemes import SCHEMES, Scheme
 from eventstore import Message
 from eventstore.records import encode_id
 
 DATA_BYTES_MAX = 100 * 1024
 """Default limit of a message's data."""
 ANCHOR_BYTES = TARGET_BYTES = 32
-ED25519 = 2
 
 
-class _Scheme(NamedTuple):
-    name: str
-    signature_bytes: int
-    key_bytes: int
-
-
-_SCHEMES = {
-    1: _Scheme("Arweave (RSA-4096)", 512, 512),
-    ED25519: _Scheme("Ed25519", 64, 32),
-    3: _Scheme("Ethereum (secp256k1)", 65, 65),
-}
-
-
-_SIGNATURE, _KEY, _TARGET = slice(2, 66), slice(66, 98), slice(98, 131)
-"""Where an Ed25519 item holds them, the target with its presence byte."""
 _COUNTS = Struct("<QQ")
 """The number of tags, and the length of their block."""
 
@@ -50,10 +32,12 @@ class ItemRefused(Exception):
 class DataItem(NamedTuple):
     """A data item, read but not yet verified."""
 
+    scheme: Scheme
+    """Of the key that signed."""
     id: str
     """base64url(SHA-256(signature))."""
     sender: str
-    """Address of the key that signed: base64url(SHA-256(public key))."""
+    """Address of the key that signed."""
     signature: bytes
     public_key: bytes
     target: str
@@ -81,10 +65,8 @@ class DataItem(NamedTuple):
         Raises:
             ItemRefused: the item is not what its key signed.
         """
-        try:
-            crypto_sign_open(self.signature + self.signed, self.public_key)
-        except BadSignatureError:
-            raise ItemRefused("the signature does not match: the item was forged or changed on its way") from None
+        if not self.scheme.genuine(self.signature, self.signed, self.public_key):
+            raise ItemRefused("the signature does not match: the item was forged or changed on its way")
 
 
 def parse(raw: bytes, *, data_bytes_max: int = DATA_BYTES_MAX) -> DataItem:
@@ -93,18 +75,11 @@ def parse(raw: bytes, *, data_bytes_max: int = DATA_BYTES_MAX) -> DataItem:
     Raises:
         ItemRefused: it is truncated, malformed, oversized or signed in a way that is not supported.
     """
-    if not raw:
-        raise ItemRefused("the item is empty")
-    kind = int.from_bytes(raw[:2], "little")
-    scheme = _SCHEMES.get(kind)
-    if scheme is None:
-        raise ItemRefused(f"unknown signature type {kind}: sign with Ed25519 (type {ED25519})")
-    if kind != ED25519:
-        raise ItemRefused(f"signature type {kind}, {scheme.name}, is not supported: sign with Ed25519 (type {ED25519})")
-    signature, public_key = raw[_SIGNATURE], raw[_KEY]
-    if len(public_key) < scheme.key_bytes:
-        raise _truncated("signature" if len(signature) < scheme.signature_bytes else "public key")
-    target, position = _optional(raw, _KEY.stop, "target")
+    scheme = _scheme(raw)
+    signature, public_key = raw[scheme.signature], raw[scheme.key]
+    if len(raw) < scheme.key.stop:
+        raise _truncated("signature" if len(raw) < scheme.signature.stop else "public key")
+    target, position = _optional(raw, scheme.key.stop, "target")
     anchor, position = _optional(raw, position, "anchor")
     counts = raw[position : position + _COUNTS.size]
     if len(counts) < _COUNTS.size:
@@ -123,8 +98,9 @@ def parse(raw: bytes, *, data_bytes_max: int = DATA_BYTES_MAX) -> DataItem:
     except TagsMalformed as error:
         raise ItemRefused(str(error)) from None
     return DataItem(
+        scheme=scheme,
         id=encode_id(sha256(signature).digest()),
-        sender=address(public_key),
+        sender=scheme.address(public_key),
         signature=signature,
         public_key=public_key,
         target=encode_id(target) if target else "",
@@ -132,18 +108,27 @@ def parse(raw: bytes, *, data_bytes_max: int = DATA_BYTES_MAX) -> DataItem:
         tags=tags,
         data=data,
         envelope=raw[:position],
-        signed=_signed_bytes(public_key, target, anchor, block, data),
+        signed=_signed_bytes(scheme.kind, public_key, target, anchor, block, data),
     )
 
 
 def mailbox_of(raw: bytes) -> bytes:
-    """Which target an item names, without reading the rest: equal bytes for equal targets."""
-    return raw[_TARGET]
+    """Which target an item names, without reading the rest: equal bytes for equal targets.
+
+    Raises:
+        ItemRefused: it is signed in a way that is not known.
+    """
+    start = _scheme(raw).key.stop
+    return raw[start : start + 1 + TARGET_BYTES]
 
 
 def item_id(raw: bytes) -> str:
-    """The id of an Ed25519 item, without reading the rest."""
-    return encode_id(sha256(raw[_SIGNATURE]).digest())
+    """The id of an item, without reading the rest.
+
+    Raises:
+        ItemRefused: it is signed in a way that is not known.
+    """
+    return encode_id(sha256(raw[_scheme(raw).signature]).digest())
 
 
 def verify_all(items: Iterable[DataItem]) -> list[ItemRefused | None]:
@@ -174,9 +159,17 @@ def message_of(item: DataItem) -> Message:
 
 
 def unsigned(
-    *, public_key: bytes, target: bytes, anchor: bytes, tags: list[tuple[str, str]], data: bytes
+    *, kind: int, public_key: bytes, target: bytes, anchor: bytes, tags: list[tuple[str, str]], data: bytes
 ) -> tuple[bytes, bytes]:
-    """What a signer needs to make an Ed25519 data item.
+    """What a signer needs to make a data item.
+
+    Args:
+        kind: ANS-104's signature type.
+        public_key: the signer's, as long as its kind has it.
+        target: 32 bytes, or none.
+        anchor: 32 bytes, or none.
+        tags: name and value of each.
+        data: the rest.
 
     Returns:
         The 48 bytes to sign, and everything that follows the signature.
@@ -198,13 +191,19 @@ def unsigned(
             data,
         )
     )
-    return _signed_bytes(public_key, target, anchor, block, data), rest
+    return _signed_bytes(kind, public_key, target, anchor, block, data), rest
 
 
-@lru_cache(maxsize=4096)
-def address(public_key: bytes) -> str:
-    """An Ed25519 or Arweave key's address."""
-    return encode_id(sha256(public_key).digest())
+def _scheme(raw: bytes) -> Scheme:
+    """How an item is signed."""
+    if not raw:
+        raise ItemRefused("the item is empty")
+    kind = int.from_bytes(raw[:2], "little")
+    scheme = SCHEMES.get(kind)
+    if scheme is None:
+        known = ", ".join(f"{kind} {scheme.name}" for kind, scheme in SCHEMES.items())
+        raise ItemRefused(f"unknown signature type {kind}; known are {known}")
+    return scheme
 
 
 def _optional(raw: bytes, position: int, what: str) -> tuple[bytes, int]:
@@ -229,17 +228,17 @@ def _truncated(what: str) -> ItemRefused:
 # one sender's messages to one target is hashed once.
 
 
-def _signed_bytes(public_key: bytes, target: bytes, anchor: bytes, block: bytes, data: bytes) -> bytes:
-    hashed = _conversation(public_key, target)
+def _signed_bytes(kind: int, public_key: bytes, target: bytes, anchor: bytes, block: bytes, data: bytes) -> bytes:
+    hashed = _conversation(kind, public_key, target)
     hashed = sha384(hashed + _blob(anchor)).digest()
     hashed = sha384(hashed + _blob_again(block)).digest()
     return sha384(hashed + _blob(data)).digest()
 
 
 @lru_cache(maxsize=16384)
-def _conversation(public_key: bytes, target: bytes) -> bytes:
+def _conversation(kind: int, public_key: bytes, target: bytes) -> bytes:
     hashed = sha384(b"list8").digest()
-    for part in (b"dataitem", b"1", b"%d" % ED25519, public_key, target):
+    for part in (b"dataitem", b"1", b"%d" % kind, public_key, target):
         hashed = sha384(hashed + _blob(part)).digest()
     return hashed
 

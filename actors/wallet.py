@@ -2,14 +2,13 @@
 
 import os
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 from nacl.signing import SigningKey
 
-from actors.dataitem import ED25519, address, unsigned
-from eventstore.records import decode_id
+from actors.schemes import ED25519
+from actors.signing import Signer
 
 SEED_BYTES = 32
 
@@ -23,54 +22,22 @@ class WalletError(Exception):
     """A key file that cannot be read or written; says which and why."""
 
 
-class Wallet:
+class Wallet(Signer):
     """An Ed25519 signing key. Its address, base64url(SHA-256(public key)), is who its owner is."""
+
+    kind = ED25519
 
     def __init__(self, seed: bytes) -> None:
         """Args:
         seed: the 32 secret bytes of the key.
         """
         self._key = SigningKey(seed)
-        self.public_key = bytes(self._key.verify_key)
-        self.address = address(self.public_key)
+        super().__init__(bytes(self._key.verify_key))
 
     @classmethod
     def create(cls) -> "Wallet":
         """A new wallet from the operating system's randomness."""
         return cls(os.urandom(SEED_BYTES))
-
-    def sign(
-        self,
-        *,
-        target: str = "",
-        action: str = "",
-        data: bytes | str = b"",
-        tags: Sequence[tuple[str, str]] = (),
-        anchor: bytes = b"",
-    ) -> bytes:
-        """A signed data item (ANS-104, signature type 2).
-
-        Two items that say the same have the same id, and the second is taken for the first sent again; give each its
-        own anchor (32 bytes) where that is not meant.
-
-        Args:
-            target: process id, or empty for an item that is a process itself.
-            action: becomes the first tag, ``Action``.
-            data: bytes, or text that is sent as UTF-8.
-            tags: further tags, name and value.
-            anchor: 32 bytes, or none.
-
-        Raises:
-            ValueError: the target is no id, or a part is longer than the format allows.
-        """
-        signed, rest = unsigned(
-            public_key=self.public_key,
-            target=decode_id(target) if target else b"",
-            anchor=anchor,
-            tags=[("Action", action), *tags] if action else list(tags),
-            data=data.encode() if isinstance(data, str) else data,
-        )
-        return ED25519.to_bytes(2, "little") + self._key.sign(signed).signature + rest
 
     def signature(self, text: bytes) -> bytes:
         """The Ed25519 signature (64 bytes) of a text."""

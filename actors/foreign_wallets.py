@@ -1,0 +1,94 @@
+"""Wallets of other networks, whose owners may register, talk and be found like everybody."""
+
+from base64 import urlsafe_b64decode
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+from coincurve import PrivateKey
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric.padding import MGF1, PSS
+from cryptography.hazmat.primitives.hashes import SHA256
+from eth_utils.crypto import keccak
+
+from actors.schemes import ARWEAVE, ETHEREUM, RSA_EXPONENT, SCHEMES, eip191
+from actors.signing import Signer
+from actors.wallet import WalletError
+
+_RSA_BITS = 4096
+_SALT_BYTES = 32
+"""As AO's own tools sign; any length is accepted."""
+
+
+class EthereumWallet(Signer):
+    """A secp256k1 key that signs as Ethereum wallets sign a message (EIP-191)."""
+
+    kind = ETHEREUM
+
+    def __init__(self, secret: bytes) -> None:
+        """Take the key's 32 secret bytes.
+
+        Raises:
+            WalletError: they are none.
+        """
+        try:
+            self._key = PrivateKey(secret)
+        except ValueError as error:
+            raise WalletError(f"this is no secp256k1 key ({error})") from None
+        super().__init__(self._key.public_key.format(compressed=False))
+
+    def signature(self, text: bytes) -> bytes:
+        """r, s and v (27 or 28): 65 bytes."""
+        signed = self._key.sign_recoverable(keccak(eip191(text)), hasher=None)
+        return signed[:64] + bytes([signed[64] + 27])
+
+
+class ArweaveWallet(Signer):
+    """An RSA-4096 key, as Arweave's key files hold it."""
+
+    kind = ARWEAVE
+
+    def __init__(self, key: rsa.RSAPrivateKey) -> None:
+        """Take a private key.
+
+        Raises:
+            WalletError: it is not one of Arweave's.
+        """
+        numbers = key.public_key().public_numbers()
+        if key.key_size != _RSA_BITS or numbers.e != RSA_EXPONENT:
+            raise WalletError(f"an Arweave key has {_RSA_BITS} bits and the exponent {RSA_EXPONENT}")
+        self._key = key
+        length = SCHEMES[ARWEAVE].key.stop - SCHEMES[ARWEAVE].key.start
+        super().__init__(numbers.n.to_bytes(length))
+
+    @classmethod
+    def create(cls) -> "ArweaveWallet":
+        """A new wallet. Takes about a second."""
+        return cls(rsa.generate_private_key(RSA_EXPONENT, _RSA_BITS))
+
+    @classmethod
+    def load(cls, path: str | Path) -> "ArweaveWallet":
+        """Read a key file (a JSON Web Key, RFC 7517).
+
+        Raises:
+            WalletError: it cannot be read, or is none.
+        """
+        try:
+            return cls(_private_key(msgspec.json.decode(Path(path).read_bytes(), type=dict[str, str])))
+        except OSError as error:
+            raise WalletError(f"the key file {path} cannot be read ({error.strerror})") from None
+        except (msgspec.MsgspecError, ValueError, KeyError) as error:
+            raise WalletError(f"{path} is not an Arweave key file ({error})") from None
+
+    def signature(self, text: bytes) -> bytes:
+        """RSA-PSS with SHA-256: 512 bytes."""
+        return self._key.sign(text, PSS(MGF1(SHA256()), _SALT_BYTES), SHA256())
+
+
+def _private_key(jwk: Mapping[str, str]) -> rsa.RSAPrivateKey:
+    n, e, d, p, q, dp, dq, qi = (_integer(jwk[name]) for name in ("n", "e", "d", "p", "q", "dp", "dq", "qi"))
+    return rsa.RSAPrivateNumbers(p, q, d, dp, dq, qi, rsa.RSAPublicNumbers(e, n)).private_key()
+
+
+def _integer(text: str) -> int:
+    return int.from_bytes(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
