@@ -72,6 +72,11 @@ class Admission:
         else:
             del self._of_mailbox[mailbox]
 
+    @property
+    def deepest(self) -> int:
+        """The same, of the process that most of them are for."""
+        return max(self._of_mailbox.values(), default=0)
+
     def add(self, arrival: Arrival) -> None:
         """Let a message that has a place wait for its turn."""
         if not self._in_turn and not self._resting and self.reserved <= FAIR_FROM:

@@ -8,7 +8,7 @@ import pykka
 
 from actors.admission import COMMIT_QUEUE_MAX, Admission
 from actors.commits import Commits
-from actors.dataitem import DataItem, ItemRefused, message_of
+from actors.dataitem import DataItem, ItemRefused, NoSuchProcess, message_of
 from actors.intake import Arrival
 from actors.live import LiveActors
 from actors.messages import Result
@@ -144,7 +144,7 @@ class Conductor:
         elif not item.target:
             raise ItemRefused("the item has no target: name the process that it is for")
         elif not self._world.has(item.target):
-            raise ItemRefused(f"there is no process {item.target!r}")
+            raise NoSuchProcess(f"there is no process {item.target!r}")
         return message_of(item)
 
     def _evaluated(self, assignment: Assignment, evaluated: Evaluated) -> None:

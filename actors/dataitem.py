@@ -29,6 +29,14 @@ class ItemRefused(Exception):
     """A data item that is not taken, with the reason. Nothing of it is in the log."""
 
 
+class DataTooLarge(ItemRefused):
+    """Its data is larger than the node takes."""
+
+
+class NoSuchProcess(ItemRefused):
+    """There is no process that it could be for."""
+
+
 class DataItem(NamedTuple):
     """A data item, read but not yet verified."""
 
@@ -92,7 +100,7 @@ def parse(raw: bytes, *, data_bytes_max: int = DATA_BYTES_MAX) -> DataItem:
     position += length
     data = raw[position:]
     if len(data) > data_bytes_max:
-        raise ItemRefused(f"the data is {len(data):,} bytes; at most {data_bytes_max:,} are taken")
+        raise DataTooLarge(f"the data is {len(data):,} bytes; at most {data_bytes_max:,} are taken")
     try:
         tags = decode_tags(block, tag_count)
     except TagsMalformed as error:
@@ -120,6 +128,15 @@ def mailbox_of(raw: bytes) -> bytes:
     """
     start = _scheme(raw).key.stop
     return raw[start : start + 1 + TARGET_BYTES]
+
+
+def owner_of(raw: bytes) -> bytes:
+    """The public key that an item claims to be signed with, without reading the rest.
+
+    Raises:
+        ItemRefused: it is signed in a way that is not known.
+    """
+    return raw[_scheme(raw).key]
 
 
 def item_id(raw: bytes) -> str:

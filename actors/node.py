@@ -7,12 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple, TypeVar
 
 from actors.admission import Overloaded
 from actors.answers import Answers
 from actors.checkpoints import checkpoint_of, key_of, sign
 from actors.conductor import Conductor
-from actors.dataitem import DATA_BYTES_MAX, ItemRefused, mailbox_of, parse
+from actors.dataitem import DATA_BYTES_MAX, DataTooLarge, NoSuchProcess, mailbox_of, parse
 from actors.intake import Arrival, Intake
 from actors.logger import get_logger
 from actors.messages import Result, message_tags
@@ -20,15 +21,32 @@ from actors.opening import Opened, open_log
 from actors.passivation import IDLE_S, MAX_LIVE
 from actors.process_actor import Dryrun
 from actors.processes import Registry
-from actors.results import recall, result_of
+from actors.results import outcome_of, recall, result_of
 from actors.wallet import Wallet, key_path
 from actors.world import Evaluated, module_of
-from eventstore import EventLog, EventStoreError, LogUnusable, Message, Replay, SqliteLog, Writer
+from eventstore import Assignment, EventLog, EventStoreError, LogUnusable, Message, Replay, SqliteLog, Writer
+
+T = TypeVar("T")
 
 DRYRUNS_MAX = 4_096
 """Dryruns that wait for their answer at one time."""
 
 logger = get_logger()
+
+
+class Load(NamedTuple):
+    """What a node has to do."""
+
+    live_actors: int
+    waiting: int
+    """Messages that are not assigned yet …"""
+    deepest_mailbox: int
+    """… and those of them that are for the same process, where they are most."""
+    undurable: int
+    """Events that are assigned and not durable yet."""
+    events: int
+    """Durable ones."""
+    log_bytes: int
 
 
 class NodeClosed(Exception):
@@ -56,7 +74,7 @@ class Node:
         idle_s: float,
         disk: Callable[[EventLog], EventLog] | None,
     ) -> None:
-        self.registry = ""
+        self.registry = self._address = ""
         self._key: Wallet | None = None
         self._log = opened.log
         self._reader = reader
@@ -169,7 +187,7 @@ class Node:
         Raises:
             ItemRefused, Overloaded, LogFailed, NodeClosed: as ``send``; the future has what is found out later.
         """
-        self._check_open()
+        self.check_open()
         mailbox = mailbox_of(raw)
         self._admission.reserve(mailbox)
         try:
@@ -200,14 +218,14 @@ class Node:
             Overloaded: too many dryruns wait.
             NodeClosed: the node was closed.
         """
-        self._check_open()
+        self.check_open()
         if self._dryruns >= DRYRUNS_MAX:
             raise Overloaded(f"overloaded: {DRYRUNS_MAX:,} dryruns wait for their answer; try again")
         raw = data.encode() if isinstance(data, str) else data
         if len(raw) > self._data_bytes_max:
-            raise ItemRefused(f"the data is {len(raw):,} bytes; at most {self._data_bytes_max:,} are taken")
+            raise DataTooLarge(f"the data is {len(raw):,} bytes; at most {self._data_bytes_max:,} are taken")
         if not self._world.has(process):
-            raise ItemRefused(f"there is no process {process!r}")
+            raise NoSuchProcess(f"there is no process {process!r}")
         message = Message("", sender, process, action, message_tags(action, tuple(tags)), raw)
         self._dryruns += 1
         try:
@@ -221,10 +239,55 @@ class Node:
             self._dryruns -= 1
         return result_of(message, evaluated.outbox, output=evaluated.output, error=evaluated.error, sequence=0)
 
+    async def outcome(self, message_id: str) -> tuple[Assignment, Result] | None:
+        """A message's place in the log and what it gave, once that is durable; None if there is no such message.
+
+        Raises:
+            LogFailed, NodeFailed: the node stopped before it was durable.
+        """
+        result: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        if self._answers.give_again(message_id, result):
+            await result
+        return await self.read(partial(outcome_of, message_id=message_id))
+
+    async def read(self, reading: Callable[[EventLog], T]) -> T:
+        """What a function finds in the log, as far as that is durable. The function is called in another thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, reading, self._reader)
+
     async def settle(self) -> None:
         """Wait until everything that was sent is evaluated, with all that it caused, and durable."""
         await self._intake.drained()
         await self._conductor.settle()
+
+    def on_commit(self, observe: Callable[[int, float], None]) -> None:
+        """Have a function called after each commit, in another thread, with its events and its seconds."""
+        self._commits.observe = observe
+
+    def load(self) -> Load:
+        """How much the node has to do at the moment."""
+        return Load(
+            live_actors=len(self._conductor.live.actors),
+            waiting=self._admission.reserved,
+            deepest_mailbox=self._admission.deepest,
+            undurable=self._sequencer.sequence - self._commits.durable,
+            events=self._commits.durable,
+            log_bytes=sum(file.stat().st_size for file in _files(self._log.path) if file.exists()),
+        )
+
+    @property
+    def address(self) -> str:
+        """Of the key that began the log."""
+        return self._address
+
+    @property
+    def key(self) -> Wallet | None:
+        """The key that began the log, if it is at hand."""
+        return self._key if self._key is not None and self._key.address == self._address else None
+
+    @property
+    def timestamp(self) -> int:
+        """The time of the log's last event, in ms."""
+        return self._sequencer.timestamp
 
     @property
     def sequence(self) -> int:
@@ -254,7 +317,7 @@ class Node:
         first = next(self._reader.read(until=1))
         if module_of(first.message) != Registry.module:
             raise LogUnusable(f"{self._log.path} does not begin with a registry")
-        self.registry = first.process
+        self.registry, self._address = first.process, first.message.sender
 
     async def _close(self) -> None:
         self._closed = True
@@ -286,7 +349,8 @@ class Node:
         except EventStoreError as error:
             logger.error("no checkpoint", error=str(error))
 
-    def _check_open(self) -> None:
+    def check_open(self) -> None:
+        """Raise what is wrong, if the node takes no messages."""
         if self._closed:
             raise NodeClosed("the node is closed")
         if self._commits.failed is not None:
@@ -294,8 +358,7 @@ class Node:
 
     async def _recall_durable(self, message_id: str) -> Result:
         await self.settle()
-        results = await asyncio.get_running_loop().run_in_executor(self._pool, recall, self._reader, [message_id])
-        return results[message_id]
+        return (await self.read(partial(recall, message_ids=[message_id])))[message_id]
 
     def _admit(self, arrival: Arrival, recalled: Result | None, fault: Exception | None) -> None:
         """Let a genuine item in, unless it was assigned before or whoever sent it went away."""
@@ -311,6 +374,11 @@ class Node:
             waiter.set_exception(fault)
         elif recalled is not None and not self._answers.give_again(item.id, waiter):
             waiter.set_result(recalled)
+
+
+def _files(log: Path) -> tuple[Path, Path]:
+    """A log's file and its write-ahead log."""
+    return log, log.with_name(log.name + "-wal")
 
 
 def system_clock() -> int:

@@ -6,7 +6,10 @@ from actors.ids import sent_id
 from actors.jsontext import decode
 from actors.messages import REPLY, Result, Sent, Spawned
 from actors.world import SPAWN
-from eventstore import EventLog, Message
+from eventstore import Assignment, EventLog, Message
+
+_EVERYTHING = 2**62
+"""Past every sequence."""
 
 
 def result_of(
@@ -36,12 +39,51 @@ def result_of(
 
 def recall(log: EventLog, message_ids: Sequence[str]) -> dict[str, Result]:
     """The results of those of the messages that the log holds."""
-    results = {}
-    for message_id in log.known(message_ids):
-        found = log.find(message_id)
-        assert found is not None
-        outbox = [child.message for child in log.children(found.sequence)]
-        results[message_id] = result_of(
-            found.message, outbox, output=found.output, error=found.error, sequence=found.sequence
-        )
-    return results
+    found = [log.find(message_id) for message_id in log.known(message_ids)]
+    return {row.message.id: _of_row(log, row) for row in found if row is not None}
+
+
+def outcome_of(log: EventLog, message_id: str) -> tuple[Assignment, Result] | None:
+    """A message's place in the log and what it gave; None if the log does not have it."""
+    row = log.find(message_id)
+    return None if row is None else (row, _of_row(log, row))
+
+
+def past_results(
+    log: EventLog,
+    process: str,
+    *,
+    after: int | None,
+    until: int | None,
+    limit: int,
+    newest_first: bool,
+) -> list[tuple[Assignment, Result]]:
+    """What a process received, and what each gave.
+
+    Args:
+        log: where it stands.
+        process: whose.
+        after: only behind this slot, in the direction asked for.
+        until: only up to this slot, likewise.
+        limit: so many at most.
+        newest_first: backwards.
+    """
+    head = log.process_head(process, until=_EVERYTHING)
+    if head is None:
+        return []
+    if newest_first:
+        high = head.slot if after is None else min(after - 1, head.slot)
+        low = max(until or 0, high - limit + 1)
+    else:
+        high = head.slot if until is None else min(until, head.slot)
+        low = 0 if after is None else after + 1
+    count = min(limit, high - low + 1)
+    if count <= 0:
+        return []
+    rows = list(log.read_process(process, from_slot=low, limit=count))
+    return [(row, _of_row(log, row)) for row in (reversed(rows) if newest_first else rows)]
+
+
+def _of_row(log: EventLog, row: Assignment) -> Result:
+    outbox = [child.message for child in log.children(row.sequence)]
+    return result_of(row.message, outbox, output=row.output, error=row.error, sequence=row.sequence)

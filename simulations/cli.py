@@ -18,6 +18,7 @@ from simulations.commands.load import load
 from simulations.commands.log import log
 from simulations.commands.prove import prove
 from simulations.commands.replay import replay
+from simulations.commands.serve import serve
 from simulations.commands.simulate import simulate
 from simulations.commands.trace import trace
 from simulations.commands.verify import verify
@@ -64,7 +65,7 @@ def main(log_level: str) -> None:
     logger.setLevel(log_level.upper())
 
 
-for _command in (simulate, load, replay, audit, log, trace, diff, checkpoint, prove, verify):
+for _command in (simulate, serve, load, replay, audit, log, trace, diff, checkpoint, prove, verify):
     main.add_command(_command)
 
 

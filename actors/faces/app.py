@@ -1,0 +1,73 @@
+"""Which unit answers what, and what all of them have in common."""
+
+from collections.abc import Iterable
+from importlib.metadata import version
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp
+
+from actors.faces import UNITS
+from actors.faces.compute import Compute
+from actors.faces.figures import Figures
+from actors.faces.gateway import Gateway
+from actors.faces.messenger import Messenger
+from actors.faces.rates import Rates
+from actors.faces.replies import ERRORS, answer
+from actors.faces.scheduler import SchedulerFace
+from actors.node import Node
+
+
+class Faces:
+    """A node's HTTP applications.
+
+    Args:
+        node: whose.
+        data_bytes_max: limit of a message's data.
+        rate: how often one address may ask and one owner may send, as ``100/second``; None for no limit.
+
+    Raises:
+        ValueError: that is no rate.
+    """
+
+    def __init__(self, node: Node, *, data_bytes_max: int, rate: str | None = None) -> None:
+        self._node = node
+        self._rates = Rates(rate)
+        self._figures = Figures(node)
+        messenger = Messenger(node, data_bytes_max=data_bytes_max, rates=self._rates)
+        self._units = {
+            "messenger": messenger.routes(),
+            "compute": Compute(node, data_bytes_max=data_bytes_max).routes(),
+            "gateway": Gateway(node).routes(),
+            "scheduler": SchedulerFace(node, messenger.take).routes(),
+        }
+
+    def app(self, units: Iterable[str] = UNITS) -> ASGIApp:
+        """The ASGI application of some of the node's units."""
+        own: list[BaseRoute] = [Route("/health", self.health), Route("/info", self.info), *self._figures.routes()]
+        app = Starlette(
+            routes=own + [route for unit in UNITS if unit in units for route in self._units[unit]],
+            middleware=[
+                Middleware(self._figures.counting),
+                Middleware(
+                    CORSMiddleware, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"], max_age=86_400
+                ),
+                Middleware(self._rates.of_addresses),
+            ],
+            exception_handlers=ERRORS,
+        )
+        app.router.redirect_slashes = False
+        return app
+
+    async def health(self, request: Request) -> Response:
+        """Whether the node takes messages."""
+        self._node.check_open()
+        return answer({"status": "ok", "events": self._node.sequence})
+
+    async def info(self, request: Request) -> Response:
+        """Who this node is."""
+        return answer({"registry": self._node.registry, "node": self._node.address, "version": version("mostao")})

@@ -1,0 +1,80 @@
+"""Answers and errors as JSON, and what the node's refusals are called in HTTP."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from actors.admission import Overloaded
+from actors.dataitem import DataTooLarge, ItemRefused, NoSuchProcess
+from actors.logger import get_logger
+from actors.node import NodeClosed
+from eventstore import EventStoreError
+
+Handler = Callable[[Request, Exception], Awaitable[Response]]
+
+RETRY_S = 1
+encode_json = msgspec.json.Encoder().encode
+logger = get_logger()
+
+
+def answer(value: Any, status: int = 200) -> Response:
+    """A value as JSON."""
+    return Response(encode_json(value), status, media_type="application/json")
+
+
+def error_answer(text: str, status: int, headers: dict[str, str] | None = None) -> Response:
+    """``{"error": …}``."""
+    response = answer({"error": text}, status)
+    response.headers.update(headers or {})
+    return response
+
+
+async def body_of(request: Request, bytes_max: int) -> bytes:
+    """A request's body.
+
+    Raises:
+        HTTPException: it is larger (413).
+    """
+    parts: list[bytes] = []
+    length = 0
+    async for part in request.stream():
+        length += len(part)
+        if length > bytes_max:
+            raise HTTPException(413, f"the body is larger than {bytes_max:,} bytes")
+        parts.append(part)
+    return b"".join(parts)
+
+
+async def _http_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return error_answer(error.detail, error.status_code, dict(error.headers or {}))
+
+
+async def _fault(request: Request, error: Exception) -> Response:
+    logger.error("a request failed", path=request.url.path, error=f"{type(error).__name__}: {error}")
+    return error_answer("the node made a mistake; its own log has more", 500)
+
+
+def _refusal(status: int, headers: dict[str, str] | None = None) -> Handler:
+    async def refuse(_: Request, error: Exception) -> Response:
+        return error_answer(str(error), status, headers)
+
+    return refuse
+
+
+ERRORS: dict[Any, Handler] = {
+    HTTPException: _http_error,
+    NoSuchProcess: _refusal(404),
+    DataTooLarge: _refusal(413),
+    ItemRefused: _refusal(400),
+    Overloaded: _refusal(503, {"Retry-After": str(RETRY_S)}),
+    NodeClosed: _refusal(503),
+    EventStoreError: _refusal(503),
+    ClientDisconnect: _refusal(400),
+    Exception: _fault,
+}
+"""What may go wrong, and how that is answered."""

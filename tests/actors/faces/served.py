@@ -1,0 +1,74 @@
+"""A real node behind a real server on loopback, and a client."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from actors import Node
+from actors.dataitem import DATA_BYTES_MAX
+from actors.faces.app import Faces
+from actors.faces.serving import Servers, listen
+from tests.actors.people import NODE, still
+
+
+class Served:
+    def __init__(self, node: Node, client: httpx.AsyncClient, units: dict[str, str], servers: Servers) -> None:
+        self.node, self.client, self.units, self.servers = node, client, units, servers
+
+    @property
+    def address(self) -> tuple[str, int]:
+        return self.client.base_url.host, self.client.base_url.port or 0
+
+    async def get(self, path: str, **query: Any) -> Any:
+        response = await self.client.get(path, params=query)
+        assert response.status_code == 200, response.text
+        return response.json()
+
+    async def post(self, raw: bytes) -> str:
+        response = await self.client.post("/", content=raw, headers={"Content-Type": "application/octet-stream"})
+        assert response.status_code == 202, response.text
+        return str(response.json()["id"])
+
+    async def answer(self, raw: bytes) -> Any:
+        """As a client does: post, then ask for the result."""
+        result = await self.get(f"/result/{await self.post(raw)}")
+        return httpx.Response(200, text=result["Messages"][0]["Data"]).json()
+
+    async def ask(self, process: str, action: str, data: str = "", owner: str = "") -> Any:
+        tags = [{"name": "Action", "value": action}, {"name": "Type", "value": "Message"}]
+        body = {"Id": "1234", "Target": process, "Owner": owner, "Anchor": "0", "Data": data, "Tags": tags}
+        response = await self.client.post("/dry-run", params={"process-id": process}, json=body)
+        assert response.status_code == 200, response.text
+        return httpx.Response(200, text=response.json()["Messages"][0]["Data"]).json()
+
+    async def refusal(self, status: int, method: str, path: str, **request: Any) -> str:
+        response = await self.client.request(method, path, **request)
+        assert response.status_code == status, response.text
+        assert list(response.json()) == ["error"]
+        return str(response.json()["error"])
+
+
+@asynccontextmanager
+async def served(
+    path: Path,
+    *,
+    data_bytes_max: int = DATA_BYTES_MAX,
+    rate: str | None = None,
+    units: tuple[str, ...] = (),
+    **options: Any,
+) -> AsyncIterator[Served]:
+    options = {"wallet": NODE, "clock": still, **options}
+    places = [listen("127.0.0.1", 0), *(listen("127.0.0.1", 0, unit) for unit in units)]
+    async with Node.open(path, data_bytes_max=data_bytes_max, **options) as node:
+        servers = Servers(Faces(node, data_bytes_max=data_bytes_max, rate=rate), places)
+        running = asyncio.create_task(servers.run())
+        try:
+            async with httpx.AsyncClient(base_url=places[0].url, timeout=30) as client:
+                yield Served(node, client, {place.unit or "": place.url for place in places}, servers)
+        finally:
+            servers.stop()
+            await running
