@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import Executor
+from typing import Any
 
 import pykka
 
@@ -73,6 +74,7 @@ class Conductor:
         )
         self._evaluated_until = self._sequencer.sequence
         self._evaluating: dict[int, asyncio.Future[Result]] = {}
+        self._boundaries: list[asyncio.Future[int]] = []
 
     def admit(self, arrival: Arrival) -> None:
         """Let a message from outside wait for its turn."""
@@ -118,13 +120,30 @@ class Conductor:
             if self.admission:
                 await self.passivation.done()
 
+    async def whole(self) -> int:
+        """Sequence up to which every message stands in the log with all that it caused, once that is durable.
+
+        Every message that is assigned when this is called is among them.
+
+        Raises:
+            EventStoreError: it never will be durable; says why.
+        """
+        sequence = self._sequencer.sequence
+        if self._evaluated_until != sequence and self.commits.failed is None:
+            boundary: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+            self._boundaries.append(boundary)
+            sequence = await boundary
+        await self.commits.wait(sequence)
+        return sequence
+
     def _advanced(self) -> None:
         """More of the log is durable, or nothing more will be."""
         if self.commits.failed is None:
             self.next_round()
             return
-        waiting = list(self._evaluating.values())
+        waiting: list[asyncio.Future[Any]] = [*self._evaluating.values(), *self._boundaries]
         self._evaluating.clear()
+        self._boundaries.clear()
         for item, waiter, _ in self.admission.drain():
             self._forget(item.id)
             waiting.append(waiter)
@@ -154,6 +173,11 @@ class Conductor:
         for message in evaluated.outbox:
             self.assign(message)
         self._evaluated_until = assignment.sequence
+        if self._boundaries and assignment.sequence == self._sequencer.sequence:
+            for boundary in self._boundaries:
+                if not boundary.done():
+                    boundary.set_result(assignment.sequence)
+            self._boundaries.clear()
         waiter = self._evaluating.pop(assignment.sequence, None)
         if waiter is not None:
             result = result_of(

@@ -246,9 +246,15 @@ class Node:
             LogFailed, NodeFailed: the node stopped before it was durable.
         """
         result: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        if self._answers.give_again(message_id, result):
-            await result
-        return await self.read(partial(outcome_of, message_id=message_id))
+        if not self._answers.give_again(message_id, result):
+            return await self.read(partial(outcome_of, message_id=message_id))
+        given = await result
+        row = await self.read(lambda log: log.find(message_id))
+        return None if row is None else (row, given)
+
+    async def whole(self) -> int:
+        """Sequence up to which every message is durable together with all that it caused; see ``Conductor.whole``."""
+        return await self._conductor.whole()
 
     async def read(self, reading: Callable[[EventLog], T]) -> T:
         """What a function finds in the log, as far as that is durable. The function is called in another thread."""

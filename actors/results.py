@@ -8,9 +8,6 @@ from actors.messages import REPLY, Result, Sent, Spawned
 from actors.world import SPAWN
 from eventstore import Assignment, EventLog, Message
 
-_EVERYTHING = 2**62
-"""Past every sequence."""
-
 
 def result_of(
     message: Message, outbox: Iterable[Message], *, output: str | None, error: str | None, sequence: int
@@ -57,6 +54,7 @@ def past_results(
     until: int | None,
     limit: int,
     newest_first: bool,
+    whole: int,
 ) -> list[tuple[Assignment, Result]]:
     """What a process received, and what each gave.
 
@@ -67,8 +65,9 @@ def past_results(
         until: only up to this slot, likewise.
         limit: so many at most.
         newest_first: backwards.
+        whole: sequence up to which messages stand with all that they caused; later ones are left out.
     """
-    head = log.process_head(process, until=_EVERYTHING)
+    head = log.process_head(process, until=whole)
     if head is None:
         return []
     if newest_first:

@@ -72,7 +72,13 @@ class Compute:
         after = await self._place(process, query.get("from"))
         until = await self._place(process, query.get("to"))
         reading = partial(
-            past_results, process=process, after=after, until=until, limit=limit + 1, newest_first=sort == "DESC"
+            past_results,
+            process=process,
+            after=after,
+            until=until,
+            limit=limit + 1,
+            newest_first=sort == "DESC",
+            whole=await self._node.whole(),
         )
         rows = await self._node.read(reading)
         if not rows:
