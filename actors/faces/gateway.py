@@ -1,5 +1,6 @@
 """The slice of an Arweave gateway that AO's clients need: what modules and items are, by GraphQL."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -19,19 +20,28 @@ from eventstore import EventLog
 
 QUERY_BYTES_MAX = 64 * 1024
 IDS_MAX = 100
+TTL_MS = "3600000"
+_NOTHING = {"winston": "0", "ar": "0"}
 _SCHEMA = build_schema("""
-    type Query { transaction(id: ID!): Transaction  transactions(ids: [ID!]!, first: Int): Transactions! }
+    type Query {
+        transaction(id: ID!): Transaction
+        transactions(ids: [ID!], owners: [String!], tags: [TagFilter!], first: Int, sort: SortOrder): Transactions!
+    }
+    input TagFilter { name: String!  values: [String!]! }
+    enum SortOrder { HEIGHT_ASC  HEIGHT_DESC }
     type Transactions { pageInfo: PageInfo!  count: Int!  edges: [Edge!]! }
     type PageInfo { hasNextPage: Boolean! }
     type Edge { cursor: String!  node: Transaction! }
     type Transaction {
         id: ID!  anchor: String!  signature: String!  recipient: String!
-        owner: Owner!  data: Data!  tags: [Tag!]!  block: Block
+        owner: Owner!  data: Data!  tags: [Tag!]!  block: Block  fee: Amount!  quantity: Amount!  parent: Parent
     }
+    type Amount { winston: String!  ar: String! }
+    type Parent { id: ID! }
     type Owner { address: String!  key: String! }
     type Data { size: String!  type: String }
     type Tag { name: String!  value: String! }
-    type Block { id: ID!  timestamp: Int!  height: Int! }
+    type Block { id: ID!  timestamp: Int!  height: Int!  previous: ID! }
 """)
 
 
@@ -54,27 +64,53 @@ class Gateway:
         return [Route("/graphql", self.graphql, methods=["POST"])]
 
     async def graphql(self, request: Request) -> Response:
-        """``transactions(ids)``: modules by their names, items of the log by their ids."""
+        """``transactions``: modules by their names, items of the log by their ids, and where this scheduler is."""
         try:
             asked = msgspec.json.decode(await body_of(request, QUERY_BYTES_MAX), type=Query)
         except msgspec.MsgspecError as error:
             raise HTTPException(400, f"this is no GraphQL request: {error}") from None
-        return answer(await self._node.read(lambda log: self._execute(log, asked)))
+        url = str(request.base_url).rstrip("/")
+        return answer(await self._node.read(lambda log: self._execute(log, asked, url)))
 
-    def _execute(self, log: EventLog, asked: Query) -> Any:
+    def _execute(self, log: EventLog, asked: Query, url: str) -> Any:
         root = {
             "transaction": lambda _, **arguments: self._transaction(log, arguments["id"]),
-            "transactions": lambda _, **arguments: self._transactions(log, **arguments),
+            "transactions": lambda _, **arguments: self._transactions(log, url, **arguments),
         }
         result = graphql_sync(
             _SCHEMA, asked.query, root, variable_values=asked.variables, operation_name=asked.operationName
         )
         return result.formatted
 
-    def _transactions(self, log: EventLog, ids: list[str], first: int = IDS_MAX) -> Any:
-        if len(ids) > IDS_MAX:
-            raise GraphQLError(f"at most {IDS_MAX} ids are looked up at one time")
-        found = [node for id_ in dict.fromkeys(ids) if (node := self._transaction(log, id_)) is not None]
+    def _transactions(
+        self,
+        log: EventLog,
+        url: str,
+        *,
+        ids: Sequence[str] | None = None,
+        owners: Sequence[str] | None = None,
+        tags: Sequence[dict[str, Any]] | None = None,
+        first: int = IDS_MAX,
+        sort: str = "",
+    ) -> Any:
+        wanted = [(tag["name"], tag["values"]) for tag in tags or ()]
+        if ids is not None:
+            if len(ids) > IDS_MAX:
+                raise GraphQLError(f"at most {IDS_MAX} ids are looked up at one time")
+            candidates = [self._transaction(log, id_) for id_ in dict.fromkeys(ids)]
+        elif ("Type", ["Scheduler-Location"]) in wanted:
+            candidates = [self._scheduler_location(url)]
+        else:
+            raise GraphQLError("this gateway looks transactions up by their ids, and Scheduler-Location by its owner")
+        found = [
+            node
+            for node in candidates
+            if node is not None
+            and (owners is None or node["owner"]["address"] in owners)
+            and all(
+                any(tag["name"] == name and tag["value"] in values for tag in node["tags"]) for name, values in wanted
+            )
+        ]
         edges = [{"cursor": node["id"], "node": node} for node in found[: max(first, 0)]]
         return {"pageInfo": {"hasNextPage": len(edges) < len(found)}, "count": len(found), "edges": edges}
 
@@ -87,29 +123,37 @@ class Gateway:
             return None
         raw = item_of(log, row, key)
         item = parse(raw, data_bytes_max=len(raw))
-        words = item_words(item, id_)
-        content_type = item.tag("Content-Type") or None
-        block = {"id": id_, "timestamp": row.timestamp // 1000, "height": row.sequence}
-        size = {"size": str(len(item.data)), "type": content_type}
-        return {**words, "recipient": item.target, "data": size, "block": block}
+        block = {"id": id_, "timestamp": row.timestamp // 1000, "height": row.sequence, "previous": ""}
+        return {
+            **item_words(item, id_),
+            "recipient": item.target,
+            "data": {"size": str(len(item.data)), "type": item.tag("Content-Type") or None},
+            "block": block,
+            "fee": _NOTHING,
+            "quantity": _NOTHING,
+        }
 
     def _module(self, name: str) -> Any:
         """What a module is to a client that wants to spawn one of its processes."""
-        tags = {
-            "Data-Protocol": "ao",
-            "Variant": "ao.TN.1",
-            "Type": "Module",
-            "Module-Format": "mostao",
-            "Input-Encoding": "JSON-1",
-            "Output-Encoding": "JSON-1",
-        }
+        encodings = {"Module-Format": "mostao", "Input-Encoding": "JSON-1", "Output-Encoding": "JSON-1"}
+        return self._own(name, {"Type": "Module", **encodings})
+
+    def _scheduler_location(self, url: str) -> Any:
+        """Where the scheduler of the node's processes is: here."""
+        return self._own(self._node.address, {"Type": "Scheduler-Location", "Url": url, "Time-To-Live": TTL_MS})
+
+    def _own(self, id_: str, tags: dict[str, str]) -> Any:
+        """Something that the node says of itself."""
+        every = {"Data-Protocol": "ao", "Variant": "ao.TN.1", **tags}
         return {
-            "id": name,
+            "id": id_,
             "anchor": "",
             "signature": "",
             "recipient": "",
             "owner": {"address": self._node.address, "key": ""},
             "data": {"size": "0", "type": None},
-            "tags": [{"name": key, "value": value} for key, value in tags.items()],
-            "block": {"id": name, "timestamp": 0, "height": 0},
+            "tags": [{"name": name, "value": value} for name, value in every.items()],
+            "block": {"id": id_, "timestamp": 0, "height": 0, "previous": ""},
+            "fee": _NOTHING,
+            "quantity": _NOTHING,
         }

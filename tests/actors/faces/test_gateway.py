@@ -43,9 +43,25 @@ async def test_processes_and_messages_are_found_by_their_ids(path: Path) -> None
         assert one["data"]["transaction"] == {"recipient": alice, "data": {"size": "0"}, "block": {"height": 4}}
 
 
+async def test_the_scheduler_of_the_nodes_processes_is_here(path: Path) -> None:
+    async with served(path) as face:
+        query = """
+            query GetSchedulerLocation ($owner: String!) {
+                transactions (
+                    owners: [$owner], sort: HEIGHT_DESC, first: 1
+                    tags: [{ name: "Data-Protocol", values: ["ao"] }, { name: "Type", values: ["Scheduler-Location"] }]
+                ) { edges { node { tags { name value } } } }
+            }
+        """
+        [edge] = (await ask(face, query, owner=NODE.address))["data"]["transactions"]["edges"]
+        assert {"name": "Url", "value": str(face.client.base_url)} in edge["node"]["tags"]
+        assert (await ask(face, query, owner=ALICE.address))["data"]["transactions"]["edges"] == []
+
+
 async def test_what_is_no_query(path: Path) -> None:
     async with served(path) as face:
         assert "no GraphQL" in await face.refusal(400, "POST", "/graphql", content=b"[]")
         assert (await ask(face, "{ nothing }"))["errors"][0]["message"].startswith("Cannot query field 'nothing'")
+        assert "by their ids" in (await ask(face, "{ transactions { count } }"))["errors"][0]["message"]
         many = await ask(face, QUERY, transactionIds=["x"] * 101)
         assert "at most 100 ids" in many["errors"][0]["message"]
