@@ -24,7 +24,7 @@ from actors.processes import Registry
 from actors.results import outcome_of, recall, result_of
 from actors.wallet import Wallet, key_path
 from actors.world import Evaluated, module_of
-from eventstore import Assignment, EventLog, EventStoreError, LogUnusable, Message, Replay, SqliteLog, Writer
+from eventstore import Assignment, EventLog, EventStoreError, LogUnusable, Message, Readers, Replay, Writer
 
 T = TypeVar("T")
 
@@ -66,7 +66,7 @@ class Node:
     def __init__(
         self,
         opened: Opened,
-        reader: SqliteLog,
+        readers: Readers,
         *,
         clock: Callable[[], int],
         data_bytes_max: int,
@@ -77,7 +77,7 @@ class Node:
         self.registry = self._address = ""
         self._key: Wallet | None = None
         self._log = opened.log
-        self._reader = reader
+        self._readers = readers
         self._world = opened.world
         self._sequencer = opened.replayed.sequencer
         self._clock = clock
@@ -97,7 +97,7 @@ class Node:
         )
         self._commits, self._admission = self._conductor.commits, self._conductor.admission
         self._passivation = self._conductor.passivation
-        self._intake = Intake(self._pool, partial(recall, reader), self._admit, self._conductor.next_round)
+        self._intake = Intake(self._pool, self._recall, self._admit, self._conductor.next_round)
         self._dryruns = 0
         self._closed = False
 
@@ -139,13 +139,13 @@ class Node:
         begun = time.perf_counter()
         opened = open_log(path, new=new)
         try:
-            reader = SqliteLog.open_to_read(opened.log.path)
+            readers = Readers(opened.log.path)
         except BaseException:
             opened.log.close()
             raise
         node = cls(
             opened,
-            reader,
+            readers,
             clock=clock or system_clock,
             data_bytes_max=data_bytes_max,
             max_live=max_live,
@@ -258,7 +258,7 @@ class Node:
 
     async def read(self, reading: Callable[[EventLog], T]) -> T:
         """What a function finds in the log, as far as that is durable. The function is called in another thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, reading, self._reader)
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._readers.read, reading)
 
     async def settle(self) -> None:
         """Wait until everything that was sent is evaluated, with all that it caused, and durable."""
@@ -320,7 +320,7 @@ class Node:
             await self.send(self._key.sign(tags=[("Type", "Process"), ("Module", Registry.module)]))
         elif wallet is not None or file.exists():
             self._key = wallet or Wallet.load(file)
-        first = next(self._reader.read(until=1))
+        first = await self.read(lambda log: next(log.read(until=1)))
         if module_of(first.message) != Registry.module:
             raise LogUnusable(f"{self._log.path} does not begin with a registry")
         self.registry, self._address = first.process, first.message.sender
@@ -336,22 +336,22 @@ class Node:
         await asyncio.sleep(0)  # every message is one turn of the loop, a stop too: they have all had theirs
         await asyncio.to_thread(self._writer.stop)
         if self._commits.failed is None:
-            self._sign_checkpoint()
+            self._readers.read(self._sign_checkpoint)
         self._pool.shutdown()
-        self._reader.close()
+        self._readers.close()
         self._log.close()
         logger.info("closed", log=str(self._log.path), events=self._commits.durable)
 
-    def _sign_checkpoint(self) -> None:
+    def _sign_checkpoint(self, log: EventLog) -> None:
         """Leave a signed statement of what the log is now, for whoever finds it changed later."""
         if not self._sequencer.sequence:
             return
-        key = key_of(self._reader)
+        key = key_of(log)
         if self._key is None or self._key.public_key != key.public_key:
             logger.warning("no checkpoint: this is not the key of the node that began the log", log=str(self._log.path))
             return
         try:
-            self._log.keep_checkpoint(self._sequencer.sequence, sign(checkpoint_of(self._reader, key), self._key))
+            self._log.keep_checkpoint(self._sequencer.sequence, sign(checkpoint_of(log, key), self._key))
         except EventStoreError as error:
             logger.error("no checkpoint", error=str(error))
 
@@ -361,6 +361,9 @@ class Node:
             raise NodeClosed("the node is closed")
         if self._commits.failed is not None:
             raise self._commits.failed
+
+    def _recall(self, message_ids: list[str]) -> dict[str, Result]:
+        return self._readers.read(partial(recall, message_ids=message_ids))
 
     async def _recall_durable(self, message_id: str) -> Result:
         await self.settle()

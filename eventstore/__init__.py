@@ -8,6 +8,7 @@ where it needs meaning, it takes an ``evaluate`` function.
 * ``sequencer`` the only place where order and time are made
 * ``log``       the ``EventLog`` interface that everything above is written against
 * ``sqlite``    that interface on an SQLite file (``schema``: its tables, ``lock``: one writer)
+* ``readers``   the same file for any number of threads that read
 * ``writer``    the actor that owns the file and commits in groups
 * ``replay``    the log read back, evaluated and compared with what it says
 * ``chains``    its rows held against their hashes
@@ -27,6 +28,7 @@ from eventstore.errors import (
     PositionConflict,
 )
 from eventstore.log import EventLog, Head
+from eventstore.readers import Readers
 from eventstore.records import Assignment, Message
 from eventstore.replay import Evaluation, Replay, Unevaluable
 from eventstore.sequencer import Sequencer
@@ -47,6 +49,7 @@ __all__ = [
     "LogUnusable",
     "Message",
     "PositionConflict",
+    "Readers",
     "Replay",
     "Sequencer",
     "SqliteLog",

@@ -333,3 +333,24 @@ async def test_a_log_that_needs_a_module_that_is_not_there_is_refused_by_its_nam
     monkeypatch.delitem(__import__("actors.processes").processes.MODULES, "mostao.handle@1")
     with pytest.raises(UnknownModule, match=r"mostao\.handle@1"):
         replay(path)
+
+
+async def test_what_was_acknowledged_is_found_while_somebody_else_still_reads(path: Path) -> None:
+    reading, done = threading.Event(), threading.Event()
+
+    def read_slowly(log: SqliteLog) -> int:
+        rows = log._connection.execute("select 1 from assignments union all select 2 from assignments")
+        rows.fetchone()
+        reading.set()
+        done.wait()
+        return 1 + len(rows.fetchall())
+
+    async with Node.open(path, wallet=NODE, clock=still) as node:
+        slow = asyncio.create_task(node.read(read_slowly))
+        await asyncio.to_thread(reading.wait)
+        result = await node.send(item(ALICE, node.registry, "Register", {"handle": "alice", "pubkey": "k"}))
+        found = await node.outcome(result.message_id)
+        assert found is not None
+        assert found[1] == result
+        done.set()
+        assert await slow == 2  # it sees the log as it was when it began
