@@ -1,6 +1,6 @@
 """Which unit answers what, and what all of them have in common."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from importlib.metadata import version
 
 from starlette.applications import Starlette
@@ -16,6 +16,7 @@ from actors.faces.compute import Compute
 from actors.faces.figures import Figures
 from actors.faces.gateway import Gateway
 from actors.faces.messenger import Messenger
+from actors.faces.posts import posts_first
 from actors.faces.rates import Rates
 from actors.faces.replies import ERRORS, answer
 from actors.faces.scheduler import SchedulerFace
@@ -39,29 +40,31 @@ class Faces:
         self._rates = Rates(rate)
         self._figures = Figures(node)
         messenger = Messenger(node, data_bytes_max=data_bytes_max, rates=self._rates)
+        scheduler = SchedulerFace(node, messenger.take)
         self._units = {
             "messenger": messenger.routes(),
             "compute": Compute(node, data_bytes_max=data_bytes_max).routes(),
             "gateway": Gateway(node).routes(),
-            "scheduler": SchedulerFace(node, messenger.take).routes(),
+            "scheduler": scheduler.routes(),
         }
+        self._posts = {"messenger": messenger.post, "scheduler": scheduler.post}
 
-    def app(self, units: Iterable[str] = UNITS) -> ASGIApp:
+    def app(self, units: Sequence[str] = UNITS) -> ASGIApp:
         """The ASGI application of some of the node's units."""
         own: list[BaseRoute] = [Route("/health", self.health), Route("/info", self.info), *self._figures.routes()]
-        app = Starlette(
+        starlette = Starlette(
             routes=own + [route for unit in UNITS if unit in units for route in self._units[unit]],
             middleware=[
-                Middleware(self._figures.counting),
                 Middleware(
                     CORSMiddleware, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"], max_age=86_400
-                ),
-                Middleware(self._rates.of_addresses),
+                )
             ],
             exception_handlers=ERRORS,
         )
-        app.router.redirect_slashes = False
-        return app
+        starlette.router.redirect_slashes = False
+        post = next((self._posts[unit] for unit in UNITS if unit in units and unit in self._posts), None)
+        app = starlette if post is None else posts_first(starlette, post)
+        return self._figures.counting(self._rates.of_addresses(app))
 
     async def health(self, request: Request) -> Response:
         """Whether the node takes messages."""

@@ -1,6 +1,13 @@
 """What a node and its faces do, for Prometheus."""
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    ProcessCollector,
+    generate_latest,
+)
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from starlette.requests import Request
@@ -24,6 +31,7 @@ class Figures:
     def __init__(self, node: Node) -> None:
         self._registry = CollectorRegistry()
         self._registry.register(_Gauges(node))
+        ProcessCollector(registry=self._registry)
         self.requests = Counter(
             "mostao_http_requests", "Requests answered", ("route", "method", "status"), registry=self._registry
         )

@@ -7,7 +7,9 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from actors.dataitem import owner_of
-from actors.faces.replies import error_answer
+from actors.faces.replies import ANY_ORIGIN, RETRY_S, error_answer
+
+_RETRY = {"Retry-After": str(RETRY_S)}
 
 
 class Rates:
@@ -35,7 +37,7 @@ class Rates:
             return b""
         owner = owner_of(raw)
         if not self._window.test(self._limit, "owner", owner.hex()):
-            raise HTTPException(429, f"at most {self._limit} of one owner; try again", {"Retry-After": "1"})
+            raise HTTPException(429, f"at most {self._limit} of one owner; try again", _RETRY)
         return owner
 
     def count_owner(self, owner: bytes) -> None:
@@ -52,7 +54,7 @@ class Rates:
         async def limited(scope: Scope, receive: Receive, send: Send) -> None:
             client = scope.get("client")
             if client and not self._window.hit(limit, "address", client[0]):
-                refusal = error_answer(f"at most {limit} from one address; try again", 429, {"Retry-After": "1"})
+                refusal = error_answer(f"at most {limit} from one address; try again", 429, _RETRY | ANY_ORIGIN)
                 await refusal(scope, receive, send)
                 return
             await app(scope, receive, send)

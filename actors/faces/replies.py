@@ -17,6 +17,7 @@ from eventstore import EventStoreError
 Handler = Callable[[Request, Exception], Awaitable[Response]]
 
 RETRY_S = 1
+ANY_ORIGIN = {"Access-Control-Allow-Origin": "*"}
 encode_json = msgspec.json.Encoder().encode
 logger = get_logger()
 
@@ -64,6 +65,12 @@ def _refusal(status: int, headers: dict[str, str] | None = None) -> Handler:
         return error_answer(str(error), status, headers)
 
     return refuse
+
+
+async def refusal_of(request: Request, error: Exception) -> Response:
+    """What an error is answered with."""
+    kind = next(kind for kind in type(error).__mro__ if kind in ERRORS)
+    return await ERRORS[kind](request, error)
 
 
 ERRORS: dict[Any, Handler] = {

@@ -2,15 +2,13 @@
 
 import asyncio
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterable
 from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 import uvicorn
 from starlette.types import ASGIApp
 
-from actors.faces import UNITS
-from actors.faces.app import Faces
 from actors.faces.connections import GuardedConnection
 
 KEEP_ALIVE_S = 75
@@ -23,7 +21,7 @@ class Listening(NamedTuple):
 
     socket: socket.socket
     unit: str | None = None
-    """One of ``UNITS``; None for all of them."""
+    """Which unit answers there; None for all of them."""
 
     @property
     def url(self) -> str:
@@ -48,15 +46,14 @@ def listen(host: str, port: int, unit: str | None = None) -> Listening:
 
 
 class Servers:
-    """A node's faces at their addresses.
+    """Applications at their addresses.
 
     Args:
-        faces: the node's.
-        places: where, and what answers there.
+        places: each address with what answers there.
     """
 
-    def __init__(self, faces: Faces, places: Sequence[Listening]) -> None:
-        self._places = [(place, _Server(_config(faces.app([place.unit] if place.unit else UNITS)))) for place in places]
+    def __init__(self, places: Iterable[tuple[Listening, ASGIApp]]) -> None:
+        self._places = [(place, _Server(_config(app))) for place, app in places]
 
     async def run(self) -> None:
         """Answer until ``stop`` is called, and what is in flight then."""
@@ -84,6 +81,7 @@ def _config(app: ASGIApp) -> uvicorn.Config:
         log_level="critical",  # what goes wrong is answered, and the node logs it
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # who asks is who is connected
         backlog=BACKLOG,
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=STOP_S,

@@ -18,10 +18,11 @@ from simulations.commands.load_compare import compare
 from simulations.commands.paths import check_writable, free_log
 from simulations.commands.progress import progress_bar
 from simulations.load.figures import Figures, figures_of
+from simulations.load.lines import NotServed, is_url
 from simulations.load.people import SetUpFailed, sessions_max
 from simulations.load.plan import Plan, Stage, parse_duration, parse_rate, parse_stages
 from simulations.load.report import write_report
-from simulations.load.run import LoadFailed, Run, bench
+from simulations.load.run import Bench, LoadFailed, Run, bench
 from simulations.load.search import Trial, find_max
 from simulations.load.thresholds import Threshold, parse_threshold
 from simulations.load.verify import verify
@@ -82,6 +83,7 @@ _DURATION = _Text("DURATION", parse_duration)
     type=click.Path(path_type=Path),
     help="File of the event log; it must not hold a world yet.  [default: load.db, or the next free load-2.db, …]",
 )
+@click.option("--url", metavar="URL", help="A node that is served, instead of one that is started for the test.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the report.")
 @click.option("--report", type=click.Path(path_type=Path), metavar="FILE.html", help="Write a page with plots.")
 @click.pass_context
@@ -100,6 +102,7 @@ def load(
     find_max: bool,
     seed: int,
     path: Path | None,
+    url: str | None,
     as_json: bool,
     report: Path | None,
 ) -> None:
@@ -107,7 +110,8 @@ def load(
 
     Each send is a signed and encrypted message, three durable events. Latencies of the open model count from when a
     send was due. Afterwards every acknowledged send is looked up in the log, and the log is audited; figures that this
-    does not confirm are no result (exit code 1, as for a threshold that was not kept).
+    does not confirm are no result (exit code 1, as for a threshold that was not kept). Of a node at a --url, the signed
+    pages of its scheduler take the place of the log.
     """
     if context.invoked_subcommand is not None:
         return
@@ -134,18 +138,25 @@ def load(
         generators=min(generators, sessions),
         seed=seed,
     )
+    if url is not None and path is not None:
+        raise click.UsageError("a node at a --url keeps a log of its own: leave out --log")
+    if url is not None and not is_url(url):
+        raise click.BadParameter(f"{url!r} is no address: write one as http://127.0.0.1:4100", param_hint="'--url'")
     path = path or free_log("load")
-    if path.exists():
+    if url is None and path.exists():
         raise click.UsageError(f"{path} is there already: choose another --log, or remove it")
     if report is not None:
         check_writable(report)
     try:
-        figures, trials = uvloop.run(_load(path, plan, thresholds, find_max))
-    except (LoadFailed, SetUpFailed) as error:
+        loading = (
+            _load(path, plan, thresholds, find_max) if url is None else _load_served(url, plan, thresholds, find_max)
+        )
+        figures, trials = uvloop.run(loading)
+    except (LoadFailed, SetUpFailed, NotServed) as error:
         raise click.ClickException(str(error)) from None
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
-    _print(figures, trials, path, as_json)
+    _print(figures, trials, url or str(path), as_json)
     if report is not None:
         write_report(report, figures, command_line=_command())
         click.echo(f"report: {report}", err=True)
@@ -159,23 +170,45 @@ load.add_command(compare)
 
 
 async def _load(path: Path, plan: Plan, thresholds: tuple[Threshold, ...], search: bool) -> tuple[Figures, list[Trial]]:
-    trials: list[Trial] = []
     with tempfile.TemporaryDirectory(prefix="mostao-load-") as folder:
         with LiveLoad(thresholds) as live:
             live.say(f"setting up {plan.users:,} people and {plan.sessions:,} sessions")
             async with bench(path, Path(folder), plan) as node:
-                making = asyncio.current_task()
-                assert making is not None
-                asyncio.get_running_loop().add_signal_handler(signal.SIGINT, making.cancel)
-                if search:
-                    trials = await find_max(node, plan, thresholds, live.watch, live.tried)
-                    run = _best(trials)
-                else:
-                    run = await node.run(plan, live.watch)
-                asyncio.get_running_loop().remove_signal_handler(signal.SIGINT)
+                run, trials = await _make(node, plan, thresholds, search, live)
         with progress_bar("auditing", node.events) as bar:
             verified = await asyncio.to_thread(verify, path, node.acknowledged, bar.at)
     return figures_of(run, verified, thresholds), trials
+
+
+async def _load_served(
+    url: str, plan: Plan, thresholds: tuple[Threshold, ...], search: bool
+) -> tuple[Figures, list[Trial]]:
+    from simulations.load.served import served_bench, verify_served
+
+    with tempfile.TemporaryDirectory(prefix="mostao-load-") as folder:
+        async with served_bench(url, Path(folder), plan) as (node, before):
+            with LiveLoad(thresholds) as live:
+                run, trials = await _make(node, plan, thresholds, search, live)
+            handles = sorted({handle for talk in node.talks for handle in talk.handles})
+            with progress_bar("verifying", run.summary.accepted.total()) as bar:
+                verified = await verify_served(url, node.acknowledged, handles, before, bar.at)
+    return figures_of(run, verified, thresholds, url=url), trials
+
+
+async def _make(
+    node: Bench, plan: Plan, thresholds: tuple[Threshold, ...], search: bool, live: LiveLoad
+) -> tuple[Run, list[Trial]]:
+    """Make the load; Ctrl-C ends it early."""
+    making = asyncio.current_task()
+    assert making is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, making.cancel)
+    try:
+        if not search:
+            return await node.run(plan, live.watch), []
+        trials = await find_max(node, plan, thresholds, live.watch, live.tried)
+        return _best(trials), trials
+    finally:
+        asyncio.get_running_loop().remove_signal_handler(signal.SIGINT)
 
 
 def _best(trials: list[Trial]) -> Run:
@@ -187,19 +220,23 @@ def _command() -> str:
     return shlex.join(["mostao", *sys.argv[1:]])
 
 
-def _print(figures: Figures, trials: list[Trial], path: Path, as_json: bool) -> None:
+def _print(figures: Figures, trials: list[Trial], place: str, as_json: bool) -> None:
     if as_json:
-        found = msgspec.to_builtins(figures) | {"log": str(path)}
+        found = msgspec.to_builtins(figures) | ({} if figures.url else {"log": place})
         if trials:
             found["trials"] = [{"rate": one.rate, "kept": one.kept, "p99_ms": one.p99_ms} for one in trials]
             found["max_rate"] = max((one.rate for one in trials if one.kept), default=0.0)
         click.echo(msgspec.json.encode(found))
         return
-    click.echo(_text(figures, trials, path))
+    click.echo(_text(figures, trials, place))
 
 
-def _text(figures: Figures, trials: list[Trial], path: Path) -> str:
-    lines = [title(figures), "", *(f"  {label:<11} {text}" for label, text in [*rows(figures), ("file", str(path))])]
+def _text(figures: Figures, trials: list[Trial], place: str) -> str:
+    lines = [
+        title(figures),
+        "",
+        *(f"  {label:<11} {text}" for label, text in [*rows(figures), ("node at" if figures.url else "file", place)]),
+    ]
     if trials:
         best = max((trial.rate for trial in trials if trial.kept), default=0.0)
         lines += ["", f"  Highest rate that keeps every threshold: {best:,.0f} sends per second"]

@@ -66,7 +66,8 @@ def serve(
 
     async def run() -> None:
         async with Node.open(path, data_bytes_max=data_max) as node:
-            servers = Servers(Faces(node, data_bytes_max=data_max, rate=rate), places)
+            faces = Faces(node, data_bytes_max=data_max, rate=rate)
+            servers = Servers((place, faces.app([place.unit] if place.unit else UNITS)) for place in places)
             for number in (signal.SIGTERM, signal.SIGINT):
                 asyncio.get_running_loop().add_signal_handler(number, servers.stop)
             click.echo(f"listening on {places[0].url}")

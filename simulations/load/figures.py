@@ -28,6 +28,8 @@ class Figures(msgspec.Struct):
     """What a load test came to. Latencies are from when a send was due (closed model: made) to its acknowledgement."""
 
     model: str
+    url: str | None
+    """Where the node is served; None where the test started one."""
     seconds: float
     sessions: int
     users: int
@@ -71,7 +73,9 @@ class Figures(msgspec.Struct):
         return self.acknowledged == self.in_log and not self.twice and not self.faults
 
 
-def figures_of(run: Run, verified: Verified, thresholds: Sequence[Threshold] = ()) -> Figures:
+def figures_of(
+    run: Run, verified: Verified, thresholds: Sequence[Threshold] = (), *, url: str | None = None
+) -> Figures:
     """Put a run and what the log says of it together."""
     plan, summary = run.plan, run.summary
     measured = min(plan.seconds, max(summary.accepted, default=-1) + 1) if run.interrupted else plan.seconds
@@ -81,6 +85,7 @@ def figures_of(run: Run, verified: Verified, thresholds: Sequence[Threshold] = (
     held = judged(run, thresholds)
     latencies = summary.latencies()
     return Figures(
+        url=url,
         model="open" if plan.is_open else "closed",
         seconds=measured,
         sessions=plan.sessions,
@@ -102,7 +107,7 @@ def figures_of(run: Run, verified: Verified, thresholds: Sequence[Threshold] = (
         twice=verified.twice,
         faults=verified.faults,
         log_bytes=verified.log_bytes,
-        bytes_per_send=round(EVENTS_PER_SEND * verified.log_bytes / verified.events, 1),
+        bytes_per_send=round(EVENTS_PER_SEND * verified.log_bytes / max(verified.events, 1), 1),
         rss_mb=round(max((sample.rss_mb for sample in run.samples), default=0.0), 1),
         cpu_percent=round(mean(sample.cpu_percent for sample in run.samples), 1) if run.samples else 0.0,
         late_ms=round(summary.late_ms, 1),

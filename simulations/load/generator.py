@@ -17,10 +17,11 @@ import uvloop
 from actors.dataitem import item_id
 from simulations.histogram import LATENCY_US_MAX, new_histogram
 from simulations.load.arrivals import arrivals
+from simulations.load.lines import Line, open_line
 from simulations.load.people import Talk, Talker
 from simulations.load.plan import Plan, Stage
 from simulations.load.seconds import Second
-from simulations.load.wire import ACCEPTED, Line
+from simulations.load.wire import ACCEPTED
 
 DRAIN_S = 60.0
 """How long answers are waited for after the last send."""
@@ -31,7 +32,8 @@ class Job(msgspec.Struct):
     """One generator's part of a run."""
 
     number: int
-    socket: str
+    address: str
+    """The node's."""
     acknowledged: str
     """File that the ids of acknowledged sends go to."""
     plan: Plan
@@ -139,10 +141,10 @@ class _Load:
 
 
 async def _generate(job: Job) -> str:
-    line = await Line.open(job.socket)
+    line = await open_line(job.address)
     load = _Load(job, line)
     await load.run()
-    line.close()
+    await line.close()
     return load.acknowledged()
 
 

@@ -9,8 +9,9 @@ from nacl.public import PrivateKey
 
 from actors import Wallet
 from actors.jsontext import encode
+from simulations.load.lines import Line
 from simulations.load.plan import Plan
-from simulations.load.wire import ACCEPTED, Answered, Line
+from simulations.load.wire import ACCEPTED, Answered
 from simulations.sealing import encrypt, public_key_text, seal_session_key
 
 SETTING_UP_AT_ONCE = 256
@@ -85,6 +86,10 @@ async def set_up(line: Line, registry: str, plan: Plan) -> list[Talk]:
     seeds = [sha256(b"load user %d %d" % (plan.seed, number)).digest() for number in range(plan.users)]
     wallets = [Wallet(seed) for seed in seeds]
     keys = [PrivateKey(sha256(b"load key %d %d" % (plan.seed, number)).digest()) for number in range(plan.users)]
+
+    def name(number: int) -> str:
+        return f"user{number}-{plan.seed}"
+
     turn = asyncio.Semaphore(SETTING_UP_AT_ONCE)
 
     async def ask(wallet: Wallet, target: str, action: str, body: object) -> dict[str, str]:
@@ -96,13 +101,13 @@ async def set_up(line: Line, registry: str, plan: Plan) -> list[Talk]:
 
     async def register(number: int) -> str:
         pubkey = public_key_text(keys[number].public_key)
-        answer = await ask(wallets[number], registry, "Register", {"handle": f"user{number}", "pubkey": pubkey})
+        answer = await ask(wallets[number], registry, "Register", {"handle": name(number), "pubkey": pubkey})
         return answer["pid"]
 
     handles = await asyncio.gather(*map(register, range(plan.users)))
 
     async def establish(one: int, other: int) -> Talk:
-        both = {"handleA": f"user{one}", "handleB": f"user{other}"}
+        both = {"handleA": name(one), "handleB": name(other)}
         session = (await ask(wallets[one], registry, "EstablishSession", both))["sessionID"]
         entropy = _stream(session.encode())
         key = next(entropy)

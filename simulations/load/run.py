@@ -4,7 +4,7 @@ import asyncio
 import os
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,10 @@ import msgspec
 import psutil
 
 from simulations.load import generator, host
+from simulations.load.lines import open_line
 from simulations.load.people import Talk, set_up
 from simulations.load.plan import Plan
 from simulations.load.seconds import Second, Summary
-from simulations.load.wire import Line
 
 LINE_BYTES_MAX = 1 << 22
 
@@ -47,14 +47,23 @@ class Bench:
 
     Attributes:
         events: events of its log when it was closed.
+        talks: its people's sessions.
         acknowledged: files with the ids of what was acknowledged, of every run.
     """
 
-    def __init__(self, folder: Path, node: Process, socket: str, talks: list[Talk]) -> None:
+    def __init__(
+        self, folder: Path, address: str, talks: list[Talk], sample: Callable[[], Awaitable[Sample | None]]
+    ) -> None:
+        """Args:
+        folder: for what lasts as long as the test.
+        address: the node's: a socket's path or a URL.
+        talks: who talks.
+        sample: what the node's process is at the moment.
+        """
         self._folder = folder
-        self._node = node
-        self._socket = socket
-        self._talks = talks
+        self._address = address
+        self.talks = talks
+        self._sample_node = sample
         self._runs = 0
         self.events = 0
         self.acknowledged: list[Path] = []
@@ -89,8 +98,8 @@ class Bench:
 
     async def _generator(self, plan: Plan, number: int, acknowledged: Path) -> Process:
         in_flight = plan.in_flight // plan.generators + (number < plan.in_flight % plan.generators)
-        talks = self._talks[number :: plan.generators]
-        job = generator.Job(number, self._socket, str(acknowledged), plan, talks, in_flight)
+        talks = self.talks[number :: plan.generators]
+        job = generator.Job(number, self._address, str(acknowledged), plan, talks, in_flight)
         process = await _start(generator.__name__)
         assert process.stdin is not None
         process.stdin.write(msgspec.json.encode(job))
@@ -98,11 +107,11 @@ class Bench:
         return process
 
     async def _sample(self, run: Run, watch: Callable[[Run], Any]) -> None:
-        node = psutil.Process(self._node.pid)
-        node.cpu_percent()
+        await self._sample_node()
         while True:
             await asyncio.sleep(1)
-            run.samples.append(Sample(node.memory_info().rss / 1e6, node.cpu_percent()))
+            if (sample := await self._sample_node()) is not None:
+                run.samples.append(sample)
             watch(run)
 
 
@@ -123,10 +132,15 @@ async def bench(log: Path, folder: Path, plan: Plan) -> AsyncIterator[Bench]:
     node = await _start(host.__name__, str(log), socket)
     try:
         ready = msgspec.json.decode(await _line(node), type=host.Ready)
-        line = await Line.open(socket)
+        line = await open_line(socket)
         talks = await set_up(line, ready.registry, plan)
-        line.close()
-        under_test = Bench(folder, node, socket, talks)
+        await line.close()
+        measured = psutil.Process(node.pid)
+
+        async def sample() -> Sample:
+            return Sample(measured.memory_info().rss / 1e6, measured.cpu_percent())
+
+        under_test = Bench(folder, socket, talks, sample)
         yield under_test
         assert node.stdin is not None
         node.stdin.close()

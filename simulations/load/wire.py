@@ -8,6 +8,7 @@ import msgspec
 
 LENGTH_BYTES = 4
 ACCEPTED, REFUSED, ITEM_REFUSED, OVERLOADED, FAILED = "", "refused", "item refused", "overloaded", "failed"
+RATE_LIMITED = "rate limited"
 """What came of an item: it was evaluated, it was but refused, or it is not in the log, and why."""
 
 
@@ -83,7 +84,7 @@ class Frames(asyncio.Protocol):
         self._unsent = []
 
 
-class Line:
+class SocketLine:
     """A client's end of a connection to the node."""
 
     def __init__(self) -> None:
@@ -92,7 +93,7 @@ class Line:
         self._frames = Frames(Answered, self._answered, self._lost)
 
     @classmethod
-    async def open(cls, path: str) -> "Line":
+    async def open(cls, path: str) -> "SocketLine":
         """Connect to the node's socket."""
         line = cls()
         await asyncio.get_running_loop().create_unix_connection(lambda: line._frames, path)
@@ -106,7 +107,7 @@ class Line:
         self._frames.write(Asked(self._numbers, raw, answer))
         return future
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Hang up."""
         self._frames.close()
 

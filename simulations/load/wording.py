@@ -31,7 +31,9 @@ def rows(figures: Figures) -> list[tuple[str, str]]:
         ("node", f"{figures.rss_mb:,.0f} MB at most, {figures.cpu_percent:.0f} % of a core on average"),
         ("log", f"{figures.log_bytes:,} bytes, {figures.bytes_per_send:,.0f} per send"),
         ("confirmed", f"{figures.in_log:,} of {figures.acknowledged:,} acknowledged sends are in the log, each once"),
-        ("audit", figures.faults[0] if figures.faults else "clean"),
+        ("audit", figures.faults[0] if figures.faults else "clean")
+        if figures.url is None
+        else ("chains", figures.faults[0] if figures.faults else "sound: every assignment follows and is signed"),
         *((f"{'kept' if kept else 'NOT KEPT'}", threshold) for threshold, kept in figures.thresholds.items()),
         *([("note", late)] if figures.late_ms > LATE_MS else []),
         *([("interrupted", "these are the figures up to then")] if figures.interrupted else []),

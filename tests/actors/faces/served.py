@@ -10,6 +10,7 @@ import httpx
 
 from actors import Node
 from actors.dataitem import DATA_BYTES_MAX
+from actors.faces import UNITS
 from actors.faces.app import Faces
 from actors.faces.serving import Servers, listen
 from tests.actors.people import NODE, still
@@ -64,7 +65,8 @@ async def served(
     options = {"wallet": NODE, "clock": still, **options}
     places = [listen("127.0.0.1", 0), *(listen("127.0.0.1", 0, unit) for unit in units)]
     async with Node.open(path, data_bytes_max=data_bytes_max, **options) as node:
-        servers = Servers(Faces(node, data_bytes_max=data_bytes_max, rate=rate), places)
+        faces = Faces(node, data_bytes_max=data_bytes_max, rate=rate)
+        servers = Servers((place, faces.app([place.unit] if place.unit else UNITS)) for place in places)
         running = asyncio.create_task(servers.run())
         try:
             async with httpx.AsyncClient(base_url=places[0].url, timeout=30) as client:
