@@ -5,6 +5,7 @@ that is; and the log, which has chains of its own, need not wait for them.
 """
 
 from collections import OrderedDict
+from collections.abc import Callable
 from hashlib import sha256
 from threading import Lock
 from typing import NamedTuple
@@ -59,6 +60,10 @@ class Scheduler:
             for row, chain, assignment in self._assignments(log, process, from_slot=from_slot, limit=limit)
         ]
 
+    def following(self) -> "Following":
+        """Signs a history from its beginning, row by row."""
+        return Following(self._sign)
+
     def _assignments(
         self, log: EventLog, process: str, *, from_slot: int, limit: int
     ) -> list[tuple[Assignment, bytes, bytes]]:
@@ -94,3 +99,18 @@ class Scheduler:
                 ("Message", row.message.id),
             ]
         )
+
+
+class Following:
+    """Signs the assignments of any number of processes, each from its beginning, in order."""
+
+    def __init__(self, sign: Callable[[Assignment, bytes], bytes]) -> None:
+        self._sign = sign
+        self._chains: dict[str, bytes] = {}
+
+    def assignment(self, row: Assignment) -> bytes:
+        """The signed assignment of the next message of its process."""
+        chain = self._chains.pop(row.process, None) or sha256(decode_id(row.process)).digest()
+        signed = self._sign(row, chain)
+        self._chains[row.process] = sha256(decode_id(item_id(signed)) + chain).digest()
+        return signed

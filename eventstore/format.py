@@ -7,18 +7,35 @@ from eventstore.errors import LogUnusable
 
 APPLICATION_ID = 0x4D4F5354
 """SQLite's application id of a log file: "MOST"."""
+EXCERPT_ID = 0x4D4F5345
+"""The same of a file with the history of some processes of another log: "MOSE"."""
 FORMAT = 2
 """Number of the newest migration of ``schema``; kept in ``PRAGMA user_version``."""
 
 
-def check_format(connection: sqlite3.Connection, path: Path) -> int:
+def is_excerpt(connection: sqlite3.Connection) -> bool:
+    """Whether a file holds some processes of another log."""
+    [application_id] = connection.execute("pragma application_id").fetchone()
+    return bool(application_id == EXCERPT_ID)
+
+
+def check_format(connection: sqlite3.Connection, path: Path, *, excerpt: bool = False) -> int:
     """The format of a file that may be a log; 0 for an empty database.
+
+    Args:
+        connection: to the file.
+        path: the file.
+        excerpt: whether an excerpt will do.
 
     Raises:
         LogUnusable: it is another application's database, or of a newer format.
     """
     [application_id] = connection.execute("pragma application_id").fetchone()
     [format_] = connection.execute("pragma user_version").fetchone()
+    if application_id == EXCERPT_ID:
+        if not excerpt:
+            raise LogUnusable(f"{path} is an excerpt of another log: it can be listed and replayed, and nothing else")
+        application_id = APPLICATION_ID
     if application_id != APPLICATION_ID:
         if application_id == 0 and format_ == 0 and not connection.execute("select 1 from sqlite_master").fetchone():
             return 0

@@ -7,7 +7,7 @@ from typing import Any
 
 from eventstore.connections import connect_to_read, unusable
 from eventstore.errors import LogExists, LogFailed, LogMissing, LogUnusable, PositionConflict
-from eventstore.format import FORMAT, check_format
+from eventstore.format import EXCERPT_ID, FORMAT, check_format, is_excerpt
 from eventstore.lock import WriterLock
 from eventstore.log import Head
 from eventstore.records import Assignment, Message
@@ -99,8 +99,12 @@ class SqliteLog:
         return log
 
     @classmethod
-    def open_to_read(cls, path: str | Path) -> "SqliteLog":
+    def open_to_read(cls, path: str | Path, *, excerpt: bool = False) -> "SqliteLog":
         """Open a log for reading only, while a node may be writing it.
+
+        Args:
+            path: the file.
+            excerpt: whether the history of some processes of another log will do.
 
         Raises:
             LogMissing: there is no such file.
@@ -116,7 +120,7 @@ class SqliteLog:
         except sqlite3.Error as error:
             raise LogUnusable(unusable(path, error)) from None
         try:
-            format_ = check_format(connection, path)
+            format_ = check_format(connection, path, excerpt=excerpt)
             if format_ == 0:
                 raise LogUnusable(f"{path} is empty: it holds no log")
             if format_ < FORMAT:
@@ -284,6 +288,15 @@ class SqliteLog:
             self._connection.execute("insert or ignore into checkpoints values (?, ?)", (sequence, note))
         except sqlite3.Error as error:
             raise LogFailed(f"{self.path} could not be written ({error})") from error
+
+    @property
+    def is_excerpt(self) -> bool:
+        """Whether this is the history of some processes of another log."""
+        return is_excerpt(self._connection)
+
+    def mark_excerpt(self) -> None:
+        """Make this an excerpt: no node goes on with it."""
+        self._connection.execute(f"pragma application_id = {EXCERPT_ID}")
 
     def close(self) -> None:
         """Fold the write-ahead log into the file, so that the one file is the whole log, and let the next writer in."""

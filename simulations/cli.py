@@ -14,6 +14,8 @@ from eventstore import EventStoreError, LogFault
 from simulations.commands.audit import audit
 from simulations.commands.checkpoint import checkpoint
 from simulations.commands.diff import diff
+from simulations.commands.export import export
+from simulations.commands.import_ import import_
 from simulations.commands.load import load
 from simulations.commands.log import log
 from simulations.commands.prove import prove
@@ -65,7 +67,7 @@ def main(log_level: str) -> None:
     logger.setLevel(log_level.upper())
 
 
-for _command in (simulate, serve, load, replay, audit, log, trace, diff, checkpoint, prove, verify):
+for _command in (simulate, serve, load, replay, audit, log, trace, diff, checkpoint, prove, verify, export, import_):
     main.add_command(_command)
 
 

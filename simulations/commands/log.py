@@ -39,7 +39,7 @@ def log(
         replayed = replay_with_progress(path)
         process = find_process(replayed, process) if process and process.startswith("@") else process
         sender = find_process(replayed, sender) if sender and sender.startswith("@") else sender
-    reader = SqliteLog.open_to_read(path)
+    reader = SqliteLog.open_to_read(path, excerpt=True)
     try:
         labels = Labels()
         for assignment in _span(reader, labels, since, until):

@@ -63,7 +63,7 @@ def replay_with_progress(path: Path, *, at: int | None = None, earlier: Earlier 
 
 def events_of(path: Path) -> int:
     """Number of events of a log, which has to hold some."""
-    log = SqliteLog.open_to_read(path)
+    log = SqliteLog.open_to_read(path, excerpt=True)
     try:
         events = log.head().sequence
     finally:

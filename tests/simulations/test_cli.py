@@ -327,3 +327,53 @@ def test_the_installed_command_runs_and_its_reader_may_go_away(town: tuple[Path,
     assert b"Traceback" not in listing.stderr.read()
     listing.wait()
     assert b"mostao, version" in subprocess.run([command, "--version"], capture_output=True, check=True).stdout
+
+
+def test_export_and_import_carry_a_log_and_a_process_over(town: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
+    path, figures = town
+    out = mostao("export", path, "-o", tmp_path / "whole.ans104", "--json")
+    assert out.exit_code == 0, out.output
+    assert json.loads(out.output)["state_root"] == figures["state_root"]
+    back = mostao("import", tmp_path / "whole.ans104", tmp_path / "back.db")
+    assert back.exit_code == 0, back.output
+    assert "the whole log" in back.output
+    replayed = json.loads(mostao("replay", tmp_path / "back.db", "--json").output)
+    assert (replayed["log_head"], replayed["state_root"]) == (figures["log_head"], figures["state_root"])
+    assert mostao("audit", tmp_path / "back.db").exit_code == 0
+
+    reader = SqliteLog.open_to_read(path)
+    handle = next(row.message.data for row in reader.read() if row.message.action == "Register")
+    reader.close()
+    name = "@" + json.loads(handle)["handle"]
+    out = mostao("export", path, "--process", name, "-o", tmp_path / "one.ans104", "--json")
+    root = json.loads(out.output)["state_root"]
+    back = mostao("import", tmp_path / "one.ans104", tmp_path / "one.db")
+    assert (back.exit_code, "an excerpt" in back.output, root in back.output) == (0, True, True)
+    assert json.loads(mostao("replay", tmp_path / "one.db", "--json").output)["state_root"] == root
+    assert mostao("log", tmp_path / "one.db").exit_code == 0
+    for command in ("audit", "checkpoint"):
+        refused = mostao(command, tmp_path / "one.db")
+        assert (refused.exit_code, "is an excerpt of another log" in refused.output) == (2, True)
+
+
+def test_export_and_import_say_what_was_wrong(town: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
+    path, _ = town
+    bundle = tmp_path / "whole.ans104"
+    assert mostao("export", path, "-o", bundle).exit_code == 0
+    cut, forged = tmp_path / "cut.ans104", tmp_path / "forged.ans104"
+    cut.write_bytes(bundle.read_bytes()[:-10])
+    forged.write_bytes(bundle.read_bytes()[:-1] + b"!")
+    for arguments, code, said in (
+        (("export", path, "--process", "@nobody"), 2, "the log has no process '@nobody'"),
+        (("export", path, "-o", tmp_path / "no" / "where"), 2, "is not a folder"),
+        (("export", path, "--key", tmp_path / "no.key"), 2, "cannot be read"),
+        (("export", tmp_path / "no.db"), 2, "there is no log"),
+        (("import", path, tmp_path / "x.db"), 2, "is no bundle"),
+        (("import", tmp_path / "no", tmp_path / "x.db"), 2, "cannot be read"),
+        (("import", bundle, path), 2, "is there already"),
+        (("import", cut, tmp_path / "x.db"), 2, "is cut short"),
+        (("import", forged, tmp_path / "x.db"), 1, "signature does not match"),
+    ):
+        result = mostao(*arguments)
+        assert (result.exit_code, said in result.output) == (code, True), result.output
+        assert not (tmp_path / "x.db").exists()

@@ -9,13 +9,17 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from nacl.signing import SigningKey
 
-from actors import Wallet
+from actors import Node, Wallet
 from actors.avrotags import BLOCK_BYTES_MAX, NAME_BYTES_MAX, TAGS_MAX, VALUE_BYTES_MAX
+from actors.bundles import Bundle
 from actors.dataitem import DATA_BYTES_MAX, parse
+from actors.exporting import export
 from actors.foreign_wallets import ArweaveWallet, EthereumWallet
 from actors.signing import Signer
+from eventstore import SqliteLog
 from eventstore.records import encode_id
 from tests.actors.faces.node_js import packages, run_js
+from tests.actors.people import ALICE, NODE, relay, still, talking
 
 __all__ = ["packages"]
 ALPHABET = "".join(map(chr, range(32, 127))) + "äß€漢字🙂\n\t\0"
@@ -104,3 +108,20 @@ def test_both_ways(packages: Path, signers: dict[int, Signer]) -> None:
             case[part] for part in ("target", "anchor", "tags", "data")
         )
     assert max(len(parse(raw).envelope) for raw in ours) < BLOCK_BYTES_MAX + 2 + 512 + 512 + 33 + 33 + 16
+
+
+async def test_an_exported_history_opens(path: Path, tmp_path: Path, packages: Path) -> None:
+    async with Node.open(path, wallet=NODE, clock=still) as node:
+        a, _, session = await talking(node)
+        await node.send(relay(ALICE, a, session, "SendMessage", {"content": "hello"}))
+        await node.settle()
+    bundle = tmp_path / "bundle"
+    log = SqliteLog.open_to_read(path)
+    with bundle.open("wb") as file:
+        out = export(log, NODE, file, processes=[session])
+    log.close()
+    given = {"items": [], "specs": [], "keys": {}, "bundle": b64encode(bundle.read_bytes()).decode()}
+    told = run_js("bundles.mjs", given=given)["bundled"]
+    assert told["valid"]
+    assert len(told["items"]) == out.items == 2 * out.events + 1
+    assert [item["id"] for item in told["items"]] == [parse(raw).id for raw in Bundle(bundle).items()]

@@ -1,0 +1,92 @@
+"""Bundles of data items in one file (ANS-104): how many, the size and the id of each, and then the items.
+
+Numbers are 32 bytes, little-endian.
+"""
+
+import shutil
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import BinaryIO
+
+from actors.dataitem import ItemRefused, item_id
+from eventstore.records import decode_id, encode_id
+
+NUMBER_BYTES = ID_BYTES = 32
+_ENTRY_BYTES = NUMBER_BYTES + ID_BYTES
+
+
+class BundleUnusable(Exception):
+    """A file that is no bundle, or one that was cut short; says which and why."""
+
+
+def write_bundle(file: BinaryIO, items: Iterable[bytes]) -> int:
+    """Write items as a bundle; gives their number. Needs no more memory than the longest of them."""
+    with TemporaryFile() as entries, TemporaryFile() as bodies:
+        count = 0
+        for item in items:
+            count += 1
+            entries.write(len(item).to_bytes(NUMBER_BYTES, "little") + decode_id(item_id(item)))
+            bodies.write(item)
+        file.write(count.to_bytes(NUMBER_BYTES, "little"))
+        for part in (entries, bodies):
+            part.seek(0)
+            shutil.copyfileobj(part, file)
+    return count
+
+
+class Bundle:
+    """A bundle's file, opened to be read.
+
+    Attributes:
+        count: number of its items.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open a file.
+
+        Raises:
+            BundleUnusable: it cannot be read, or is no bundle.
+        """
+        self._path = path
+        try:
+            self._size = path.stat().st_size
+            with path.open("rb") as file:
+                self.count = self._number(file)
+        except OSError as error:
+            raise BundleUnusable(f"{path} cannot be read ({error.strerror})") from None
+        self._items_from = NUMBER_BYTES + self.count * _ENTRY_BYTES
+        if self._items_from > self._size:
+            raise BundleUnusable(f"{path} is no bundle: it is shorter than the list of its items")
+
+    def items(self) -> Iterator[bytes]:
+        """The items in order.
+
+        Raises:
+            BundleUnusable: one is not what the bundle says of it, or something follows the last.
+        """
+        with self._path.open("rb") as entries, self._path.open("rb") as bodies:
+            entries.seek(NUMBER_BYTES)
+            bodies.seek(self._items_from)
+            for number in range(1, self.count + 1):
+                size, id_ = self._number(entries), encode_id(entries.read(ID_BYTES))
+                if size > self._size - bodies.tell():
+                    raise BundleUnusable(
+                        f"{self._path} is cut short: item {number:,} of {self.count:,} is not all there"
+                    )
+                item = bodies.read(size)
+                try:
+                    found = item_id(item)
+                except ItemRefused as refusal:
+                    raise BundleUnusable(f"{self._path}, item {number:,}: {refusal}") from None
+                if found != id_:
+                    raise BundleUnusable(f"{self._path}, item {number:,} is called {id_}, and is {found}")
+                yield item
+            if bodies.read(1):
+                raise BundleUnusable(f"{self._path} goes on behind its last item")
+
+    def _number(self, file: BinaryIO) -> int:
+        raw = file.read(NUMBER_BYTES)
+        if len(raw) < NUMBER_BYTES:
+            raise BundleUnusable(f"{self._path} is no bundle: it is too short")
+        return int.from_bytes(raw, "little")
