@@ -13,6 +13,7 @@ from starlette.types import ASGIApp
 
 from actors.faces import UNITS
 from actors.faces.compute import Compute
+from actors.faces.explorer import Explorer
 from actors.faces.figures import Figures
 from actors.faces.gateway import Gateway
 from actors.faces.messenger import Messenger
@@ -26,6 +27,9 @@ from actors.node import Node
 class Faces:
     """A node's HTTP applications.
 
+    Attributes:
+        stopping: set it when the servers are to stop: who listens for news is told no more.
+
     Args:
         node: whose.
         data_bytes_max: limit of a message's data.
@@ -36,6 +40,7 @@ class Faces:
     """
 
     def __init__(self, node: Node, *, data_bytes_max: int, rate: str | None = None) -> None:
+        self.stopping = False
         self._node = node
         self._rates = Rates(rate)
         self._figures = Figures(node)
@@ -47,13 +52,15 @@ class Faces:
             "gateway": Gateway(node).routes(),
             "scheduler": scheduler.routes(),
         }
+        self._pages = Explorer(node, lambda: self.stopping).routes()
         self._posts = {"messenger": messenger.post, "scheduler": scheduler.post}
 
     def app(self, units: Sequence[str] = UNITS) -> ASGIApp:
         """The ASGI application of some of the node's units."""
         own: list[BaseRoute] = [Route("/health", self.health), Route("/info", self.info), *self._figures.routes()]
+        pages = self._pages if set(units) == set(UNITS) else []
         starlette = Starlette(
-            routes=own + [route for unit in UNITS if unit in units for route in self._units[unit]],
+            routes=own + pages + [route for unit in UNITS if unit in units for route in self._units[unit]],
             middleware=[
                 Middleware(
                     CORSMiddleware, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"], max_age=86_400

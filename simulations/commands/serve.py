@@ -68,8 +68,13 @@ def serve(
         async with Node.open(path, data_bytes_max=data_max) as node:
             faces = Faces(node, data_bytes_max=data_max, rate=rate)
             servers = Servers((place, faces.app([place.unit] if place.unit else UNITS)) for place in places)
+
+            def stop() -> None:
+                faces.stopping = True
+                servers.stop()
+
             for number in (signal.SIGTERM, signal.SIGINT):
-                asyncio.get_running_loop().add_signal_handler(number, servers.stop)
+                asyncio.get_running_loop().add_signal_handler(number, stop)
             click.echo(f"listening on {places[0].url}")
             for place in places[1:]:
                 click.echo(f"  {place.unit:10}{place.url}")

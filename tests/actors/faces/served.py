@@ -72,5 +72,6 @@ async def served(
             async with httpx.AsyncClient(base_url=places[0].url, timeout=30) as client:
                 yield Served(node, client, {place.unit or "": place.url for place in places}, servers)
         finally:
+            faces.stopping = True
             servers.stop()
             await running

@@ -1,0 +1,232 @@
+"""Pages for people: what this node is, and what is in its log."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from functools import cache, partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from actors.faces.replies import encode_json
+from actors.faces.seen import Row, Seen, readable
+from actors.jsontext import decode, encode
+from actors.node import Node
+from actors.world import module_of
+from eventstore import EventLog
+from eventstore.records import ID_LENGTH
+
+ROWS = 50
+TICK_S = 0.25
+"""How often new messages are looked for …"""
+FIGURES_TICKS = 4
+"""… and how seldom figures are told."""
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+_FOLDER = Path(__file__).parent / "pages"
+_pages = Environment(loader=PackageLoader("actors.faces", "pages"), autoescape=True, trim_blocks=True)
+
+
+class Explorer:
+    """The routes of the pages.
+
+    Args:
+        node: whose.
+        stopping: whether the server is about to stop, so that nobody is told more.
+    """
+
+    def __init__(self, node: Node, stopping: Callable[[], bool]) -> None:
+        self._node = node
+        self._stopping = stopping
+
+    def routes(self) -> list[Route]:
+        """What they answer."""
+        return [
+            Route("/", self.home),
+            Route("/explorer", self.messages),
+            Route("/explorer/process/{process}", self.process),
+            Route("/explorer/message/{message}", self.message),
+            Route("/explorer/search", self.search),
+            Route("/explorer/events", self.events),
+            Route("/explorer/style.css", _file("style.css", "text/css")),
+            Route("/explorer/live.js", _file("live.js", "text/javascript")),
+            Route("/explorer/icon.svg", _file("icon.svg", "image/svg+xml")),
+        ]
+
+    async def home(self, request: Request) -> Response:
+        """What this node is."""
+        return _page(
+            "home.html",
+            registry=self._node.registry,
+            address=self._node.address,
+            version=version("mostao"),
+            load=self._node.load(),
+            url=str(request.base_url).rstrip("/"),
+        )
+
+    async def messages(self, request: Request) -> Response:
+        """The newest messages, or those before one."""
+        before = _number(request, "before", 2**62)
+        end = await self._node.whole()
+        rows = await self._node.read(lambda log: Seen(log).newest(before=min(before, end + 1), limit=ROWS))
+        older = rows[-1].sequence if rows and rows[-1].sequence > 1 else None
+        return _page("explorer.html", rows=rows, newest=before > end, older=older)
+
+    async def process(self, request: Request) -> Response:
+        """A process, its messages, and its state at any event."""
+        process, end = request.path_params["process"], await self._node.whole()
+        at, before = _number(request, "at", 0), _number(request, "before", 2**62)
+
+        def read(log: EventLog) -> dict[str, Any] | None:
+            head, first = log.process_head(process, until=end), next(log.read_process(process, limit=1), None)
+            if head is None or first is None:
+                return None
+            seen = Seen(log)
+            tags = dict(reversed(decode(first.message.tags.encode())))
+            owner = tags.get("Owner", first.message.sender) if first.message.parent else first.message.sender
+            rows = seen.of_process(process, before=min(before, head.slot + 1), limit=ROWS)
+            low = min(before, head.slot + 1) - len(rows)
+            return {
+                "process": seen.named(process),
+                "module": module_of(first.message),
+                "owner": seen.named(owner),
+                "count": head.slot + 1,
+                "rows": rows,
+                "older": low or None,
+                "newer": before if before <= head.slot else None,
+                "state": seen.state(process, at=at or end),
+                "why": "It was not there yet."
+                if at and at < first.sequence
+                else "It has too long a history for a page: mostao replay --at shows it.",
+            }
+
+        found = await self._node.read(read)
+        if found is None:
+            return _nothing(f"there is no process {process!r}")
+        return _page("process.html", **found, at=at, end=end)
+
+    async def message(self, request: Request) -> Response:
+        """A message, what caused it, and what it caused."""
+        message = request.path_params["message"]
+        if (found := await self._node.outcome(message)) is None:
+            return _nothing(f"there is no message {message!r}")
+        await self._node.whole()
+        assignment, _ = found
+
+        def read(log: EventLog) -> dict[str, Any]:
+            seen = Seen(log)
+            tree, cut = seen.tree(assignment)
+            return {"row": seen.row(assignment), "tree": tree, "cut": cut}
+
+        said = assignment.message
+        signed = "signed by its sender" if said.envelope is not None else "follows from the message that caused it"
+        output = None if assignment.output is None else readable(assignment.output.encode())
+        return _page(
+            "message.html",
+            **await self._node.read(read),
+            slot=assignment.slot,
+            proof=signed,
+            output=output,
+            data=readable(said.data) if said.data else "",
+            tags=decode(said.tags.encode()),
+        )
+
+    async def search(self, request: Request) -> Response:
+        """To the process of a handle or an id, to a message, or to the handles of an address."""
+        q = request.query_params.get("q", "").strip()
+        if len(q) == ID_LENGTH:
+            row = await self._node.read(lambda log: log.find(q))
+            if row is not None:
+                kind = "process" if row.process == q else "message"
+                return RedirectResponse(f"/explorer/{kind}/{q}", 303)
+        if not q:
+            return _nothing("Search for a handle, an id or an address.", 400)
+        named = await self._ask("QueryHandle", {"handle": q.removeprefix("@")})
+        if isinstance(named, dict) and named.get("registered"):
+            return RedirectResponse(f"/explorer/process/{named['pid']}", 303)
+        handles = await self._ask("GetHandles", {"owner": q})
+        if isinstance(handles, list) and handles:
+            return _page("found.html", q=q, title=f"Handles of {q}", handles=handles)
+        return _nothing(f"No handle, process, message or owner of a handle is called {q[:100]!r}.", q=q)
+
+    async def events(self, request: Request) -> Response:
+        """Rows of new messages, and figures, as they come (server-sent events)."""
+        after = _number(request, "after", await self._node.whole())
+        last = request.headers.get("last-event-id", "")
+        return StreamingResponse(
+            self._stream(int(last) if last.isascii() and last.isdigit() and len(last) < 19 else after),
+            media_type="text/event-stream",
+            headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+        )
+
+    async def _stream(self, after: int) -> AsyncIterator[str]:
+        tick = 0
+        while not self._stopping():
+            end = self._node.load().events
+            if end > after:
+                end = await self._node.whole()
+                first = max(after, end - ROWS)
+                rows = await self._node.read(partial(_between, after=first, until=end))
+                after = end
+                yield _event("messages", _rendered(rows), after)
+            if tick % FIGURES_TICKS == 0:
+                yield _event("figures", encode_json(self._node.load()._asdict()).decode())
+            tick += 1
+            await asyncio.sleep(TICK_S)
+
+    async def _ask(self, action: str, body: dict[str, str]) -> Any:
+        asked = await self._node.dryrun(self._node.registry, action=action, data=encode(body))
+        return asked.answer
+
+
+def _between(log: EventLog, after: int, until: int) -> list[Row]:
+    seen = Seen(log)
+    return [seen.row(row) for row in log.read(after=after, until=until)][::-1]
+
+
+def _event(name: str, text: str, id_: int | None = None) -> str:
+    lines = "".join(f"data: {line}\n" for line in text.splitlines() if line)
+    return f"event: {name}\n{lines}" + (f"id: {id_}\n" if id_ is not None else "") + "\n"
+
+
+@cache
+def _row_macro() -> Any:
+    return _pages.get_template("parts.html").module.row  # type: ignore[attr-defined]
+
+
+def _rendered(rows: list[Row]) -> str:
+    return "".join(str(_row_macro()(row)) for row in rows)
+
+
+def _page(name: str, status: int = 200, **parts: Any) -> Response:
+    return HTMLResponse(_pages.get_template(name).render(**parts), status, headers=_HEADERS)
+
+
+def _nothing(text: str, status: int = 404, q: str = "") -> Response:
+    return _page("found.html", status, q=q, title="Nothing found", text=text)
+
+
+def _file(name: str, media_type: str) -> Callable[[Request], Any]:
+    content = (_FOLDER / name).read_bytes()
+
+    async def answer(_: Request) -> Response:
+        return Response(content, media_type=media_type, headers={"Cache-Control": "max-age=300", **_HEADERS})
+
+    return answer
+
+
+def _number(request: Request, name: str, default: int) -> int:
+    text = request.query_params.get(name, "")
+    if not text:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
+        raise HTTPException(400, f"{name} is {text[:32]!r}; it has to be a number")
+    return int(text)
