@@ -12,6 +12,8 @@ HEAD_BYTES_MAX = 32 * 1024
 """A request's line and headers."""
 REQUEST_S = 30.0
 """In so many seconds a request has to be here, its body too; and a new connection's first one."""
+ANSWER_S = 30.0
+"""For so many seconds a client may take nothing of its answer."""
 _REASONS = {400: "Bad Request", 408: "Request Timeout", 431: "Request Header Fields Too Large"}
 
 
@@ -20,6 +22,7 @@ class GuardedConnection(HttpToolsProtocol):
 
     _head_bytes = 0
     _late: asyncio.TimerHandle | None = None
+    _stuck: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """See ``asyncio.Protocol``."""
@@ -29,7 +32,18 @@ class GuardedConnection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """See ``asyncio.Protocol``."""
         self._received()
+        self._taken()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """See ``asyncio.Protocol``: more is written than the client takes."""
+        super().pause_writing()
+        self._stuck = self.loop.call_later(ANSWER_S, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """See ``asyncio.Protocol``."""
+        self._taken()
+        super().resume_writing()
 
     def on_message_begin(self) -> None:
         """See ``httptools``."""
@@ -72,6 +86,11 @@ class GuardedConnection(HttpToolsProtocol):
         if self._late is not None:
             self._late.cancel()
             self._late = None
+
+    def _taken(self) -> None:
+        if self._stuck is not None:
+            self._stuck.cancel()
+            self._stuck = None
 
     def _too_late(self) -> None:
         self._late = None

@@ -1,5 +1,6 @@
 import asyncio
 import json
+import socket
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,23 @@ async def test_who_is_slow_is_hung_up_on(path: Path, monkeypatch: pytest.MonkeyP
     async with served(path) as face:
         status, body = await raw_exchange(face, beginning)
         assert (status, "was not here within" in body["error"]) == (408, True)
+
+
+async def ask_and_never_read(client: socket.socket, asks: bytes) -> None:
+    while True:
+        await asyncio.get_running_loop().sock_sendall(client, asks)
+
+
+async def test_who_takes_no_answer_is_hung_up_on(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "ANSWER_S", 0.2)
+    async with served(path, data_bytes_max=2**21) as face:
+        message = await face.post(item(ALICE, face.node.registry, "x", "y" * 2**21))
+        asks = b"GET /%s HTTP/1.1\r\nHost: x\r\n\r\n" % message.encode() * 100
+        with socket.create_connection(face.address) as client:
+            client.setblocking(False)
+            with pytest.raises(ConnectionError):
+                await ask_and_never_read(client, asks)
+        assert (await face.get("/health"))["status"] == "ok"
 
 
 async def test_a_thousand_idle_connections_are_in_nobodys_way(path: Path) -> None:
