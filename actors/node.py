@@ -320,8 +320,8 @@ class Node:
             await self.send(self._key.sign(tags=[("Type", "Process"), ("Module", Registry.module)]))
         elif wallet is not None or file.exists():
             self._key = wallet or Wallet.load(file)
-        first = await self.read(lambda log: next(log.read(until=1)))
-        if module_of(first.message) != Registry.module:
+        first = await self.read(lambda log: next(log.read(until=1), None))
+        if first is None or module_of(first.message) != Registry.module:
             raise LogUnusable(f"{self._log.path} does not begin with a registry")
         self.registry, self._address = first.process, first.message.sender
 
