@@ -9,7 +9,7 @@ import msgspec
 
 from actors.checkpoints import NoteInvalid, VerifierKey, key_of
 from actors.envelopes import envelope_fault
-from actors.processes import Registry
+from actors.processes import REGISTRIES
 from actors.proofs import agreeing
 from actors.replay import cores, counted
 from actors.shares import Whole, follow_in_shares
@@ -190,8 +190,8 @@ def _faults_at_start(log: EventLog) -> Iterator[LogFault]:
             module = module_of(first.message)
         except Unevaluable:
             return  # a fault already
-        if module != Registry.module:
-            yield LogFault.at(first, "the first process", Registry.module, module)
+        if module not in REGISTRIES:
+            yield LogFault.at(first, "the first process", REGISTRIES[-1], module)
 
 
 def _tree_faults(log: EventLog, first_level: list[bytes], events: int) -> Iterator[LogFault]:

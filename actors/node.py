@@ -20,7 +20,7 @@ from actors.messages import Result, message_tags
 from actors.opening import Opened, open_log
 from actors.passivation import IDLE_S, MAX_LIVE
 from actors.process_actor import Dryrun
-from actors.processes import Registry
+from actors.processes import REGISTRIES, GroupRegistry
 from actors.results import outcome_of, recall, result_of
 from actors.wallet import Wallet, key_path
 from actors.world import Evaluated, module_of
@@ -317,11 +317,11 @@ class Node:
         file = key_path(self._log.path)
         if not self._sequencer.sequence:
             self._key = wallet or Wallet.load_or_create(file)
-            await self.send(self._key.sign(tags=[("Type", "Process"), ("Module", Registry.module)]))
+            await self.send(self._key.sign(tags=[("Type", "Process"), ("Module", GroupRegistry.module)]))
         elif wallet is not None or file.exists():
             self._key = wallet or Wallet.load(file)
         first = await self.read(lambda log: next(log.read(until=1), None))
-        if first is None or module_of(first.message) != Registry.module:
+        if first is None or module_of(first.message) not in REGISTRIES:
             raise LogUnusable(f"{self._log.path} does not begin with a registry")
         self.registry, self._address = first.process, first.message.sender
 

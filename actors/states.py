@@ -55,8 +55,8 @@ def restored(module: str, state: bytes) -> Process | None:
 
 
 def _immutable(kind: Any, value: Any) -> Any:
-    if kind is Ledger:
-        return Ledger.of(value)
+    if isinstance(kind, type) and issubclass(kind, Ledger):
+        return kind.of(value)
     origin, members = get_origin(kind), get_args(kind)
     if origin is Map:
         return Map(msgspec.convert(value, GenericAlias(dict, members), dec_hook=_immutable, str_keys=True))

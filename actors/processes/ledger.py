@@ -2,9 +2,7 @@
 
 from array import array
 from bisect import bisect_left
-from typing import Any, NamedTuple
-
-_COLUMNS = {"slots": "q", "timestamps": "q", "generations": "i", "by_b": "B"}
+from typing import Any, ClassVar, NamedTuple, Self
 
 
 class Entry(NamedTuple):
@@ -28,20 +26,23 @@ class Ledger:
     """
 
     __slots__ = ("_columns", "_length")
+    columns_of: ClassVar[dict[str, str]] = {"slots": "q", "timestamps": "q", "generations": "i", "by_b": "B"}
+    """Names and types (as ``array`` has them) of the columns, in the order of an entry's fields."""
+    entry: ClassVar[Any] = Entry
 
     def __init__(self, columns: tuple["array[int]", ...] | None = None, length: int = 0) -> None:
-        self._columns = tuple(array(code) for code in _COLUMNS.values()) if columns is None else columns
+        self._columns = tuple(array(code) for code in self.columns_of.values()) if columns is None else columns
         self._length = length
 
     @classmethod
-    def of(cls, columns: dict[str, list[int]]) -> "Ledger":
+    def of(cls, columns: dict[str, list[int]]) -> Self:
         """A ledger from what ``columns`` gave.
 
         Raises:
             ValueError: it is none.
         """
         try:
-            arrays = tuple(array(code, columns[name]) for name, code in _COLUMNS.items())
+            arrays = tuple(array(code, columns[name]) for name, code in cls.columns_of.items())
         except (KeyError, TypeError, OverflowError):
             raise ValueError("this is no ledger") from None
         if len({len(column) for column in arrays}) != 1:
@@ -50,28 +51,27 @@ class Ledger:
 
     def columns(self) -> dict[str, list[int]]:
         """The entries, column by column."""
-        return {name: column[: self._length].tolist() for name, column in zip(_COLUMNS, self._columns, strict=True)}
+        return {
+            name: column[: self._length].tolist() for name, column in zip(self.columns_of, self._columns, strict=True)
+        }
 
-    def append(self, entry: Entry) -> "Ledger":
+    def append(self, entry: tuple[int, ...]) -> Self:
         """This ledger with one more entry."""
         columns = self._columns
         if len(columns[0]) != self._length:
             columns = tuple(column[: self._length] for column in columns)
-        slots, timestamps, generations, by_b = columns
-        slots.append(entry.slot)
-        timestamps.append(entry.timestamp)
-        generations.append(entry.generation)
-        by_b.append(entry.by_b)
-        return Ledger(columns, self._length + 1)
+        for column, value in zip(columns, entry, strict=True):
+            column.append(value)
+        return type(self)(columns, self._length + 1)
 
     def since(self, timestamp: int) -> int:
         """Place of the first entry that is not older than this."""
         return bisect_left(self._columns[1], timestamp, 0, self._length)
 
-    def __getitem__(self, place: int) -> Entry:
+    def __getitem__(self, place: int) -> Any:
         if not 0 <= place < self._length:
             raise IndexError(place)
-        return Entry._make(column[place] for column in self._columns)
+        return self.entry._make(column[place] for column in self._columns)
 
     def __len__(self) -> int:
         return self._length
@@ -80,3 +80,22 @@ class Ledger:
         return isinstance(other, Ledger) and self.columns() == other.columns()
 
     __hash__ = None  # type: ignore[assignment]
+
+
+class AuthoredEntry(NamedTuple):
+    """One message of many people's conversation."""
+
+    slot: int
+    """As ``Entry``'s, like those that follow."""
+    timestamp: int
+    generation: int
+    author: int
+    """Which of those who ever spoke there, from 0."""
+
+
+class AuthoredLedger(Ledger):
+    """A ledger of many people's conversation."""
+
+    __slots__ = ()
+    columns_of: ClassVar[dict[str, str]] = {"slots": "q", "timestamps": "q", "generations": "i", "authors": "i"}
+    entry: ClassVar[Any] = AuthoredEntry

@@ -95,8 +95,12 @@ def _key(raw: bytes) -> None:
 def _stage() -> dict[str, Any]:
     """One process of each module, in the state that it starts from."""
     context = Context(_ID, WALLET.address, WALLET.address, False, _ID, 0, 1, lambda *_: [])
-    starts = {Registry.module: b"", "mostao.handle@1": b'{"name":"a"}', "mostao.session@1": b'{"a":"a","b":"b"}'}
-    return {name: (kind(starts[name], context), context) for name, kind in MODULES.items()}
+    starts = {
+        "mostao.handle@1": b'{"name":"a"}',
+        "mostao.session@1": b'{"a":"a","b":"b"}',
+        "mostao.group@1": b'{"name":"a","creator":"a"}',
+    }
+    return {name: (kind(starts.get(name, b""), context), context) for name, kind in MODULES.items()}
 
 
 def _body(raw: bytes) -> None:

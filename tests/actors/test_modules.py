@@ -89,7 +89,7 @@ async def test_the_log_names_the_module_of_each_process(path: Path) -> None:
     log = SqliteLog.open_to_read(path)
     modules = [module for [module] in log._connection.execute("select module from processes order by sequence")]
     assert modules == [
-        *("mostao.registry@1", "mostao.handle@1", "mostao.handle@1", "mostao.session@1", "mostao.session@2")
+        *("mostao.registry@2", "mostao.handle@1", "mostao.handle@1", "mostao.session@1", "mostao.session@2")
     ]
 
 

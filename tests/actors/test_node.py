@@ -134,7 +134,8 @@ async def test_a_message_that_cannot_be_understood_is_in_the_log_with_its_error(
     assert [error.split(":")[0] for error in errors] == [
         "the data is not valid JSON",
         (
-            "mostao.registry@1 knows no action 'Dance'; it knows EstablishSession, GetDomains, GetHandles, QueryDomain,"
+            "mostao.registry@2 knows no action 'Dance'; it knows CreateGroup, EstablishSession, GetDomains, GetHandles,"
+            " GroupJoined, JoinGroup, QueryDomain,"
             " QueryHandle, QuerySession, Register, Renounce"
         ),
         "the field 'handle' or 'name' is missing",

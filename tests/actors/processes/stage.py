@@ -28,7 +28,7 @@ class Stage:
         self.now_ms = NOW_MS
         self.events: list[Assignment] = []
         self.registry = self._id()
-        tags = '[["Type","Process"],["Module","mostao.registry@1"]]'
+        tags = '[["Type","Process"],["Module","mostao.registry@2"]]'
         self._run(Message(self.registry, "node-address", self.registry, "", tags, b"", envelope=b""))
 
     def send(self, sender: str, target: str, action: str, body: Any = "") -> Any:
@@ -56,6 +56,20 @@ class Stage:
         answer = self.send(owner, self.registry, "Register", {"handle": handle, "pubkey": pubkey})
         assert answer["status"] == "success", answer
         return answer["pid"]
+
+    def spawn(self, sender: str, module: str, body: Any = "") -> str:
+        """A process that a wallet starts."""
+        id_ = self._id()
+        tags = json.dumps([["Type", "Process"], ["Module", module]])
+        data = body if isinstance(body, str) else json.dumps(body)
+        self._run(Message(id_, sender, id_, "", tags, data.encode(), envelope=b""))
+        return id_
+
+    def create_group(self, sender: str, handle: str, name: str = "friends", *, free: bool = False) -> str:
+        body = {"handle": handle, "name": name, "free": free}
+        answer = self.send(sender, self.registry, "CreateGroup", body)
+        assert answer["status"] == "success", answer
+        return answer["groupID"]
 
     def establish(self, sender: str, one: str, other: str) -> str:
         answer = self.send(sender, self.registry, "EstablishSession", {"handleA": one, "handleB": other})

@@ -29,14 +29,23 @@ def processes(stage: Stage) -> dict[str, str]:
     session = stage.establish(ALICE, "alice", "bob")
     stage.relay(ALICE, a, session, "RotateSessionKey", KEYS)
     stage.relay(ALICE, a, session, "SendMessage", {"content": "x"})
-    return {"mostao.registry@1": stage.registry, "mostao.handle@1": a, "mostao.session@1": session}
+    group = stage.create_group(ALICE, "alice", free=True)
+    stage.relay(ALICE, a, group, "RotateGroupKey", {"epoch": 1, "sealed": {a: "SK_EA"}})
+    stage.relay(ALICE, a, group, "SendMessage", {"content": "x"})
+    return {
+        "mostao.registry@2": stage.registry,
+        "mostao.handle@1": a,
+        "mostao.session@1": session,
+        "mostao.group@1": group,
+        "mostao.registry@1": stage.spawn(ALICE, "mostao.registry@1"),
+    }
 
 
 def do_everything(stage: Stage) -> None:
     """Every action of every module, once at least, with success."""
     pids = processes(stage)
-    registry, a, session = pids.values()
-    for action_, body in (
+    registry, a, session, group, old = pids.values()
+    names = (
         ("QueryHandle", {"handle": "alice"}),
         ("GetHandles", {"owner": ALICE}),
         ("Register", {"name": "alice.ao", "pid": a}),
@@ -44,8 +53,14 @@ def do_everything(stage: Stage) -> None:
         ("GetDomains", {"owner": ALICE}),
         ("QuerySession", {"handleA": "alice", "handleB": "bob"}),
         ("Renounce", {"name": "alice.ao"}),
-    ):
+    )
+    for action_, body in names:
         stage.send(ALICE, registry, action_, body)
+    for handle in ("alice", "bob"):
+        stage.send(ALICE, old, "Register", {"handle": handle, "pubkey": "k"})
+    for action_, body in (*names, ("EstablishSession", {"handleA": "alice", "handleB": "bob"}), names[5]):
+        stage.send(ALICE, old, action_, body)
+    do_everything_in_a_group(stage, a, group)
     for action_, body in (
         ("ProfileUpdate", {"bio": "x"}),
         ("GetProfile", ""),
@@ -65,6 +80,33 @@ def do_everything(stage: Stage) -> None:
     for action_ in ("GetCurrentKeys", "GetCurrentKey", "QueryMessage"):
         stage.send(ALICE, session, action_)
     stage.send(ALICE, session, "GetKeyByGeneration", {"generation": 1})
+
+
+def do_everything_in_a_group(stage: Stage, a: str, group: str) -> None:
+    b = stage.query(stage.registry, "QueryHandle", {"handle": "bob"})["pid"]
+    for action_, body in (
+        ("GetGroup", ""),
+        ("GetMembers", ""),
+        ("GetCurrentKeys", {"member": a}),
+        ("GetCurrentKey", {"member": a}),
+        ("GetKeyByGeneration", {"generation": 1, "member": a}),
+        ("QueryMessage", ""),
+        ("GetUnread", {"member": a}),
+    ):
+        stage.send(ALICE, group, action_, body)
+    stage.send(BOB, stage.registry, "JoinGroup", {"handle": "bob", "group": group})
+    for action_, body in (
+        ("Remove", {"members": [b]}),
+        ("Invite", {"members": [b]}),
+        ("AddMember", {"members": [b]}),
+        ("SetRole", {"member": b, "role": "administrator"}),
+        ("SetGroup", {"name": "old friends"}),
+        ("RotateGroupKey", {"epoch": 4, "sealed": {a: "SK_EA"}}),
+        ("AddGroupKeys", {"epoch": 4, "sealed": {b: "SK_EB"}}),
+        ("MarkAsViewed", {}),
+        ("Leave", {}),
+    ):
+        stage.relay(ALICE, a, group, action_, body)
 
 
 def test_no_handler_touches_a_clock_randomness_a_file_or_a_socket(
