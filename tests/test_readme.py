@@ -26,7 +26,7 @@ def test_the_log_is_read_with_other_tools_as_shown(tmp_path: Path) -> None:
     for query in queries:
         command = [bin_ / "sqlite-utils", "query", "town.db", query, "--table"]
         table = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True).stdout
-        assert "Register" in table or "mostao.registry@1" in table
+        assert "Register" in table or "mostao.registry@" in table
 
 
 def test_checkpoints_and_proofs_are_made_and_checked_as_shown(tmp_path: Path) -> None:
