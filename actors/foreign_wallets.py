@@ -11,7 +11,8 @@ from cryptography.hazmat.primitives.asymmetric.padding import MGF1, PSS
 from cryptography.hazmat.primitives.hashes import SHA256
 from eth_utils.crypto import keccak
 
-from actors.schemes import ARWEAVE, ETHEREUM, RSA_EXPONENT, SCHEMES, eip191
+from actors.ethereum import eip191
+from actors.schemes import ARWEAVE, ETHEREUM, RSA_EXPONENT, SCHEMES
 from actors.signing import Signer
 from actors.wallet import WalletError
 

@@ -5,28 +5,20 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import NamedTuple
 
-from coincurve import PublicKey
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.padding import MGF1, PSS
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey, RSAPublicNumbers
 from cryptography.hazmat.primitives.hashes import SHA256
-from eth_utils.address import to_checksum_address
-from eth_utils.crypto import keccak
 from nacl.bindings import crypto_sign_open
 from nacl.exceptions import BadSignatureError
 
+from actors.ethereum import ethereum_address, signing_key
 from eventstore.records import encode_id
 
 ARWEAVE, ED25519, ETHEREUM = 1, 2, 3
 RSA_EXPONENT = 65537
 _KIND_BYTES = 2
 _UNCOMPRESSED = b"\x04"
-_RECOVERY = {27: b"\0", 28: b"\1"}
-"""The last byte of an Ethereum signature, and what it says. Others say the same of the same signature, and would give
-one message a second id.
-"""
-_HALF_ORDER = 0x7FFFFFFF_FFFFFFFF_FFFFFFFF_FFFFFFFF_5D576E73_57A4501D_DFE92F46_681B20A0
-"""The highest s that a signature may have (EIP-2): n - s is as good to the curve, and would give a second id."""
 
 
 class Scheme(NamedTuple):
@@ -45,21 +37,10 @@ class Scheme(NamedTuple):
     """Whether a signature (first) of a text (second) is a public key's (third)."""
 
 
-def eip191(text: bytes) -> bytes:
-    """What an Ethereum wallet hashes when it signs a text (EIP-191, version 0x45)."""
-    return b"\x19Ethereum Signed Message:\n%d" % len(text) + text
-
-
 @lru_cache(maxsize=4096)
 def address(public_key: bytes) -> str:
     """An Ed25519 or Arweave key's address: base64url(SHA-256(public key))."""
     return encode_id(sha256(public_key).digest())
-
-
-@lru_cache(maxsize=4096)
-def ethereum_address(public_key: bytes) -> str:
-    """An Ethereum key's address: the last 20 bytes of Keccak-256 of its point, with the checksum of EIP-55."""
-    return str(to_checksum_address(keccak(public_key[1:])[-20:]))
 
 
 def _ed25519(signature: bytes, text: bytes, public_key: bytes) -> bool:
@@ -84,14 +65,10 @@ def _rsa_key(modulus: bytes) -> RSAPublicKey:
 
 
 def _secp256k1(signature: bytes, text: bytes, public_key: bytes) -> bool:
-    recovery = _RECOVERY.get(signature[64])
-    if recovery is None or public_key[:1] != _UNCOMPRESSED or int.from_bytes(signature[32:64]) > _HALF_ORDER:
-        return False
     try:
-        key = PublicKey.from_signature_and_message(signature[:64] + recovery, keccak(eip191(text)), hasher=None)
-    except Exception:  # the library raises what it likes for what is no signature
+        return public_key[:1] == _UNCOMPRESSED and signing_key(text, signature) == public_key
+    except ValueError:
         return False
-    return bool(key.format(compressed=False) == public_key)
 
 
 def _scheme(

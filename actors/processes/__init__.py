@@ -9,11 +9,14 @@ from actors.processes.group import Group
 from actors.processes.group_registry import GroupRegistry
 from actors.processes.handle import Handle
 from actors.processes.registry import Registry
+from actors.processes.relation import Relation
 from actors.processes.session import Session
 
-MODULES: dict[str, type[Process]] = {kind.module: kind for kind in (Registry, GroupRegistry, Handle, Session, Group)}
+MODULES: dict[str, type[Process]] = {
+    kind.module: kind for kind in (Registry, GroupRegistry, Handle, Session, Group, Relation)
+}
 """Every module that a log may name."""
 REGISTRIES = (Registry.module, GroupRegistry.module)
 """Those that a log may begin with; a new one begins with the last."""
 
-__all__ = ["MODULES", "REGISTRIES", "Group", "GroupRegistry", "Handle", "Process", "Registry", "Session"]
+__all__ = ["MODULES", "REGISTRIES", "Group", "GroupRegistry", "Handle", "Process", "Registry", "Relation", "Session"]

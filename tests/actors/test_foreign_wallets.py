@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from actors import ItemRefused, Node, WalletError
 from actors.audit import audit
 from actors.dataitem import parse
+from actors.ethereum import ethereum_address
 from actors.foreign_wallets import ArweaveWallet, EthereumWallet
-from actors.schemes import ETHEREUM, SCHEMES, ethereum_address
+from actors.schemes import ETHEREUM, SCHEMES
 from actors.signing import Signer
 from eventstore.records import encode_id
 from tests.actors.people import ALICE, NODE, item, relay, still

@@ -7,6 +7,7 @@ import secrets
 import socket
 import time
 import uuid
+from random import Random
 from typing import Any, NoReturn
 
 import pytest
@@ -17,7 +18,8 @@ from actors.processes.base import action
 from actors.processes.history import History
 from actors.states import canonical_state
 from actors.world import Entry
-from tests.actors.processes.stage import ALICE, BOB, KEYS, Stage, refused
+from simulations.relation import RelationUser
+from tests.actors.processes.stage import ALICE, BOB, KEYS, NOW_MS, Stage, refused
 
 ACTIONS = [(kind.module, name) for kind in MODULES.values() for name in kind.handlers if name != REPLY]
 MALFORMED = [b"", b"{", b"null", b"[]", b'"text"', b"\xff\xfe", b"[" * 100, b'{"a":' * 100 + b"1" + b"}" * 100]
@@ -38,13 +40,14 @@ def processes(stage: Stage) -> dict[str, str]:
         "mostao.session@1": session,
         "mostao.group@1": group,
         "mostao.registry@1": stage.spawn(ALICE, "mostao.registry@1"),
+        "mostao.relation@1": stage.spawn(ALICE, "mostao.relation@1"),
     }
 
 
 def do_everything(stage: Stage) -> None:
     """Every action of every module, once at least, with success."""
     pids = processes(stage)
-    registry, a, session, group, old = pids.values()
+    registry, a, session, group, old, relation = pids.values()
     names = (
         ("QueryHandle", {"handle": "alice"}),
         ("GetHandles", {"owner": ALICE}),
@@ -61,6 +64,7 @@ def do_everything(stage: Stage) -> None:
     for action_, body in (*names, ("EstablishSession", {"handleA": "alice", "handleB": "bob"}), names[5]):
         stage.send(ALICE, old, action_, body)
     do_everything_in_a_group(stage, a, group)
+    do_everything_of_relation_one(stage, relation)
     for action_, body in (
         ("ProfileUpdate", {"bio": "x"}),
         ("GetProfile", ""),
@@ -107,6 +111,37 @@ def do_everything_in_a_group(stage: Stage, a: str, group: str) -> None:
         ("Leave", {}),
     ):
         stage.relay(ALICE, a, group, action_, body)
+
+
+def do_everything_of_relation_one(stage: Stage, relation: str) -> None:
+    randbytes = Random("relation").randbytes
+    alice, bob = (RelationUser(randbytes, now=NOW_MS) for _ in range(2))
+    for user, name in ((alice, "alice.eth"), (bob, "bob.eth")):
+        stage.send(user.address, relation, "register", {"owner": user.address, "name": name})
+    message = alice.compose(bob.address, "sealed", timestamp=NOW_MS)
+    dao = stage.send(alice.address, relation, "deployDaoContract", {"owner": alice.address, "name": "x"})["dao"]
+    for user, action_, body in (
+        (alice, "setProfileURI", {"profileURI": "ar://a"}),
+        (alice, "nameOf", {"addr": bob.address}),
+        (alice, "profileURI", {"addr": alice.address}),
+        (alice, "follow", {"addr": bob.address}),
+        (alice, "followers", {"addr": bob.address}),
+        (alice, "following", {"addr": alice.address}),
+        (alice, "unfollow", {"addr": bob.address}),
+        (alice, "addMember", {"dao": dao, "addr": [bob.address]}),
+        (bob, "remove", {"dao": dao, "addr": bob.address}),
+        (alice, "setFreeJoin", {"dao": dao, "free": True}),
+        (bob, "isFreeJoin", {"dao": dao}),
+        (bob, "join", {"dao": dao}),
+        (alice, "setDaoURI", {"dao": dao, "uri": "ar://d"}),
+        (bob, "daoURI", {"dao": dao}),
+        (bob, "name", {"dao": dao}),
+        (bob, "members", {"dao": dao}),
+        (bob, "sendMessage", message),
+        (bob, "listMessages", {"addr": bob.address}),
+        (bob, "getMessage", {"id": message["id"]}),
+    ):
+        stage.send(user.address, relation, action_, body)
 
 
 def test_no_handler_touches_a_clock_randomness_a_file_or_a_socket(

@@ -1,0 +1,152 @@
+"""A message of Relation ONE IM: what it is called, and who signed it (relation-one-im.md 7.1)."""
+
+import re
+from typing import Annotated, Literal
+
+import msgspec
+from eth_utils.crypto import keccak
+from msgspec import Meta
+
+from actors.ethereum import SIGNATURE_BYTES, checksummed, ethereum_address, signing_key
+from actors.messages import Refusal
+from actors.processes.body import Body, Text
+
+P2P, GROUP, DAO, ANNOUNCEMENT, HIDE = range(5)
+KINDS = {P2P: "p2p", GROUP: "group", DAO: "dao", ANNOUNCEMENT: "announcement", HIDE: "hide"}
+QUOTE, MENTION = "quoteId", "mentionedUsers"
+TAGS_MAX = 64
+TIME_MS_MAX = 2**53 - 1
+"""The last whole number that every client keeps exactly."""
+_DELEGATION = re.compile(
+    r"Authorize +(0x[0-9a-fA-F]{40}) to delegate signature,"
+    r" Creation timestamp: ([0-9]{1,16}), Expiry timestamp: ([0-9]{1,16})"
+)
+_HEX = re.compile("0x(?:[0-9a-fA-F]{2})+")
+_ID = re.compile("0x[0-9a-f]{64}")
+
+Type = Literal["TEXT", "CARD", "NFT", "IMAGE", "EMOJI", "BATCH_TRANSFER", "ANNOUNCEMENT"]
+_Tag = tuple[Literal["quoteId", "mentionedUsers"], Text]
+_TYPES = Meta(description="TEXT, CARD, NFT, IMAGE, EMOJI, BATCH_TRANSFER or ANNOUNCEMENT")
+_TAGS = Meta(
+    max_length=TAGS_MAX, description=f"a list of at most {TAGS_MAX} pairs: quoteId or mentionedUsers, and a text"
+)
+_Time = Annotated[int, Meta(ge=0, le=TIME_MS_MAX, description="a whole number of milliseconds")]
+_Kind = Annotated[int, Meta(ge=P2P, le=HIDE, description=f"a whole number from {P2P} to {HIDE}")]
+
+
+class RelationMessage(Body):
+    """A message as clients send it. Its payload is encrypted before it is signed."""
+
+    id: Text
+    encryptedBy: Text
+    sender: Text
+    receiver: Text
+    timestamp: _Time
+    """When its sender says that it was made, in ms."""
+    kind: _Kind
+    type: Annotated[Type, _TYPES]
+    payload: Text
+    delegationMessage: Text
+    delegationSig: Text
+    sig: Text
+    encryptedSymmetricKey: str = ""
+    tags: Annotated[tuple[_Tag, ...], _TAGS] = ()
+
+    def tagged(self, name: str) -> list[str]:
+        """The values of its tags of that name."""
+        return [value for key, value in self.tags if key == name]
+
+
+class Delegation(msgspec.Struct, frozen=True):
+    """What a wallet authorises a session key to do."""
+
+    session_key: str
+    """Its address."""
+    created: int
+    expires: int
+    """Both in ms."""
+
+
+def message_id(message: RelationMessage) -> str:
+    """Keccak-256 over the JSON array of section 7.1, as ``JSON.stringify`` writes it, in hex."""
+    signed = [
+        message.encryptedBy,
+        message.sender,
+        message.receiver,
+        message.timestamp,
+        message.kind,
+        message.tags,
+        message.payload,
+        message.delegationMessage,
+        message.delegationSig,
+    ]
+    return "0x" + keccak(msgspec.json.encode(signed)).hex()
+
+
+def delegation_text(session_key: str, *, created: int, expires: int) -> str:
+    """What a wallet signs so that a session key (its address) may sign for it; times in ms."""
+    return f"Authorize {session_key} to delegate signature, Creation timestamp: {created}, Expiry timestamp: {expires}"
+
+
+def delegation_of(text: str) -> Delegation:
+    """The delegation that a text is.
+
+    Raises:
+        Refusal: it is none.
+    """
+    found = _DELEGATION.fullmatch(text)
+    if found is None:
+        raise Refusal("the field 'delegationMessage' has to authorise a session key from one time to another")
+    created, expires = int(found[2]), int(found[3])
+    if created >= expires:
+        raise Refusal("the delegation expires before it begins")
+    return Delegation(_address(found[1], "delegationMessage"), created, expires)
+
+
+def check_message(message: RelationMessage, *, now: int) -> None:
+    """See that a message is what its sender signed, through a session key that is good at this time.
+
+    Args:
+        message: from whoever brings it.
+        now: ms.
+
+    Raises:
+        Refusal: it is not; says why.
+    """
+    sender = _address(message.sender, "sender")
+    _address(message.receiver, "receiver")
+    for mentioned in message.tagged(MENTION):
+        _address(mentioned, "tags")
+    for quoted in message.tagged(QUOTE):
+        if not _ID.fullmatch(quoted):
+            raise Refusal(f"the tag {QUOTE!r} has to be the id of a message")
+    due = message_id(message)
+    if message.id != due:
+        raise Refusal(f"the id of this message is {due}")
+    delegation = delegation_of(message.delegationMessage)
+    if _signer(message.delegationMessage, message.delegationSig, "delegationSig") != sender:
+        raise Refusal("the delegation is not signed by the sender")
+    if _signer(message.id, message.sig, "sig") != delegation.session_key:
+        raise Refusal("the message is not signed by the session key that the sender authorised")
+    for moment in (message.timestamp, now):
+        if moment < delegation.created:
+            raise Refusal("the delegation is not good yet")
+        if moment >= delegation.expires:
+            raise Refusal("the delegation has expired")
+
+
+def _address(text: str, field: str) -> str:
+    try:
+        return checksummed(text)
+    except ValueError as error:
+        raise Refusal(f"the field {field!r}: {error}") from None
+
+
+def _signer(text: str, signature: str, field: str) -> str:
+    """The address of whoever signed a text."""
+    if not _HEX.fullmatch(signature) or len(signature) != 2 + 2 * SIGNATURE_BYTES:
+        raise Refusal(f"the field {field!r} has to be a signature: 0x and {2 * SIGNATURE_BYTES} hex digits")
+    try:
+        return ethereum_address(signing_key(text.encode(), bytes.fromhex(signature[2:])))
+    except ValueError as error:
+        raise Refusal(f"the field {field!r}: {error}") from None
