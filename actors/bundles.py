@@ -4,7 +4,8 @@ Numbers are 32 bytes, little-endian.
 """
 
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import BinaryIO
@@ -36,28 +37,53 @@ def write_bundle(file: BinaryIO, items: Iterable[bytes]) -> int:
 
 
 class Bundle:
-    """A bundle's file, opened to be read.
+    """A bundle that is to be read.
 
     Attributes:
         count: number of its items.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Open a file.
+    def __init__(self, name: object, size: int, opened: Callable[[], BinaryIO]) -> None:
+        """Look at a bundle.
+
+        Args:
+            name: what it is called in errors.
+            size: its bytes.
+            opened: gives it to be read, from its beginning.
 
         Raises:
             BundleUnusable: it cannot be read, or is no bundle.
         """
-        self._path = path
+        self._name, self._size, self._opened = name, size, opened
         try:
-            self._size = path.stat().st_size
-            with path.open("rb") as file:
+            with opened() as file:
                 self.count = self._number(file)
         except OSError as error:
-            raise BundleUnusable(f"{path} cannot be read ({error.strerror})") from None
+            raise BundleUnusable(f"{name} cannot be read ({error.strerror})") from None
         self._items_from = NUMBER_BYTES + self.count * _ENTRY_BYTES
         if self._items_from > self._size:
-            raise BundleUnusable(f"{path} is no bundle: it is shorter than the list of its items")
+            raise BundleUnusable(f"{name} is no bundle: it is shorter than the list of its items")
+
+    @classmethod
+    def of_file(cls, path: Path) -> "Bundle":
+        """The bundle in a file.
+
+        Raises:
+            BundleUnusable: it cannot be read, or is no bundle.
+        """
+        try:
+            return cls(path, path.stat().st_size, lambda: path.open("rb"))
+        except OSError as error:
+            raise BundleUnusable(f"{path} cannot be read ({error.strerror})") from None
+
+    @classmethod
+    def of_bytes(cls, raw: bytes, name: str) -> "Bundle":
+        """The bundle that some bytes are.
+
+        Raises:
+            BundleUnusable: they are none.
+        """
+        return cls(name, len(raw), lambda: BytesIO(raw))
 
     def items(self) -> Iterator[bytes]:
         """The items in order.
@@ -65,28 +91,28 @@ class Bundle:
         Raises:
             BundleUnusable: one is not what the bundle says of it, or something follows the last.
         """
-        with self._path.open("rb") as entries, self._path.open("rb") as bodies:
+        with self._opened() as entries, self._opened() as bodies:
             entries.seek(NUMBER_BYTES)
             bodies.seek(self._items_from)
             for number in range(1, self.count + 1):
                 size, id_ = self._number(entries), encode_id(entries.read(ID_BYTES))
                 if size > self._size - bodies.tell():
                     raise BundleUnusable(
-                        f"{self._path} is cut short: item {number:,} of {self.count:,} is not all there"
+                        f"{self._name} is cut short: item {number:,} of {self.count:,} is not all there"
                     )
                 item = bodies.read(size)
                 try:
                     found = item_id(item)
                 except ItemRefused as refusal:
-                    raise BundleUnusable(f"{self._path}, item {number:,}: {refusal}") from None
+                    raise BundleUnusable(f"{self._name}, item {number:,}: {refusal}") from None
                 if found != id_:
-                    raise BundleUnusable(f"{self._path}, item {number:,} is called {id_}, and is {found}")
+                    raise BundleUnusable(f"{self._name}, item {number:,} is called {id_}, and is {found}")
                 yield item
             if bodies.read(1):
-                raise BundleUnusable(f"{self._path} goes on behind its last item")
+                raise BundleUnusable(f"{self._name} goes on behind its last item")
 
     def _number(self, file: BinaryIO) -> int:
         raw = file.read(NUMBER_BYTES)
         if len(raw) < NUMBER_BYTES:
-            raise BundleUnusable(f"{self._path} is no bundle: it is too short")
+            raise BundleUnusable(f"{self._name} is no bundle: it is too short")
         return int.from_bytes(raw, "little")

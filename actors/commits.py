@@ -17,17 +17,13 @@ BATCH_ROWS_MAX = 8192
 logger = get_logger()
 
 
-def _unobserved(*_: float) -> None:
-    """Nobody wants to know."""
-
-
 class Commits:
     """Feeds the writer with evaluated assignments and releases results when they are durable.
 
     Attributes:
         durable: sequence up to which the log is durable.
         failed: why nothing more becomes durable; None as long as it does.
-        observe: called in the writer's thread after each commit, with its number of events and its seconds.
+        observers: called in the writer's thread after each commit, with its number of events and its seconds.
     """
 
     def __init__(self, writer: pykka.ActorRef[Writer], position: int, advanced: Callable[[], None]) -> None:
@@ -40,7 +36,7 @@ class Commits:
         """
         self.durable = position
         self.failed: EventStoreError | None = None
-        self.observe: Callable[[int, float], None] = _unobserved
+        self.observers: list[Callable[[int, float], None]] = []
         self._writer = writer
         self._advanced = advanced
         self._loop = asyncio.get_running_loop()
@@ -98,7 +94,8 @@ class Commits:
         def done(error: EventStoreError | None) -> None:
             self._loop.call_soon_threadsafe(self._done, sequence, error)
             if error is None:
-                self.observe(len(batch), perf_counter() - begun)
+                for observe in self.observers:
+                    observe(len(batch), perf_counter() - begun)
 
         self._writer.tell(Append(batch, self.durable, done))
 

@@ -66,7 +66,7 @@ def import_bundle(path: Path, log_path: Path, *, progress: Callable[[int], Any] 
         ImportFault: what it holds does not follow from itself, or is not signed by its node.
         EventStoreError: the log cannot be written.
     """
-    bundle = Bundle(path)
+    bundle = Bundle.of_file(path)
     items = bundle.items()
     manifest, node = _manifest(path, items)
     log = SqliteLog.open(log_path, new=True)

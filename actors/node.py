@@ -61,6 +61,7 @@ class Node:
 
     Attributes:
         registry: process id of the log's first process, the registry.
+        data_bytes_max: limit of a message's data.
     """
 
     def __init__(
@@ -81,7 +82,7 @@ class Node:
         self._world = opened.world
         self._sequencer = opened.replayed.sequencer
         self._clock = clock
-        self._data_bytes_max = data_bytes_max
+        self.data_bytes_max = data_bytes_max
         self._pool = ThreadPoolExecutor(thread_name_prefix="mostao-door")
         self._answers = Answers(self._recall_durable)
         self._writer = Writer.start(disk(opened.log) if disk else opened.log)
@@ -191,7 +192,7 @@ class Node:
         mailbox = mailbox_of(raw)
         self._admission.reserve(mailbox)
         try:
-            item = parse(raw, data_bytes_max=self._data_bytes_max)
+            item = parse(raw, data_bytes_max=self.data_bytes_max)
         except BaseException:
             self._admission.release(mailbox)
             raise
@@ -222,8 +223,8 @@ class Node:
         if self._dryruns >= DRYRUNS_MAX:
             raise Overloaded(f"overloaded: {DRYRUNS_MAX:,} dryruns wait for their answer; try again")
         raw = data.encode() if isinstance(data, str) else data
-        if len(raw) > self._data_bytes_max:
-            raise DataTooLarge(f"the data is {len(raw):,} bytes; at most {self._data_bytes_max:,} are taken")
+        if len(raw) > self.data_bytes_max:
+            raise DataTooLarge(f"the data is {len(raw):,} bytes; at most {self.data_bytes_max:,} are taken")
         if not self._world.has(process):
             raise NoSuchProcess(f"there is no process {process!r}")
         message = Message("", sender, process, action, message_tags(action, tuple(tags)), raw)
@@ -266,8 +267,8 @@ class Node:
         await self._conductor.settle()
 
     def on_commit(self, observe: Callable[[int, float], None]) -> None:
-        """Have a function called after each commit, in another thread, with its events and its seconds."""
-        self._commits.observe = observe
+        """Have one more function called after each commit, in another thread, with its events and its seconds."""
+        self._commits.observers.append(observe)
 
     def load(self) -> Load:
         """How much the node has to do at the moment."""

@@ -5,6 +5,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from pathlib import Path
 
 import msgspec
+from nacl.public import PrivateKey
 from nacl.signing import SigningKey
 
 from actors.schemes import ED25519
@@ -42,6 +43,10 @@ class Wallet(Signer):
     def signature(self, text: bytes) -> bytes:
         """The Ed25519 signature (64 bytes) of a text."""
         return bytes(self._key.sign(text).signature)
+
+    def curve25519(self) -> PrivateKey:
+        """The key that boxes are sealed to and opened with, which follows from this one."""
+        return self._key.to_curve25519_private_key()
 
     def save(self, path: str | Path) -> None:
         """Write the key to a new file that only its owner can read (mode 0600), as a JSON Web Key (RFC 8037).

@@ -11,6 +11,7 @@ from actors import ItemRefused, UnknownModule, WalletError
 from actors.checkpoints import NoteInvalid
 from actors.logger import NAME as LOGGER
 from eventstore import EventStoreError, LogFault
+from simulations.commands.archive import archive
 from simulations.commands.audit import audit
 from simulations.commands.checkpoint import checkpoint
 from simulations.commands.diff import diff
@@ -19,6 +20,7 @@ from simulations.commands.import_ import import_
 from simulations.commands.load import load
 from simulations.commands.log import log
 from simulations.commands.prove import prove
+from simulations.commands.proxy import proxy
 from simulations.commands.replay import replay
 from simulations.commands.serve import serve
 from simulations.commands.simulate import simulate
@@ -67,7 +69,8 @@ def main(log_level: str) -> None:
     logger.setLevel(log_level.upper())
 
 
-for _command in (simulate, serve, load, replay, audit, log, trace, diff, checkpoint, prove, verify, export, import_):
+_LOGS = (replay, audit, log, trace, diff, checkpoint, prove, verify, export, import_)
+for _command in (simulate, load, serve, proxy, archive, *_LOGS):
     main.add_command(_command)
 
 

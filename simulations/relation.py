@@ -6,10 +6,14 @@ from typing import Any
 import msgspec
 
 from actors.foreign_wallets import EthereumWallet
+from actors.processes.conditions import CHAIN, USER
+from actors.processes.key_keeper import statement
 from actors.processes.relation_message import P2P, RelationMessage, delegation_text, message_id
 from simulations.sealing import Entropy
 
 SECRET_BYTES = 32
+NOBODY = "0x" + "00" * 32
+"""A public key of nobody's."""
 DAY_MS = 24 * 3600 * 1000
 
 
@@ -82,3 +86,30 @@ class RelationUser:
 def hex_signature(wallet: EthereumWallet, text: str) -> str:
     """The signature of a text (EIP-191) as Ethereum's tools write it."""
     return "0x" + wallet.signature(text.encode()).hex()
+
+
+def auth_sig(user: RelationUser, *, now: int, public_key: str = NOBODY, lasts: int = DAY_MS) -> dict[str, str]:
+    """A proof of somebody's address, for a key keeper: keys for it are sealed to the public key (hex); times in ms."""
+    signed = statement(public_key, created=now, expires=now + lasts)
+    return {"address": user.address, "signedMessage": signed, "sig": hex_signature(user.wallet, signed)}
+
+
+def for_address(address: str) -> list[Any]:
+    """Conditions of a key that one address is to have (relation-one-im.md 6.1)."""
+    return [_condition("", "", "", "=", address)]
+
+
+def for_members(dao: str) -> list[Any]:
+    """Conditions of a key that a group's members are to have (relation-one-im.md 6.2)."""
+    return [_condition(dao, "ERC721", "balanceOf", ">", "0")]
+
+
+def _condition(contract: str, standard: str, method: str, comparator: str, value: str) -> dict[str, Any]:
+    return {
+        "contractAddress": contract,
+        "standardContractType": standard,
+        "chain": CHAIN,
+        "method": method,
+        "parameters": [USER],
+        "returnValueTest": {"comparator": comparator, "value": value},
+    }

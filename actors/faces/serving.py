@@ -14,6 +14,8 @@ from actors.faces.connections import GuardedConnection
 KEEP_ALIVE_S = 75
 STOP_S = 30
 BACKLOG = 2048
+WEBSOCKET_BYTES_MAX = 64 * 1024
+"""What a client may say at once over a WebSocket."""
 
 
 class Listening(NamedTuple):
@@ -76,7 +78,8 @@ def _config(app: ASGIApp) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         http=GuardedConnection,
-        ws="none",
+        ws="websockets-sansio",
+        ws_max_size=WEBSOCKET_BYTES_MAX,
         lifespan="off",
         log_level="critical",  # what goes wrong is answered, and the node logs it
         access_log=False,

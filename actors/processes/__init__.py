@@ -4,19 +4,35 @@ Nothing here awaits, reads a clock, draws a random number, opens a file or looks
 is part of its name: a change of behaviour is a new version beside the old one, so that old logs replay as they ran.
 """
 
+from actors.processes.archive import Archive
 from actors.processes.base import Process
 from actors.processes.group import Group
 from actors.processes.group_registry import GroupRegistry
 from actors.processes.handle import Handle
+from actors.processes.key_keeper import KeyKeeper
+from actors.processes.proxy import Proxy
 from actors.processes.registry import Registry
 from actors.processes.relation import Relation
 from actors.processes.session import Session
 
 MODULES: dict[str, type[Process]] = {
-    kind.module: kind for kind in (Registry, GroupRegistry, Handle, Session, Group, Relation)
+    kind.module: kind for kind in (Registry, GroupRegistry, Handle, Session, Group, Relation, KeyKeeper, Proxy, Archive)
 }
 """Every module that a log may name."""
 REGISTRIES = (Registry.module, GroupRegistry.module)
 """Those that a log may begin with; a new one begins with the last."""
 
-__all__ = ["MODULES", "REGISTRIES", "Group", "GroupRegistry", "Handle", "Process", "Registry", "Relation", "Session"]
+__all__ = [
+    "MODULES",
+    "REGISTRIES",
+    "Archive",
+    "Group",
+    "GroupRegistry",
+    "Handle",
+    "KeyKeeper",
+    "Process",
+    "Proxy",
+    "Registry",
+    "Relation",
+    "Session",
+]

@@ -124,9 +124,9 @@ def check_message(message: RelationMessage, *, now: int) -> None:
     if message.id != due:
         raise Refusal(f"the id of this message is {due}")
     delegation = delegation_of(message.delegationMessage)
-    if _signer(message.delegationMessage, message.delegationSig, "delegationSig") != sender:
+    if signer_of(message.delegationMessage, message.delegationSig, "delegationSig") != sender:
         raise Refusal("the delegation is not signed by the sender")
-    if _signer(message.id, message.sig, "sig") != delegation.session_key:
+    if signer_of(message.id, message.sig, "sig") != delegation.session_key:
         raise Refusal("the message is not signed by the session key that the sender authorised")
     for moment in (message.timestamp, now):
         if moment < delegation.created:
@@ -142,8 +142,12 @@ def _address(text: str, field: str) -> str:
         raise Refusal(f"the field {field!r}: {error}") from None
 
 
-def _signer(text: str, signature: str, field: str) -> str:
-    """The address of whoever signed a text."""
+def signer_of(text: str, signature: str, field: str) -> str:
+    """The address of whoever signed a text.
+
+    Raises:
+        Refusal: nobody did; names the field of the signature.
+    """
     if not _HEX.fullmatch(signature) or len(signature) != 2 + 2 * SIGNATURE_BYTES:
         raise Refusal(f"the field {field!r} has to be a signature: 0x and {2 * SIGNATURE_BYTES} hex digits")
     try:

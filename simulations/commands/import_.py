@@ -24,7 +24,7 @@ def import_(bundle: Path, path: Path, as_json: bool) -> None:
     if path.exists():
         raise click.UsageError(f"{path} is there already: choose another LOG, or remove it")
     try:
-        with progress_bar("importing", max(Bundle(bundle).count // 2, 1)) as bar:
+        with progress_bar("importing", max(Bundle.of_file(bundle).count // 2, 1)) as bar:
             imported = import_bundle(bundle, path, progress=bar.at)
     except BundleUnusable as error:
         raise click.UsageError(str(error)) from None

@@ -172,7 +172,7 @@ async def test_a_forged_history_is_refused_and_leaves_nothing(
     a, _, _ = await lived(path)
     bundle, again = tmp_path / "bundle", tmp_path / "again.db"
     exported(path, bundle, *([] if whole else [a]))
-    items = list(Bundle(bundle).items())
+    items = list(Bundle.of_file(bundle).items())
     forge, reason = FORGERIES[forgery]
     forge(items)
     with bundle.open("wb") as file:
@@ -188,7 +188,7 @@ async def test_a_message_that_no_evaluation_sent_is_refused_though_the_node_sign
     await lived(path)
     bundle = tmp_path / "bundle"
     exported(path, bundle)
-    items = list(Bundle(bundle).items())
+    items = list(Bundle.of_file(bundle).items())
     place = next(number for number, raw in enumerate(items) if dict(parse(raw).tags).get("Action") == "Notify")
     items[place] = resigned(items[place], NODE, data=b'{"lastMessageTime": 1}')
     with bundle.open("wb") as file:
@@ -203,7 +203,7 @@ def test_a_bundle_holds_items_of_any_length_in_order(tmp_path: Path) -> None:
     assert write_bundle(file, items) == 4
     path = tmp_path / "bundle"
     path.write_bytes(file.getvalue())
-    assert list(Bundle(path).items()) == items
+    assert list(Bundle.of_file(path).items()) == items
 
 
 @given(st.data())
@@ -221,7 +221,7 @@ def test_a_file_that_is_cut_or_changed_is_no_bundle(
         raw[data.draw(st.integers(0, 32 + 2 * 64 - 1))] ^= data.draw(st.integers(1, 255))
     path.write_bytes(raw)
     with pytest.raises(BundleUnusable):
-        list(Bundle(path).items())
+        list(Bundle.of_file(path).items())
 
 
 def test_what_is_no_history_is_said_to_be_none(tmp_path: Path) -> None:

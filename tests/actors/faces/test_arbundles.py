@@ -124,4 +124,4 @@ async def test_an_exported_history_opens(path: Path, tmp_path: Path, packages: P
     told = run_js("bundles.mjs", given=given)["bundled"]
     assert told["valid"]
     assert len(told["items"]) == out.items == 2 * out.events + 1
-    assert [item["id"] for item in told["items"]] == [parse(raw).id for raw in Bundle(bundle).items()]
+    assert [item["id"] for item in told["items"]] == [parse(raw).id for raw in Bundle.of_file(bundle).items()]

@@ -116,11 +116,19 @@ def test_a_message_is_in_the_boxes_of_both_newest_first(people: People) -> None:
         ids.append(message["id"])
     for user in (people.alice, people.bob):
         rows = people.ask("listMessages", {"addr": user.address})
-        assert [row["id"] for row in rows] == ids[::-1]
+        assert [row["message"]["id"] for row in rows] == ids[::-1]
+        assert [row["place"] for row in rows] == [4, 3, 2, 1, 0]
         page = people.ask("listMessages", {"addr": user.address, "limit": 2, "offset": 1})
-        assert [row["id"] for row in page] == ids[3:1:-1]
+        assert [row["message"]["id"] for row in page] == ids[3:1:-1]
+        news = people.ask("messagesAfter", {"addr": user.address, "after": 1, "limit": 2})
+        assert [row["message"]["id"] for row in news] == ids[2:4]
     assert people.ask("listMessages", {"addr": people.eve.address}) == []
-    assert people.ask("getMessage", {"id": ids[0]})[0]["payload"] == "sealed 0 ünï"
+    assert people.ask("getMessage", {"id": ids[0]})[0]["message"]["payload"] == "sealed 0 ünï"
+    assert [row["message"]["id"] for row in people.ask("messagesAfter", {"after": 2})] == ids[3:]
+    waiting = people.ask("waitingAfter", {"after": 2})
+    assert (waiting["messages"], waiting["first"]) == (2, NOW_MS + 4)
+    assert waiting["bytes"] * 5 == people.ask("waitingAfter", {"after": -1})["bytes"] * 2
+    assert people.ask("waitingAfter", {"after": 4}) == {"messages": 0, "bytes": 0, "first": None}
     assert people.ask("getMessage", {"id": "0x"}) == []
 
 
@@ -222,7 +230,10 @@ def test_only_members_write_to_a_group_and_only_its_administrator_announces(peop
     assert refused(people.send(people.alice.compose(dao, "x", timestamp=NOW_MS, kind=P2P)), "another kind")
     nowhere = people.alice.compose(people.bob.address, "x", timestamp=NOW_MS, kind=GROUP)
     assert refused(people.send(nowhere), "there is no group")
-    assert [row["payload"] for row in people.ask("listMessages", {"addr": dao})] == ["hear, hear", "to 2", "to 1"]
+    for box in (dao, people.alice.address, people.bob.address):
+        rows = people.ask("listMessages", {"addr": box})
+        assert [row["message"]["payload"] for row in rows] == ["hear, hear", "to 2", "to 1"]
+    assert people.ask("listMessages", {"addr": people.eve.address}) == []
 
 
 def test_messages_are_quoted_and_hidden(people: People) -> None:
@@ -239,8 +250,40 @@ def test_messages_are_quoted_and_hidden(people: People) -> None:
     assert refused(people.send(hide), "names it in a tag")
     hide = people.alice.compose(people.bob.address, "hide", timestamp=NOW_MS, kind=HIDE, tags=quote[:1])
     assert people.send(hide)["status"] == "success"
-    hidden = {row["id"]: row["hidden"] for row in people.ask("listMessages", {"addr": people.bob.address})}
+    hidden = {row["message"]["id"]: row["hidden"] for row in people.ask("listMessages", {"addr": people.bob.address})}
     assert hidden == {first["id"]: True, early["id"]: False, hide["id"]: False}
+
+
+def test_a_chat_counts_what_others_wrote_since_it_was_read(people: People) -> None:
+    alice, bob, eve = people.alice, people.bob, people.eve
+    dao = people.dao(bob)
+
+    def say(user: RelationUser, receiver: str, kind: int = P2P) -> None:
+        people.stage.now_ms += 1
+        message = user.compose(receiver, f"{people.stage.now_ms}", timestamp=people.stage.now_ms, kind=kind)
+        assert people.send(message)["status"] == "success"
+
+    def unread(user: RelationUser, **read: int) -> dict[str, int]:
+        rows = people.ask("getChats", {"addr": user.address, "read": read})
+        return {row["id"]: row["unreadMessageCount"] for row in rows}
+
+    say(alice, bob.address)
+    say(bob, alice.address)
+    say(alice, bob.address)
+    say(bob, dao, GROUP)
+    say(eve, alice.address)
+    assert unread(alice) == {eve.address: 1, dao: 1, bob.address: 1}  # the newest first
+    assert unread(bob) == {dao: 0, alice.address: 2}
+    assert unread(bob, **{alice.address: 0}) == {dao: 0, alice.address: 1}
+    people.call(alice, "addMember", {"dao": dao, "addr": [eve.address]})
+    assert unread(eve) == {alice.address: 0, dao: 0}  # what was said before she came is not hers to read
+    assert people.ask("listMessages", {"addr": eve.address, "limit": 5})[0]["message"]["receiver"] == alice.address
+    say(alice, dao, GROUP)
+    assert unread(eve) == {dao: 1, alice.address: 0}
+    people.call(eve, "remove", {"dao": dao, "addr": eve.address})
+    assert unread(eve) == {alice.address: 0}
+    shown = [(row["name"], row["channelType"]) for row in people.ask("getChats", {"addr": alice.address})]
+    assert shown == [("friends", "GROUP"), ("eve.eth", "P2P"), ("bob.eth", "P2P")]
 
 
 def test_the_id_is_keccak_over_the_array_as_javascript_writes_it() -> None:

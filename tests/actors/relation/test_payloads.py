@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.relation_payloads import BatchTransfer, Card, Image, PayloadMalformed, Text, parse_payload, payload_text
+from actors.relation.payloads import BatchTransfer, Card, Image, PayloadMalformed, Text, parse_payload, payload_text
 
 HASH = "0xd84ed2b4deacbad8a568747fea45f3fc7f2d204595101f99f43006712f3ff290"
 SEED = {  # every example of the protocol's text, and what it says

@@ -1,0 +1,53 @@
+"""What every proxy of a node shares: the registers and messages, the key keeper, and the archive."""
+
+from pathlib import Path
+
+from actors.node import Node
+from actors.processes import Archive, KeyKeeper, Proxy, Relation
+from actors.relation.calls import Calls
+from actors.relation.keys import Keys
+from actors.wallet import Wallet, WalletError
+
+
+def keys_path(log: Path) -> Path:
+    """Where the secret lies that keys are sealed to: beside the log, never in it."""
+    return log.with_name(log.name + ".keys")
+
+
+class Services:
+    """The processes of Relation ONE on a node, started where they are not there yet.
+
+    Attributes:
+        calls: speaks to them, in the name of the node.
+        relation: id of the process with the registers and the messages.
+        keys: gives out keys.
+        archive: id of the process that knows what is packed.
+    """
+
+    def __init__(self, calls: Calls, relation: str, keys: Keys, archive: str) -> None:
+        self.calls, self.relation, self.keys, self.archive = calls, relation, keys, archive
+
+    @classmethod
+    async def of(cls, node: Node, secret: Wallet) -> "Services":
+        """Those of a node.
+
+        Args:
+            node: whose key signs for them.
+            secret: opens the keys that are kept.
+
+        Raises:
+            WalletError: the node's own key is not at hand.
+        """
+        if node.key is None:
+            raise WalletError("the key of the node that began this log is not beside it: nobody else speaks for it")
+        calls = Calls(node, node.key)
+        private = secret.curve25519()
+        relation = await calls.started(Relation.module)
+        public_key = "0x" + bytes(private.public_key).hex()
+        keeper = await calls.started(KeyKeeper.module, relation=relation, publicKey=public_key)
+        archive = await calls.started(Archive.module, name=relation)
+        return cls(calls, relation, Keys(calls, keeper, private), archive)
+
+    async def proxy(self, name: str) -> str:
+        """The process with the state of the proxy of that name."""
+        return await self.calls.started(Proxy.module, name)
