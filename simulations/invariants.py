@@ -48,6 +48,11 @@ class Journal:
         """How long each message that was read had been there, in virtual time."""
         self._number = 0
 
+    @property
+    def sent(self) -> int:
+        """Number of messages; one to a group, which each of its members has to read, is one."""
+        return len({said.message for voice in self.said.values() for said in voice})
+
     def says(self, voice: Voice, text: str, message: str, now_ms: int) -> None:
         """Note what was acknowledged."""
         self._number += 1

@@ -74,7 +74,7 @@ def plan_day(scenario: Scenario, seed: int) -> list[Life]:
         two, at_s = random.sample(random.choice(ties), 2), times.draw(random)
         for number in range(min(conversation, left)):
             one, other = two if number % 2 == 0 else reversed(two)
-            text = " ".join(random.choices(_WORDS, k=random.randint(*talk.words)))
+            text = words(scenario, random)
             rotate = random.random() < 1 / scenario.keys.messages_per_rotation
             add(one, at_s + number * TICK_S, "talk", other, text, rotate)
         left -= min(conversation, left)
@@ -89,6 +89,11 @@ def plan_day(scenario: Scenario, seed: int) -> list[Life]:
                 text = " ".join(random.choices(_WORDS, k=3))
                 add(one, _tick(random, FIND_H, 24), kind, random.randrange(users), text)
     return [_life(scenario, arrivals[one], acts[one], random) for one in range(users)]
+
+
+def words(scenario: Scenario, random: Random) -> str:
+    """What somebody says."""
+    return " ".join(random.choices(_WORDS, k=random.randint(*scenario.talk.words)))
 
 
 def _life(scenario: Scenario, arrives_s: int, acts: list[Act], random: Random) -> Life:

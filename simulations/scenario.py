@@ -113,6 +113,27 @@ class Hostile(_Part, frozen=True):
             raise ValueError("one kind has to have a weight above 0")
 
 
+class Groups(_Part, frozen=True):
+    """Conversations of many."""
+
+    count: Annotated[int, Meta(ge=0, le=10_000, description="groups, of either protocol's people")] = 0
+    members: Annotated[int, Meta(ge=2, le=1000, description="people in a group at first")] = 6
+    messages: Annotated[int, Meta(ge=0, le=1_000_000, description="messages in each")] = 20
+    changes: Annotated[int, Meta(ge=0, le=10_000, description="times that one leaves and another comes")] = 2
+
+
+class Relation(_Part, frozen=True):
+    """People of Relation ONE, who live in the same world on the same log."""
+
+    share: Annotated[float, Meta(ge=0, le=100, description="of them, and of their messages, per one of the others")] = 0
+    friends: Annotated[int, Meta(ge=0, le=1000, description="people whom each follows")] = 3
+    delegation_h: Annotated[float, Meta(gt=0, le=240, description="hours for which a session key may sign")] = 6
+    proxies: Annotated[int, Meta(ge=1, le=100, description="proxies to choose from")] = 2
+    proxy_fails_h: Annotated[tuple[Hour, ...], Meta(description="hours at which the first proxy fails")] = ()
+    proxy_away_h: Annotated[Hour, Meta(description="hours for which it is away then")] = 3
+    pack_h: Annotated[float, Meta(gt=0, le=240, description="hours after which messages are packed")] = 12
+
+
 class Phase(_Part, frozen=True):
     """A part of the day that is unlike the rest."""
 
@@ -161,6 +182,8 @@ class Scenario(_Part, frozen=True):
     presence: Presence = Presence()
     activity: Activity = Activity()
     hostile: Hostile = Hostile()
+    groups: Groups = Groups()
+    relation: Relation = Relation()
     faults: Faults = Faults()
     phases: tuple[Phase, ...] = ()
 

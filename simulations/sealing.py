@@ -19,7 +19,12 @@ class CannotOpen(Exception):
 
 
 def seal_session_key(session_key: bytes, public_key: PublicKey, entropy: Entropy) -> str:
-    """Seal a session key to a person: base64 of libsodium's sealed box.
+    """Seal a session key to a person: base64 of ``seal``."""
+    return b64encode(seal(session_key, public_key, entropy)).decode()
+
+
+def seal(secret: bytes, public_key: PublicKey, entropy: Entropy) -> bytes:
+    """Libsodium's sealed box.
 
     ``SealedBox`` draws its ephemeral key itself. A simulation needs the same bytes from the same seed, so the same
     format is made here from a given one: ephemeral public key ‖ box under nonce BLAKE2b-24(ephemeral ‖ receiver).
@@ -27,7 +32,7 @@ def seal_session_key(session_key: bytes, public_key: PublicKey, entropy: Entropy
     ephemeral = PrivateKey(entropy(PrivateKey.SIZE))
     ours, theirs = bytes(ephemeral.public_key), bytes(public_key)
     nonce = blake2b(ours + theirs, digest_size=24, encoder=RawEncoder)
-    return b64encode(ours + crypto_box(session_key, nonce, theirs, bytes(ephemeral))).decode()
+    return ours + crypto_box(secret, nonce, theirs, bytes(ephemeral))
 
 
 def open_session_key(sealed: str, private_key: PrivateKey) -> bytes:

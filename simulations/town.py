@@ -8,14 +8,19 @@ from typing import Any, NamedTuple
 from hdrh.histogram import HdrHistogram
 
 from actors import ItemRefused
+from actors.relation.archives import ArchiveFailed
+from actors.relation.calls import Refused
+from actors.relation.transactions import TransactionFalse
 from simulations.attacks import ATTACKS, Captured, Target
 from simulations.crashes import PlannedCrashes
 from simulations.house import House
 from simulations.invariants import Finding, Journal, Kept, check, check_handle
 from simulations.network import Network
 from simulations.plan import HOUR_S, TICK_S, Act, Life, plan_day
+from simulations.relation_town import Home, RelationOutcome, RelationTown
 from simulations.scenario import Scenario
 from simulations.sealing import CannotOpen, decrypt, open_session_key
+from simulations.town_groups import TownGroup
 from simulations.user import Chat, Door, ReadMessage, User, UserError
 from simulations.virtual import VirtualClock, VirtualTime
 
@@ -40,6 +45,10 @@ class Outcome(NamedTuple):
     third_party_opened: int
     refusals: dict[str, int]
     """Hostile attempts that were refused, by kind."""
+    groups: int = 0
+    """Of the town's people."""
+    relation: RelationOutcome = RelationOutcome()
+    """What the people of Relation ONE did."""
 
 
 class Town:
@@ -49,12 +58,20 @@ class Town:
         house: keeps the node.
         clock: the node's.
         scenario: what the day is made of.
+        home: the keys and the folder of whoever serves it.
         seed: the same seed gives the same day.
         progress: called for each message that was said.
     """
 
     def __init__(
-        self, house: House, clock: VirtualClock, scenario: Scenario, *, seed: int, progress: Callable[[], Any]
+        self,
+        house: House,
+        clock: VirtualClock,
+        scenario: Scenario,
+        home: Home,
+        *,
+        seed: int,
+        progress: Callable[[], Any],
     ) -> None:
         faults = scenario.faults
         at_ms = [_time(round(hour * HOUR_S)) for hour in faults.crash_at_h]
@@ -76,6 +93,18 @@ class Town:
         self._refusals: Counter[str] = Counter()
         self._progress = progress
         self.journal = Journal()
+        self._relation = None
+        groups = scenario.groups.count
+        if scenario.relation.share:
+            groups -= groups // 2
+            self._relation = RelationTown(
+                self._time, scenario, seed=seed, dawn_ms=DAWN_MS, home=home, journal=self.journal, progress=progress
+            )
+        members = list(zip(self._people, self._doors, strict=True))
+        self._groups = [
+            TownGroup(number, scenario.groups, members, self.journal, Random(f"{seed}/group {number}"))
+            for number in range(groups)
+        ]
 
     @property
     def answered_us(self) -> HdrHistogram:
@@ -90,12 +119,21 @@ class Town:
         """
         run, everybody = self._time.run, range(len(self._people))
         try:
-            await run([self._live(number, life) for number, life in enumerate(self._lives)])
+            lives = [self._live(number, life) for number, life in enumerate(self._lives)]
+            lives += [self._live_in(group) for group in self._groups]
+            await run(lives + (self._relation.lives() if self._relation else []))
             await run([self._catch_up(number) for number in everybody])
+            await run([group.read(self._now) for group in self._groups])
+            if self._relation:
+                await run([self._relation.catch_up()])
             self.journal.compare()
             await run([self._check_handle(number) for number in everybody])
-        except (UserError, CannotOpen, ItemRefused) as error:
+            relation = await self._relation.end() if self._relation else RelationOutcome()
+        except (UserError, CannotOpen, ItemRefused, Refused, TransactionFalse, ArchiveFailed) as error:
             raise Finding(f"somebody could not do what has to be possible: {error}") from error
+        if self._relation:
+            self._attempts += self._relation.attempts
+            self._refusals += self._relation.refusals
         opened: list[bool] = []
         generations: list[int] = []
         await run([self._pry(session, opened, generations) for session in self._sessions])
@@ -104,13 +142,15 @@ class Town:
             handles=sum(1 for user in self._people if user.pid),
             sessions=len(self._sessions),
             generations=sum(generations),
-            messages_sent=sum(map(len, self.journal.said.values())),
+            messages_sent=self.journal.sent,
             messages_read=sum(map(len, self.journal.read.values())),
             hostile_attempts=self._attempts.total(),
             hostile_refused=self._refusals.total(),
             third_party_attempts=len(opened),
             third_party_opened=sum(opened),
             refusals=dict(sorted(self._refusals.items())),
+            groups=len(self._groups),
+            relation=relation,
         )
 
     async def _live(self, number: int, life: Life) -> None:
@@ -127,6 +167,18 @@ class Town:
             while act.other not in self._captured:  # whose registration was held up
                 await clock.sleep_until(clock.clock.now_ms + TICK_S * 1000)
             await self._act(number, act)
+
+    async def _live_in(self, group: TownGroup) -> None:
+        while len(self._captured) < len(self._people):  # until everybody is there
+            await self._time.sleep_until(self._now() + TICK_S * 1000)
+        await group.found()
+        for number, at_s in enumerate(group.times):
+            await self._time.sleep_until(_time(at_s))
+            await group.speak(number, self._now)
+            self._progress()
+
+    def _now(self) -> int:
+        return self._time.clock.now_ms
 
     async def _act(self, number: int, act: Act) -> None:
         user, door, other = self._people[number], self._doors[number], self._people[act.other]
@@ -155,6 +207,7 @@ class Town:
     async def _check_handle(self, number: int) -> None:
         user = self._people[number]
         sessions = {session for session, two in self._sessions.items() if user in two}
+        sessions |= {group.id for group in self._groups if user in group.ever}
         kept = Kept(sessions, self._bios[number], self._contacts[number])
         await check_handle(user, kept, self._time)
 

@@ -107,6 +107,10 @@ class VirtualTime:
             len(self._queries),
         )
 
+    async def whole(self) -> int:
+        """See ``Node.whole``: whoever hears an answer hears it when everything is settled."""
+        return self._house.node.sequence
+
     async def sleep_until(self, now_ms: int) -> None:
         """Wait for a point in virtual time."""
         if now_ms > self.clock.now_ms:

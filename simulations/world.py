@@ -8,9 +8,11 @@ from typing import Any
 
 import msgspec
 
+from actors.relation.services import keys_path
 from actors.wallet import Wallet, key_path
 from simulations.house import House
 from simulations.invariants import check, check_log
+from simulations.relation_town import Home
 from simulations.scenario import Scenario
 from simulations.town import DAWN_MS, Outcome, Town
 from simulations.virtual import VirtualClock
@@ -54,7 +56,10 @@ async def live(
     async with house:
         if not key_path(path).exists():
             wallet.save(key_path(path))
-        town = Town(house, clock, scenario, seed=seed, progress=progress)
+        home = Home(wallet, keys_wallet(seed), path.with_name(path.name + ".archive"))
+        if scenario.relation.share and not keys_path(path).exists():
+            home.secret.save(keys_path(path))
+        town = Town(house, clock, scenario, home, seed=seed, progress=progress)
         outcome = await town.live()
         lived = Lived(
             outcome,
@@ -75,3 +80,8 @@ async def live(
 def node_wallet(seed: int) -> Wallet:
     """The node's key follows from the seed, so that the same seed signs the same log."""
     return Wallet(sha256(f"mostao node {seed}".encode()).digest())
+
+
+def keys_wallet(seed: int) -> Wallet:
+    """Likewise what keys are sealed to that are kept under conditions."""
+    return Wallet(sha256(f"mostao keys {seed}".encode()).digest())

@@ -149,7 +149,7 @@ def proxy_app(services: Services, pushing: Pushing, name: str, process: str, *, 
         item = parse(raw)
         if item.target != relation or item.tag("Action") not in Contracts.handlers:
             raise Refused("this item is not for the contracts: see /info for the process that it has to name")
-        result = await calls.node.send(raw)
+        result = await calls.door.send(raw)
         if result.error is not None:
             raise Refused(result.error)
         return JSONResponse(result.answer)

@@ -1,29 +1,43 @@
 """How the edges of Relation ONE speak to its processes."""
 
 import os
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Protocol
 
 from actors.dataitem import ANCHOR_BYTES
 from actors.jsontext import encode
 from actors.messages import Result
-from actors.node import Node
-from actors.wallet import Wallet
+from actors.signing import Signer
 
 
 class Refused(Exception):
     """A process will not do what it was asked, with its reason."""
 
 
+class Door(Protocol):
+    """The way to the processes: a node, or a simulation's way to one."""
+
+    async def send(self, raw: bytes) -> Result:
+        """See ``Node.send``."""
+
+    async def dryrun(self, process: str, *, action: str, data: str = "", sender: str = "") -> Result:
+        """See ``Node.dryrun``."""
+
+    async def whole(self) -> int:
+        """See ``Node.whole``."""
+
+
 class Calls:
     """Asks processes, and tells them something in the name of whoever serves here.
 
     Args:
-        node: where they live.
+        door: the way to them.
         key: signs.
+        entropy: gives random bytes.
     """
 
-    def __init__(self, node: Node, key: Wallet) -> None:
-        self.node, self.key = node, key
+    def __init__(self, door: Door, key: Signer, *, entropy: Callable[[int], bytes] = os.urandom) -> None:
+        self.door, self.key, self._entropy = door, key, entropy
 
     async def ask(self, process: str, action: str, **body: Any) -> Any:
         """What a process answers to a question. Nothing is appended.
@@ -31,7 +45,7 @@ class Calls:
         Raises:
             Refused: it does not answer that.
         """
-        return _answer(await self.node.dryrun(process, action=action, data=encode(body), sender=self.key.address))
+        return _answer(await self.door.dryrun(process, action=action, data=encode(body), sender=self.key.address))
 
     async def tell(self, process: str, action: str, **body: Any) -> Any:
         """What a process answers to a message, once that is durable.
@@ -44,14 +58,18 @@ class Calls:
 
     async def send(self, process: str, action: str, **body: Any) -> Result:
         """The whole result of a message, a refusal too; raises as ``Node.send`` does."""
-        anchor = os.urandom(ANCHOR_BYTES)  # the same said twice is two messages
-        return await self.node.send(self.key.sign(target=process, action=action, data=encode(body), anchor=anchor))
+        anchor = self._entropy(ANCHOR_BYTES)  # the same said twice is two messages
+        return await self.door.send(self.key.sign(target=process, action=action, data=encode(body), anchor=anchor))
+
+    async def settled(self) -> None:
+        """Wait until everything is durable that was caused by what was sent."""
+        await self.door.whole()
 
     async def started(self, module: str, name: str = "", **body: Any) -> str:
         """The process of a module that the key started, with that name and data: it starts when it is first wanted."""
         tags = [("Type", "Process"), ("Module", module), *([("Name", name)] if name else [])]
         item = self.key.sign(tags=tags, data=encode(body))  # without an anchor: said again, it is the same message
-        result = await self.node.send(item)
+        result = await self.door.send(item)
         if result.error is not None:
             raise Refused(result.error)
         return result.message_id

@@ -46,7 +46,7 @@ class Keys:
         result = await self._calls.send(self.process, "getEncryptionKey", **body)
         if result.error is not None:
             raise Refused(result.error)
-        await self._calls.node.whole()  # what the registers said is behind it then
+        await self._calls.settled()  # what the registers said is behind it then
         grant = await self._calls.ask(self.process, "getGrant", request=result.message_id)
         if not grant["given"]:
             raise Refused(f"{grant['address']} does not meet the conditions")

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from actors.node import Node
 from actors.processes.relation_message import P2P
 from actors.relation.calls import Calls, Refused
 from actors.relation.logins import Login
@@ -29,18 +30,19 @@ class Pushing:
     """Wakes the devices that something came for.
 
     Args:
+        node: says when something came.
         calls: speaks to the process.
         relation: id of the process with the messages.
     """
 
-    def __init__(self, calls: Calls, relation: str) -> None:
+    def __init__(self, node: Node, calls: Calls, relation: str) -> None:
         self._calls, self._relation = calls, relation
         self._devices: defaultdict[str, set[_Device]] = defaultdict(set)
         self._looked_until = -1
         self._stopping = False
         self._committed = asyncio.Event()
         self._loop = asyncio.get_running_loop()
-        calls.node.on_commit(self._hear)
+        node.on_commit(self._hear)
 
     async def run(self) -> None:
         """Look at what comes, until cancelled."""

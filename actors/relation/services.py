@@ -14,6 +14,17 @@ def keys_path(log: Path) -> Path:
     return log.with_name(log.name + ".keys")
 
 
+def calls_of(node: Node) -> Calls:
+    """The way to the processes of whoever began a node's log.
+
+    Raises:
+        WalletError: the node's own key is not at hand.
+    """
+    if node.key is None:
+        raise WalletError("the key of the node that began this log is not beside it: nobody else speaks for it")
+    return Calls(node, node.key)
+
+
 class Services:
     """The processes of Relation ONE on a node, started where they are not there yet.
 
@@ -28,19 +39,13 @@ class Services:
         self.calls, self.relation, self.keys, self.archive = calls, relation, keys, archive
 
     @classmethod
-    async def of(cls, node: Node, secret: Wallet) -> "Services":
-        """Those of a node.
+    async def of(cls, calls: Calls, secret: Wallet) -> "Services":
+        """Those that somebody serves.
 
         Args:
-            node: whose key signs for them.
+            calls: the way to them, and whose they are.
             secret: opens the keys that are kept.
-
-        Raises:
-            WalletError: the node's own key is not at hand.
         """
-        if node.key is None:
-            raise WalletError("the key of the node that began this log is not beside it: nobody else speaks for it")
-        calls = Calls(node, node.key)
         private = secret.curve25519()
         relation = await calls.started(Relation.module)
         public_key = "0x" + bytes(private.public_key).hex()

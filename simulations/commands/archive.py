@@ -23,12 +23,12 @@ def pack(path: Path, place: str | None) -> None:
     from actors.node import system_clock
     from actors.relation.archives import ArchiveFailed, archive_at
     from actors.relation.packing import Packer
-    from actors.relation.services import Services, keys_path
+    from actors.relation.services import Services, calls_of, keys_path
     from actors.wallet import Wallet
 
     async def run() -> str:
         async with Node.open(path) as node:
-            services = await Services.of(node, Wallet.load_or_create(keys_path(path)))
+            services = await Services.of(calls_of(node), Wallet.load_or_create(keys_path(path)))
             packed = await Packer(services, archive_at(place or f"{path}.archive"), clock=system_clock).pack()
             if packed is not None:
                 click.echo(f"packed {packed.messages:,} messages, {packed.bytes:,} bytes", err=True)

@@ -71,13 +71,13 @@ def proxy(
     from actors.relation.archives import archive_at
     from actors.relation.packing import Packer
     from actors.relation.pushing import Pushing
-    from actors.relation.services import Services, keys_path
+    from actors.relation.services import Services, calls_of, keys_path
     from actors.wallet import Wallet
 
     async def run() -> None:
         async with Node.open(path) as node:
-            services = await Services.of(node, Wallet.load_or_create(keys_path(path)))
-            pushing = Pushing(services.calls, services.relation)
+            services = await Services.of(calls_of(node), Wallet.load_or_create(keys_path(path)))
+            pushing = Pushing(node, services.calls, services.relation)
             packer = Packer(
                 services,
                 archive_at(archive or f"{path}.archive"),

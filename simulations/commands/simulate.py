@@ -14,6 +14,7 @@ from actors.wallet import Wallet, key_path
 from simulations.commands.paths import check_writable, free_log
 from simulations.commands.progress import progress_bar
 from simulations.commands.seeds import Seeds, run_sweep
+from simulations.relation_town import RelationOutcome
 from simulations.report.world import write_world
 from simulations.scenario import MESSAGES_MAX, USERS_MAX, Scenario, built_in, explain, load, override
 from simulations.world import Lived, live, node_wallet
@@ -124,7 +125,8 @@ def simulate(
         "checked": check or day.faults.any,
     }
     if as_json:
-        click.echo(msgspec.json.encode(lived.outcome._asdict() | figures))
+        outcome = lived.outcome._asdict() | {"relation": lived.outcome.relation._asdict()}
+        click.echo(msgspec.json.encode(outcome | figures))
     else:
         click.echo(_text(lived, figures))
     if report is not None:
@@ -204,6 +206,17 @@ def _rows(lived: Lived, figures: dict[str, Any]) -> list[tuple[str, str]]:
             "messages",
             f"{outcome.messages_sent:,} sent, {outcome.messages_read:,} decrypted by their receivers as written",
         ),
+        *(
+            [
+                (
+                    "groups",
+                    f"{outcome.groups + outcome.relation.groups:,}, newcomers read from then on, leavers no further",
+                )
+            ]
+            if outcome.groups + outcome.relation.groups
+            else []
+        ),
+        *([("Relation ONE", _relation(outcome.relation))] if outcome.relation.people else []),
         ("hostile attempts", f"{outcome.hostile_attempts:,}, {outcome.hostile_refused:,} refused"),
         *([("", f"({kinds})")] if kinds else []),
         ("third party", f"{outcome.third_party_attempts:,} attempts to open, {outcome.third_party_opened:,} succeeded"),
@@ -217,6 +230,13 @@ def _rows(lived: Lived, figures: dict[str, Any]) -> list[tuple[str, str]]:
         ("state root", figures["state_root"]),
         *([("checked", "the log replays to this state, and its audit is clean")] if figures["checked"] else []),
     ]
+
+
+def _relation(outcome: RelationOutcome) -> str:
+    return (
+        f"{outcome.people:,} people; {outcome.renewed:,} session keys ran out, {outcome.moved:,} moves to another"
+        f" proxy; {outcome.packed:,} messages read back from {outcome.packs:,} packs"
+    )
 
 
 def _text(lived: Lived, figures: dict[str, Any]) -> str:

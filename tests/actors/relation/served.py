@@ -10,7 +10,7 @@ from actors.faces.serving import Servers, listen
 from actors.node import system_clock
 from actors.relation.app import proxy_app
 from actors.relation.pushing import Pushing
-from actors.relation.services import Services
+from actors.relation.services import Services, calls_of
 from actors.wallet import Wallet
 from tests.actors.people import NODE, wallet
 
@@ -30,8 +30,8 @@ class Proxies:
 async def proxies(path: Path, *names: str, clock: Callable[[], int] = system_clock) -> AsyncIterator[Proxies]:
     names = names or ("first",)
     async with Node.open(path, wallet=NODE, clock=clock) as node:
-        services = await Services.of(node, SECRET)
-        pushing = Pushing(services.calls, services.relation)
+        services = await Services.of(calls_of(node), SECRET)
+        pushing = Pushing(node, services.calls, services.relation)
         places = [listen("127.0.0.1", 0) for _ in names]
         apps = [
             (place, proxy_app(services, pushing, name, await services.proxy(name), clock=clock))

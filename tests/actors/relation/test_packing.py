@@ -16,7 +16,7 @@ from actors.audit import audit
 from actors.relation.archives import ArchiveFailed, FolderArchive, GatewayArchive, NotArchived
 from actors.relation.packing import BYTES_MAX, INTERVAL_MS, Packer, Waiting, due_at
 from actors.relation.reading_back import read_back
-from actors.relation.services import Services
+from actors.relation.services import Services, calls_of
 from actors.relation.transactions import TransactionFalse, pack, transaction_id, unpack
 from simulations.relation import RelationUser
 from tests.actors.people import EVE, NODE, NOW_MS
@@ -53,7 +53,7 @@ async def world(path: Path) -> AsyncIterator[World]:
         return clock[0]
 
     async with Node.open(path, wallet=NODE, clock=lambda: clock[0]) as node:
-        found = World(node, await Services.of(node, SECRET), later)
+        found = World(node, await Services.of(calls_of(node), SECRET), later)
         for user, name in ((found.alice, "alice.eth"), (found.bob, "bob.eth")):
             body = json.dumps({"owner": user.address, "name": name})
             target = found.services.relation
