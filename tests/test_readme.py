@@ -54,3 +54,14 @@ def test_every_action_is_in_the_protocols_table() -> None:
 
     actions = {name for module in MODULES.values() for name in module.handlers} - {REPLY, "GetCurrentKey"}
     assert {name for name in actions if f"`{name}`" not in README} == set()
+
+
+def test_every_test_that_is_named_is_there() -> None:
+    named = set(re.findall(r"`(test_\w+)`", README))
+    files = set(re.findall(r"`(?:\w+/)*(test_\w+\.py)`", README))
+    folder = Path(__file__).parent
+    there = list(folder.rglob("test_*.py"))
+    everything = "".join(file.read_text() for file in there)
+    assert len(named) > 50
+    assert files - {file.name for file in there} == set()
+    assert {name for name in named if f"def {name}(" not in everything} == set()

@@ -6,6 +6,7 @@ is part of its name: a change of behaviour is a new version beside the old one, 
 
 from actors.processes.archive import Archive
 from actors.processes.base import Process
+from actors.processes.described_session import DescribedSession
 from actors.processes.group import Group
 from actors.processes.group_registry import GroupRegistry
 from actors.processes.handle import Handle
@@ -16,7 +17,8 @@ from actors.processes.relation import Relation
 from actors.processes.session import Session
 
 MODULES: dict[str, type[Process]] = {
-    kind.module: kind for kind in (Registry, GroupRegistry, Handle, Session, Group, Relation, KeyKeeper, Proxy, Archive)
+    kind.module: kind
+    for kind in (Registry, GroupRegistry, Handle, Session, DescribedSession, Group, Relation, KeyKeeper, Proxy, Archive)
 }
 """Every module that a log may name."""
 REGISTRIES = (Registry.module, GroupRegistry.module)
@@ -26,6 +28,7 @@ __all__ = [
     "MODULES",
     "REGISTRIES",
     "Archive",
+    "DescribedSession",
     "Group",
     "GroupRegistry",
     "Handle",

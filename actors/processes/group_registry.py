@@ -11,6 +11,7 @@ from actors.jsontext import encode
 from actors.messages import Context, Effects, Outgoing, Refusal, Spawn
 from actors.processes.base import action, same_address, succeed
 from actors.processes.body import Body, Text
+from actors.processes.described_session import DescribedSession
 from actors.processes.group import AT_ONCE_MAX, NAME_CHARACTERS_MAX, Group
 from actors.processes.names import Name
 from actors.processes.registry import Registry, RegistryState
@@ -51,9 +52,12 @@ class GroupJoined(Body):
 
 
 class GroupRegistry(Registry):
-    """Module ``mostao.registry@2``: version 1, and groups (mostao-mip-draft.md "MIP-03")."""
+    """Module ``mostao.registry@2``: version 1, with groups, and sessions that say what they are (mostao-mip-draft.md
+    "MIP-03").
+    """
 
     module = "mostao.registry@2"
+    session_module = DescribedSession.module
     state: GroupRegistryState
 
     def __init__(self, data: bytes, context: Context) -> None:

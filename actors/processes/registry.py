@@ -1,6 +1,6 @@
 """The registry: gives out handles and domains, and spawns the sessions between handles."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import msgspec
 from immutables import Map
@@ -12,6 +12,7 @@ from actors.messages import REPLY, Context, Effects, Outgoing, Refusal, Spawn
 from actors.processes.base import Process, action, same_address, succeed
 from actors.processes.body import Body, NoBody, Text
 from actors.processes.names import Directory, Name
+from actors.processes.session import Session
 
 PUBKEY_CHARACTERS_MAX = 4096
 
@@ -74,6 +75,8 @@ class Registry(Process):
     """Module ``mostao.registry@1`` (mostao.md "Handle Registry"; mostao-mip-draft.md "MIP-01 Domain")."""
 
     module = "mostao.registry@1"
+    session_module: ClassVar = Session.module
+    """What it spawns when two handles talk."""
     state: RegistryState
 
     def __init__(self, data: bytes, context: Context) -> None:
@@ -152,7 +155,7 @@ class Registry(Process):
         return Effects(
             succeed(sessionID=session),
             messages=(_update_chat_list(one, other, session), _update_chat_list(other, one, session)),
-            spawns=(Spawn("mostao.session@1", context.process, encode({"a": one.pid, "b": other.pid})),),
+            spawns=(Spawn(self.session_module, context.process, encode({"a": one.pid, "b": other.pid})),),
         )
 
     @action(REPLY)

@@ -98,6 +98,7 @@ def _stage() -> dict[str, Any]:
     starts = {
         "mostao.handle@1": b'{"name":"a"}',
         "mostao.session@1": b'{"a":"a","b":"b"}',
+        "mostao.session@2": b'{"a":"a","b":"b"}',
         "mostao.group@1": b'{"name":"a","creator":"a"}',
         "mostao.keykeeper@1": b'{"relation":"a","publicKey":"0x%s"}' % (b"00" * 32),
     }

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from actors.processes import Handle, Session
+from actors.processes import Handle
 from eventstore.connections import connect_to_read
 
 HOUR_MS = 3_600_000
@@ -103,12 +103,16 @@ def _facts(connection: sqlite3.Connection) -> Facts:
     )
 
 
+_SESSIONS = '%"mostao.session@%'
+"""Tags of what starts a session, of whatever version."""
+
+
 def _talk(connection: sqlite3.Connection) -> dict[tuple[str, str], int]:
     names, sides = {}, {}
     query = "select process, cast(data as blob) from assignments where slot = 0 and tags like ?"
     for process, data in connection.execute(query, (f'%"{Handle.module}"%',)):
         names[process] = msgspec.json.decode(data, type=_Name).name
-    for process, data in connection.execute(query, (f'%"{Session.module}"%',)):
+    for process, data in connection.execute(query, (_SESSIONS,)):
         both = msgspec.json.decode(data, type=_Sides)
         sides[process] = (names.get(both.a, both.a), names.get(both.b, both.b))
     counted = connection.execute(

@@ -70,7 +70,7 @@ class IteratesASet(Planted):
 class LouderSession(Session):
     """A version of the session that answers differently, built on the one before."""
 
-    module = "mostao.session@2"
+    module = "mostao.session@3"
 
     @action("SendMessage", body=SendMessage)
     def send_message(self, body: SendMessage, context: Context) -> Effects:

@@ -86,7 +86,7 @@ class Driver:
     def item(self, sender: int, kind: str, message: tuple[str, Any], place: int) -> bytes:
         action, body = message
         by = WALLETS[sender]
-        handles, sessions = self.processes("mostao.handle@1"), self.processes("mostao.session@1")
+        handles, sessions = self.processes("mostao.handle@1"), self.processes("mostao.session@2")
         handle, session = handles[place % len(handles)], sessions[place % len(sessions)]
         if kind == "again":
             return self.sent[place % len(self.sent)]

@@ -22,6 +22,7 @@ QUERIES = {
         (name, "") for name in ("GetProfile", "GetEnv", "GetChatList", "GetUnread", "GetDelegates", "GetContacts")
     ],
     "session": [
+        ("GetSession", ""),
         ("GetCurrentKeys", ""),
         ("GetCurrentKey", ""),
         ("GetKeyByGeneration", {"generation": 1}),
@@ -103,7 +104,7 @@ async def test_every_action_is_granted_to_whom_it_belongs_and_refused_to_others(
         for event in SqliteLog.open_to_read(path).read()
         if event.slot and event.error is None
     }
-    conversations = (MODULES[module] for module in ("mostao.registry@1", "mostao.handle@1", "mostao.session@1"))
+    conversations = (MODULES[module] for module in ("mostao.registry@1", "mostao.handle@1", "mostao.session@2"))
     every = {action for kind in conversations for action in kind.handlers if action != REPLY}  # groups: test_group
     assert every - {action for _, action in done} == set()
     assert replay(path).state_root == root

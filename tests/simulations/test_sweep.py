@@ -12,7 +12,7 @@ from immutables import Map
 from actors.commits import Commits
 from actors.conductor import Conductor
 from actors.messages import Effects
-from actors.processes import Handle, Session
+from actors.processes import DescribedSession, Handle
 from simulations.cli import main
 from simulations.scenario import Scenario, load, override
 from simulations.sweep import World, one_world, sweep
@@ -39,7 +39,7 @@ def lost_notification(monkeypatch: pytest.MonkeyPatch) -> None:
     def change(effects: Effects, _: Any, __: Any, context: Any) -> Effects:
         return msgspec.structs.replace(effects, messages=()) if context.slot % 5 == 0 else effects
 
-    changed(monkeypatch, Session, "SendMessage", change)
+    changed(monkeypatch, DescribedSession, "SendMessage", change)
 
 
 def reordered_mailbox(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,7 +101,7 @@ def test_the_first_message_that_is_concerned_is_named(monkeypatch: pytest.Monkey
         return effects
 
     before: list[Any] = [None]
-    changed(monkeypatch, Session, "SendMessage", forget)
+    changed(monkeypatch, DescribedSession, "SendMessage", forget)
     scenario = override(load("two-friends"), {"population": {"users": 2}})
     world = one_world(scenario, 1)
     assert "expected" in world.finding

@@ -38,9 +38,10 @@ def processes(stage: Stage) -> dict[str, str]:
     return {
         "mostao.registry@2": stage.registry,
         "mostao.handle@1": a,
-        "mostao.session@1": session,
+        "mostao.session@2": session,
         "mostao.group@1": group,
         "mostao.registry@1": stage.spawn(ALICE, "mostao.registry@1"),
+        "mostao.session@1": stage.spawn(a, "mostao.session@1", {"a": a, "b": a}),
         "mostao.relation@1": (relation := stage.spawn(ALICE, "mostao.relation@1")),
         "mostao.keykeeper@1": stage.spawn(ALICE, "mostao.keykeeper@1", {"relation": relation, "publicKey": KEEPER}),
         "mostao.proxy@1": stage.spawn(ALICE, "mostao.proxy@1"),
@@ -51,7 +52,7 @@ def processes(stage: Stage) -> dict[str, str]:
 def do_everything(stage: Stage) -> None:
     """Every action of every module, once at least, with success."""
     pids = processes(stage)
-    registry, a, session, group, old, *services = pids.values()
+    registry, a, session, group, old, _, *services = pids.values()
     names = (
         ("QueryHandle", {"handle": "alice"}),
         ("GetHandles", {"owner": ALICE}),
@@ -85,9 +86,15 @@ def do_everything(stage: Stage) -> None:
         ("RemoveContact", {"handle": "bob"}),
     ):
         stage.send(ALICE, a, action_, body)
-    for action_ in ("GetCurrentKeys", "GetCurrentKey", "QueryMessage"):
-        stage.send(ALICE, session, action_)
-    stage.send(ALICE, session, "GetKeyByGeneration", {"generation": 1})
+    older = stage.query(old, "QueryHandle", {"handle": "alice"})["pid"]
+    first = stage.query(old, "QuerySession", {"handleA": "alice", "handleB": "bob"})["sessionID"]
+    stage.relay(ALICE, older, first, "RotateSessionKey", KEYS)
+    stage.relay(ALICE, older, first, "SendMessage", {"content": "x"})
+    stage.send(ALICE, session, "GetSession")
+    for conversation in (first, session):
+        for action_ in ("GetCurrentKeys", "GetCurrentKey", "QueryMessage"):
+            stage.send(ALICE, conversation, action_)
+        stage.send(ALICE, conversation, "GetKeyByGeneration", {"generation": 1})
 
 
 def do_everything_in_a_group(stage: Stage, a: str, group: str) -> None:
@@ -273,7 +280,7 @@ def test_an_older_version_of_a_history_never_changes() -> None:
 
 def test_a_dryrun_changes_nothing_and_what_follows_is_as_if_it_had_not_been(stage: Stage) -> None:
     pids = processes(stage)
-    session, a = pids["mostao.session@1"], pids["mostao.handle@1"]
+    session, a = pids["mostao.session@2"], pids["mostao.handle@1"]
     before = canonical_state(stage.world.entries[session].process.state)
     assert stage.query(session, "SendMessage", {"content": "never"}, sender=a) == {"status": "success", "id": 2}
     assert canonical_state(stage.world.entries[session].process.state) == before

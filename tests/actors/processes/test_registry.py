@@ -98,7 +98,7 @@ def test_renouncing_what_is_not_registered_is_refused(stage: Stage) -> None:
 def test_either_owner_establishes_the_session_and_both_handles_learn_of_it(stage: Stage, sender: str) -> None:
     a, b = stage.register(ALICE, "alice"), stage.register(BOB, "bob")
     session = stage.establish(sender, "alice", "bob")
-    assert stage.world.entries[session].module == "mostao.session@1"
+    assert stage.world.entries[session].module == "mostao.session@2"
     for pid, name, other in ((a, "bob", b), (b, "alice", a)):
         [row] = stage.query(pid, "GetChatList")
         assert (row["sessionID"], row["otherHandleName"], row["otherHandleID"]) == (session, name, other)

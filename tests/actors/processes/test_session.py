@@ -169,3 +169,13 @@ def test_queries_are_answered_by_message_as_by_dryrun_and_to_anyone(talk: Talk) 
     talk.alice("SendMessage", {"content": "x"})
     for action, body in (("GetCurrentKeys", ""), ("GetKeyByGeneration", {"generation": 1}), ("QueryMessage", "")):
         assert talk.stage.send(EVE, talk.session, action, body) == talk.query(action, body) != []
+
+
+def test_a_session_says_who_takes_part_and_what_is_in_it(talk: Talk) -> None:
+    nothing = {"participants": [talk.a, talk.b], "generation": 0, "messages": 0}
+    assert talk.query("GetSession") == nothing
+    talk.alice("RotateSessionKey", KEYS)
+    talk.stage.now_ms += 5
+    talk.alice("SendMessage", {"content": "x"})
+    said = {"generation": 1, "messages": 1, "lastMessageTime": (NOW_MS + 5) / 1000}
+    assert talk.query("GetSession") == {**nothing, **said}
