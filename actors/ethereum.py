@@ -4,8 +4,7 @@ import re
 from functools import lru_cache
 
 from coincurve import PublicKey
-from eth_utils.address import to_checksum_address
-from eth_utils.crypto import keccak
+from eth_hash.auto import keccak
 
 SIGNATURE_BYTES = 65
 _ADDRESS = re.compile("0x[0-9a-fA-F]{40}")
@@ -41,7 +40,7 @@ def signing_key(text: bytes, signature: bytes) -> bytes:
 @lru_cache(maxsize=4096)
 def ethereum_address(public_key: bytes) -> str:
     """A key's address: the last 20 bytes of Keccak-256 of its point, with the checksum of EIP-55."""
-    return str(to_checksum_address(keccak(public_key[1:])[-20:]))
+    return _with_checksum(keccak(public_key[1:])[-20:].hex())
 
 
 @lru_cache(maxsize=4096)
@@ -52,7 +51,13 @@ def checksummed(address: str) -> str:
         ValueError: it is none, or was written with another checksum than its own.
     """
     if _ADDRESS.fullmatch(address):
-        found = str(to_checksum_address(address))
+        found = _with_checksum(address[2:].lower())
         if address[2:] in (found[2:], found[2:].lower(), found[2:].upper()):
             return found
     raise ValueError(f"{address[:64]!r} is no Ethereum address")
+
+
+def _with_checksum(digits: str) -> str:
+    """EIP-55: a letter is a capital where the hash of all the 40 digits has a high one."""
+    hashed = keccak(digits.encode()).hex()
+    return "0x" + "".join(digit.upper() if high >= "8" else digit for digit, high in zip(digits, hashed, strict=False))

@@ -9,7 +9,7 @@ from coincurve import PrivateKey
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.padding import MGF1, PSS
 from cryptography.hazmat.primitives.hashes import SHA256
-from eth_utils.crypto import keccak
+from eth_hash.auto import keccak
 
 from actors.ethereum import eip191
 from actors.schemes import ARWEAVE, ETHEREUM, RSA_EXPONENT, SCHEMES

@@ -2,6 +2,8 @@
 
 import logging
 import sys
+from importlib import import_module
+from keyword import iskeyword
 from typing import Any
 
 import click
@@ -11,21 +13,6 @@ from actors import ItemRefused, UnknownModule, WalletError
 from actors.checkpoints import NoteInvalid
 from actors.logger import NAME as LOGGER
 from eventstore import EventStoreError, LogFault
-from simulations.commands.archive import archive
-from simulations.commands.audit import audit
-from simulations.commands.checkpoint import checkpoint
-from simulations.commands.diff import diff
-from simulations.commands.export import export
-from simulations.commands.import_ import import_
-from simulations.commands.load import load
-from simulations.commands.log import log
-from simulations.commands.prove import prove
-from simulations.commands.proxy import proxy
-from simulations.commands.replay import replay
-from simulations.commands.serve import serve
-from simulations.commands.simulate import simulate
-from simulations.commands.trace import trace
-from simulations.commands.verify import verify
 from simulations.invariants import Finding
 from simulations.scenario import ScenarioUnusable
 
@@ -34,8 +21,24 @@ EXIT_MISUSE = 2
 EXIT_INTERRUPTED = 130
 
 
+_COMMANDS = (
+    *("simulate", "load", "serve", "proxy", "archive", "replay", "audit", "log", "trace", "diff", "checkpoint"),
+    *("prove", "verify", "export", "import"),
+)
+
+
 class _Commands(click.Group):
-    """Turns the errors that a person can mend into a sentence and an exit code."""
+    """Loads what is wanted, and turns the errors that a person can mend into a sentence and an exit code."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name not in _COMMANDS:
+            return None
+        function = f"{name}_" if iskeyword(name) else name
+        command: click.Command = getattr(import_module(f"simulations.commands.{function}"), function)
+        return command
 
     def invoke(self, context: click.Context) -> Any:
         try:
@@ -67,11 +70,6 @@ def main(log_level: str) -> None:
     logger = logging.getLogger(LOGGER)
     logger.handlers = [handler]
     logger.setLevel(log_level.upper())
-
-
-_LOGS = (replay, audit, log, trace, diff, checkpoint, prove, verify, export, import_)
-for _command in (simulate, load, serve, proxy, archive, *_LOGS):
-    main.add_command(_command)
 
 
 def _failure(text: str, code: int) -> click.ClickException:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 import msgspec
-from eth_utils.crypto import keccak
+from eth_hash.auto import keccak
 
 from actors.ethereum import checksummed
 from actors.messages import Refusal

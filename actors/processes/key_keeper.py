@@ -4,7 +4,7 @@ import re
 from typing import Annotated, Any
 
 import msgspec
-from eth_utils.crypto import keccak
+from eth_hash.auto import keccak
 from immutables import Map
 from msgspec import Meta
 
@@ -192,7 +192,7 @@ def statement(public_key: str, *, created: int, expires: int) -> str:
 
 
 def _name(sealed: str) -> str:
-    return keccak(hexstr=sealed).hex()
+    return keccak(bytes.fromhex(sealed)).hex()
 
 
 def _proven(proof: AuthSig, *, now: int) -> tuple[str, str]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
-from eth_utils.crypto import keccak
+from eth_hash.auto import keccak
 from immutables import Map
 from msgspec import Meta
 
@@ -188,7 +188,7 @@ class Contracts(Process):
     def deploy_dao_contract(self, body: DeployDao, context: Context) -> Effects:
         """``{"owner", "name"}`` from the owner, who is its administrator and first member."""
         owner = self._named(_same(body.owner, caller_of(context)))
-        address = checksummed("0x" + keccak(text=f"mostao.dao {context.process} {context.message_id}")[-20:].hex())
+        address = checksummed("0x" + keccak(f"mostao.dao {context.process} {context.message_id}".encode())[-20:].hex())
         self._keep_members(address, Dao(body.name, owner).with_members(owner), came=[owner])
         return Effects(succeed(dao=address))
 

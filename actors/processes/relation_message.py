@@ -4,7 +4,7 @@ import re
 from typing import Annotated, Literal
 
 import msgspec
-from eth_utils.crypto import keccak
+from eth_hash.auto import keccak
 from msgspec import Meta
 
 from actors.ethereum import SIGNATURE_BYTES, checksummed, ethereum_address, signing_key

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-import aiohttp
 import msgspec
 
 from actors.dataitem import item_id, unsigned
@@ -123,6 +122,8 @@ class GatewayArchive:
 
     async def _request(self, method: str, path: str, **options: Any) -> bytes | None:
         """The body of an answer; None where there is no such thing."""
+        import aiohttp  # takes long, and a folder needs none of it
+
         try:
             async with (
                 aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(TIMEOUT_S)) as session,

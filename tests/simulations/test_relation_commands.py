@@ -5,17 +5,21 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from pathlib import Path
 
+from click.testing import CliRunner
+
+from simulations.cli import main
 from tests.actors.relation.seed_client import Client, for_address
 
 MOSTAO = Path(sys.executable).with_name("mostao")
 
 
-def run(*command: str | Path, cwd: Path) -> tuple[int, str, str]:
-    done = subprocess.run([MOSTAO, *command], cwd=cwd, capture_output=True, text=True, check=False)
-    return done.returncode, done.stdout, done.stderr
+def run(*command: str, cwd: Path) -> tuple[int, str, str]:
+    with chdir(cwd):
+        done = CliRunner().invoke(main, command)
+    return done.exit_code, done.stdout, done.stderr
 
 
 @contextmanager

@@ -205,15 +205,13 @@ def test_no_handler_touches_a_clock_randomness_a_file_or_a_socket(
 
 
 @pytest.mark.parametrize(("module", "name"), ACTIONS)
-@pytest.mark.parametrize("data", MALFORMED)
-def test_every_action_answers_a_malformed_body_once_in_json_and_goes_on(
-    stage: Stage, module: str, name: str, data: bytes
-) -> None:
+def test_every_action_answers_a_malformed_body_once_in_json_and_goes_on(stage: Stage, module: str, name: str) -> None:
     process = processes(stage)[module]
-    before = len(stage.events)
-    stage.send(ALICE, process, name, data)  # the stage checks that the answer is JSON
-    assert len(stage.events) == before + 1
-    assert " in the handler of " not in (stage.events[-1].error or "")
+    for data in MALFORMED:
+        before = len(stage.events)
+        stage.send(ALICE, process, name, data)  # the stage checks that the answer is JSON
+        assert len(stage.events) == before + 1, data
+        assert " in the handler of " not in (stage.events[-1].error or ""), data
     assert stage.query(stage.registry, "QueryHandle", {"handle": "alice"})["registered"]
 
 
