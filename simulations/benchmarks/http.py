@@ -40,35 +40,36 @@ from simulations.load.wire import ACCEPTED
 @click.command()
 @click.option("--rounds", type=click.IntRange(1, 100), default=3, show_default=True)
 @click.option("--sends", type=click.IntRange(100, 10**6), default=10_000, show_default=True)
-def main(rounds: int, sends: int) -> None:
+@click.option("--sessions", type=click.IntRange(1, 10**6), default=SESSIONS, show_default=True)
+def main(rounds: int, sends: int, sessions: int) -> None:
     """Print durable sends per second over HTTP, and what share that is of the constant's posts."""
     figures: list[tuple[float, float]] = []
     with fresh_processes() as processes:
         for number in range(rounds):
             with TemporaryDirectory() as folder:
                 with _serving(Path(folder) / "node.db") as url:
-                    node = processes.submit(posts_per_second, url, sends, number, constant=False).result()
+                    node = processes.submit(posts_per_second, url, sends, sessions, number, constant=False).result()
                 with _serving(None) as url:
-                    constant = processes.submit(posts_per_second, url, sends, number, constant=True).result()
+                    constant = processes.submit(posts_per_second, url, sends, sessions, number, constant=True).result()
             figures.append((node, constant))
     ratios = [node / constant for node, constant in figures]
-    click.echo(f"{rounds} rounds of {sends:,} posts, {CONNECTIONS} connections, {SESSIONS:,} sessions")
+    click.echo(f"{rounds} rounds of {sends:,} posts, {CONNECTIONS} connections, {sessions:,} sessions")
     click.echo(f"durable sends/s    {median(node for node, _ in figures):>8,.0f}")
     click.echo(f"constant answers/s {median(constant for _, constant in figures):>8,.0f}")
     click.echo(f"share              {median(ratios):>8.2f}   {' '.join(f'{ratio:.2f}' for ratio in ratios)}")
 
 
-def posts_per_second(url: str, sends: int, seed: int, *, constant: bool) -> float:
+def posts_per_second(url: str, sends: int, sessions: int, seed: int, *, constant: bool) -> float:
     """What a client that has signed everything beforehand gets answered. Runs in a process of its own."""
-    return uvloop.run(_post(url, sends, seed, constant))
+    return uvloop.run(_post(url, sends, sessions, seed, constant))
 
 
-async def _post(url: str, sends: int, seed: int, constant: bool) -> float:
-    plan = Plan(SESSIONS, 2 * SESSIONS, CONTENT_BYTES, 0, 0, CONNECTIONS, (), 1, seed)
+async def _post(url: str, sends: int, sessions: int, seed: int, constant: bool) -> float:
+    plan = Plan(sessions, 2 * sessions, CONTENT_BYTES, 0, 0, CONNECTIONS, (), 1, seed)
     line = await HttpLine.open(url)
     talks = _anybody(plan) if constant else await set_up(line, (await line.get("/info"))["registry"], plan)
     talkers = [Talker(talk, CONTENT_BYTES, number) for number, talk in enumerate(talks)]
-    items = iter([talkers[number % SESSIONS].next() for number in range(sends)])
+    items = iter([talkers[number % sessions].next() for number in range(sends)])
     begun = time.perf_counter()
     await asyncio.gather(*(_client(line, items) for _ in range(CONNECTIONS)))
     elapsed = time.perf_counter() - begun

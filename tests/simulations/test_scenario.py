@@ -98,7 +98,8 @@ def test_people_talk_with_those_to_whom_they_are_tied(shape: str) -> None:
 @pytest.mark.parametrize("name", sorted(built_in()))
 async def test_every_scenario_holds_what_has_to_hold(name: str, path: Path) -> None:
     scenario = load(name)
-    small = override(scenario, {"population": {"users": min(scenario.population.users, 8)}, "talk": {"messages": 60}})
+    sizes = {"population": {"users": min(scenario.population.users, 8)}, "talk": {"messages": 60}}
+    small = override(scenario, {**sizes, "groups": {"count": min(scenario.groups.count, 2), "messages": 6}})
     lived = await live(small, seed=1, path=path, progress=lambda: None, checked=True)
     groups = scenario.groups.count * (scenario.groups.messages + scenario.groups.changes)
     assert 60 <= lived.outcome.messages_sent <= 60 * (1 + scenario.relation.share) + groups
