@@ -1,5 +1,6 @@
 """What every test can ask for."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,11 @@ from hypothesis import settings
 
 settings.register_profile("default", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("default")
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """One more than there are cores: tests that run a node in a process of its own, and browsers, leave one idle."""
+    return (os.cpu_count() or 1) + 1
 
 
 @pytest.fixture

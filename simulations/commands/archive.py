@@ -6,6 +6,8 @@ from typing import IO
 
 import click
 
+from simulations.commands.ids import CommandWithId
+
 EXIT_FINDING = 1
 
 
@@ -42,7 +44,7 @@ def pack(path: Path, place: str | None) -> None:
     click.echo(newest or "nothing was ever packed: there are no messages")
 
 
-@archive.command()
+@archive.command(cls=CommandWithId)
 @click.argument("newest", metavar="ID")
 @click.option("--archive", "place", metavar="PLACE", required=True, help="A folder or a gateway's URL.")
 @click.option(

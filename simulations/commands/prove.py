@@ -9,11 +9,12 @@ import msgspec
 from actors.checkpoints import key_of
 from actors.proofs import prove_consistency, prove_inclusion
 from eventstore import SqliteLog
+from simulations.commands.ids import CommandWithId
 from simulations.commands.notes import newest_note, read_note
 from simulations.commands.trace import find_message
 
 
-@click.command()
+@click.command(cls=CommandWithId)
 @click.argument("path", metavar="LOG", type=click.Path(path_type=Path))
 @click.argument("message", metavar="[MESSAGE-ID]", required=False)
 @click.option("--since", type=click.File(), metavar="FILE", help="Prove that LOG only grew since this checkpoint.")

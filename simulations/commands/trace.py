@@ -8,12 +8,13 @@ from rich.text import Text
 from rich.tree import Tree
 
 from eventstore import Assignment, SqliteLog
+from simulations.commands.ids import CommandWithId
 from simulations.commands.labels import Labels, outcome_text, time_text
 
 _WIDTH_ELSEWHERE = 100_000
 
 
-@click.command()
+@click.command(cls=CommandWithId)
 @click.argument("path", metavar="LOG", type=click.Path(path_type=Path))
 @click.argument("message", metavar="MESSAGE-ID")
 def trace(path: Path, message: str) -> None:

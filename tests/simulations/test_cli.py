@@ -146,6 +146,12 @@ def test_audit_finds_no_fault_in_a_town_and_says_what_it_checked(town: tuple[Pat
     assert report["signatures"] + report["inside"] == figures["events"]
 
 
+def test_an_id_may_begin_with_a_hyphen(town: tuple[Path, dict[str, Any]]) -> None:
+    for command in ("trace", "prove"):
+        result = CliRunner().invoke(main, [command, str(town[0]), "-" + "A" * 42])
+        assert (result.exit_code, "-AAAA" in result.stderr, "option" in result.stderr) == (2, True, False)
+
+
 def test_trace_shows_what_a_message_caused(town: tuple[Path, dict[str, Any]]) -> None:
     path, _ = town
     reader = SqliteLog.open_to_read(path)

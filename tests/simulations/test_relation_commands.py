@@ -94,6 +94,8 @@ def test_misuse_is_said_in_a_sentence(tmp_path: Path) -> None:
         (("proxy", "x.db", "--pack-hours", "0"), 2, "--pack-hours"),
         (("archive", "pack", "x.db"), 2, "does not exist"),
         (("archive", "verify", "A" * 43, "--archive", "nowhere"), 1, "there is no transaction"),
+        (("archive", "verify", "-" + "A" * 42, "--archive", "nowhere"), 1, "there is no transaction -A"),
+        (("archive", "verify", "--archive", "-" + "A" * 42, "A" * 43), 1, "in -A"),
         (("archive", "verify", "../x", "--archive", "nowhere"), 2, "is not an id"),
         (("archive", "verify", "A" * 43, "--archive", "http://127.0.0.1:9"), 2, "does not answer"),
     ):

@@ -2,7 +2,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors.ethereum import checksummed
@@ -173,6 +173,7 @@ JSON = st.recursive(
 )
 
 
+@settings(max_examples=50)
 @given(st.lists(JSON))
 def test_whatever_is_given_as_conditions_is_read_or_refused(given: list[Any]) -> None:
     try:
