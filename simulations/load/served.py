@@ -101,7 +101,7 @@ async def verify_served(
         in_log=sum(found[one] == 1 for one in count),
         twice=sum(count[one] > 1 or found[one] > 1 for one in count),
         faults=faults,
-        log_bytes=after.bytes - before.bytes,
+        log_bytes=round(after.bytes * events / max(after.events, 1)),
         events=events,
     )
 
