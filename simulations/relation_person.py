@@ -12,6 +12,7 @@ from actors.processes.relation_message import P2P
 from actors.relation.calls import Refused
 from actors.relation.chats import Chats
 from actors.relation.logins import Login, Logins, NotLoggedIn
+from actors.relation.payloads import parse_payload
 from actors.relation.services import Services
 from simulations.network import TIMEOUT_MS, Network
 from simulations.relation import RelationUser, auth_sig, for_address, for_members, hex_signature
@@ -163,8 +164,10 @@ class RelationPerson:
         """Encrypt, sign and send; gives the message's id once it is durable.
 
         Raises:
+            PayloadMalformed: the text is none of its type.
             Refused: it was not taken.
         """
+        parse_payload(type_, text)
         conditions = for_address(receiver) if kind == P2P else for_members(receiver)
         key = self._entropy(KEY_BYTES)
         keeper = PublicKey(bytes.fromhex(self._services.keys.public_key[2:]))
@@ -224,6 +227,7 @@ class RelationPerson:
         """Get a message's key and open it.
 
         Raises:
+            PayloadMalformed: what it says is none of its type.
             Refused: the key is not given.
         """
         receiver = message["receiver"]
@@ -234,7 +238,9 @@ class RelationPerson:
             "authSig": self.proof,
         }
         key = SealedBox(self._receiving).decrypt(await self._call(lambda proxy: proxy.get_key(**asked)))
-        return Heard(message["id"], message["sender"], receiver, decrypt(message["payload"], key))
+        text = decrypt(message["payload"], key)
+        parse_payload(message["type"], text)
+        return Heard(message["id"], message["sender"], receiver, text)
 
     async def state(self) -> tuple[int, list[dict[str, Any]]]:
         """What is unread at their proxy, and their chats."""

@@ -11,6 +11,7 @@ from actors.processes.relation_message import GROUP
 from actors.relation.archives import FolderArchive
 from actors.relation.calls import Calls
 from actors.relation.packing import Packer
+from actors.relation.payloads import BatchTransfer, Card, Image, Payload, Text, payload_text
 from actors.relation.reading_back import read_back
 from actors.relation.services import Services
 from actors.wallet import Wallet
@@ -170,7 +171,7 @@ class RelationTown:
             while other not in self._ready:
                 await self._tick()
             if kind == "talk":
-                await self._say(number, other, words(self._scenario, random))
+                await self._say(number, other, random)
             elif kind == "follow":
                 await self._follow(number, other)
             elif kind == "attack":
@@ -196,9 +197,10 @@ class RelationTown:
         ]
         return sorted(times)
 
-    async def _say(self, number: int, other: int, text: str) -> None:
+    async def _say(self, number: int, other: int, random: Random) -> None:
         sender, receiver = self._people[number], self._people[other]
-        message = await sender.say(receiver.address, text)
+        type_, text = _something(words(self._scenario, random), random)
+        message = await sender.say(receiver.address, text, type_=type_)
         self._journal.says((sender.address, receiver.address), text, message, self._now())
         self._progress()
 
@@ -343,3 +345,16 @@ class RelationTown:
 
     async def _tick(self) -> None:
         await self._time.sleep_until(self._now() + TICK_S * 1000)
+
+
+def _something(said: str, random: Random) -> tuple[str, str]:
+    """A message's type and its payload: mostly text, and sometimes something else about it."""
+    others: dict[str, Payload] = {
+        "CARD": Card(f"https://example.org/{len(said)}", said, "https://example.org/icon.png"),
+        "NFT": Image(f"https://example.org/nft/{len(said)}.png", "polygon"),
+        "IMAGE": Image(f"https://example.org/{len(said)}.png", f"im/image/{len(said)}.png"),
+        "EMOJI": Image(f"https://example.org/{len(said)}.jpg", f"im/emoji/{len(said)}.jpg"),
+        "BATCH_TRANSFER": BatchTransfer("0x" + random.randbytes(32).hex(), "USDT", "20.0000", "a-b", ("c-d", "e-f")),
+    }
+    type_ = random.choice(list(others)) if random.random() < 0.2 else "TEXT"
+    return type_, payload_text(type_, others.get(type_, Text(said or "…")))

@@ -148,10 +148,10 @@ class KeyKeeper(Process):
         asked = Asked(context.message_id, Grant(address, public_key, body.toDecrypt, given=False), conditions, daos)
         if not daos:
             self._decide(asked)
-            return Effects(succeed(given=self.state.grants[asked.request].given))
+            return Effects(succeed(address=address, given=self.state.grants[asked.request].given))
         self._replace(asked=asked)
         questions = (Outgoing(self.state.relation, "balanceOf", encode({"dao": dao, "addr": address})) for dao in daos)
-        return Effects(succeed(asked=len(daos)), messages=tuple(questions))
+        return Effects(succeed(address=address, asked=len(daos)), messages=tuple(questions))
 
     @action("getGrant", body=GetGrant)
     def get_grant(self, body: GetGrant, context: Context) -> Effects:

@@ -1,3 +1,4 @@
+import json
 from random import Random
 from typing import Any
 
@@ -90,7 +91,7 @@ def test_who_asked_stands_in_the_log(kept: Kept) -> None:
     kept.given(kept.eve, conditions)
     [event] = [event for event in kept.stage.events if event.message.action == "getEncryptionKey"]
     assert kept.eve.address.encode() in event.message.data
-    assert event.output == '{"status":"success","given":false}'
+    assert json.loads(event.output) == {"status": "success", "address": kept.eve.address, "given": False}
 
 
 def test_a_key_is_kept_under_one_set_of_conditions(kept: Kept) -> None:
