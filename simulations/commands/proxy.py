@@ -65,7 +65,7 @@ def proxy(
     from actors import Node  # the other commands start sooner without these
     from actors.faces import UNITS
     from actors.faces.app import Faces
-    from actors.faces.serving import Listening, Servers, listen
+    from actors.faces.serving import Listening, Servers
     from actors.node import system_clock
     from actors.relation.app import proxy_app
     from actors.relation.archives import archive_at
@@ -73,6 +73,7 @@ def proxy(
     from actors.relation.pushing import Pushing
     from actors.relation.services import Services, calls_of, keys_path
     from actors.wallet import Wallet
+    from simulations.commands.listening import listening
 
     async def run() -> None:
         async with Node.open(path) as node:
@@ -118,15 +119,6 @@ def proxy(
 
     if len({name for name, _ in names}) < len(names):
         raise click.UsageError("two proxies have one name: each keeps a state of its own under its name")
-    places: list[Listening] = []
-    try:
-        for number in [port for _, port in names] + ([] if ao_port is None else [ao_port]):
-            try:
-                places.append(listen(host, number))
-            except OSError as error:
-                reason = error.strerror or str(error)
-                raise click.UsageError(f"nothing can listen at {host}:{number} ({reason}): choose another") from None
+    ports = [port for _, port in names] + ([] if ao_port is None else [ao_port])
+    with listening(host, [(None, port) for port in ports]) as places:
         uvloop.run(run())
-    finally:
-        for place in places:
-            place.socket.close()

@@ -62,7 +62,8 @@ def serve(
 
     from actors import Node  # the other commands start sooner without these
     from actors.faces.app import Faces
-    from actors.faces.serving import Listening, Servers, listen
+    from actors.faces.serving import Servers
+    from simulations.commands.listening import listening
 
     async def run() -> None:
         async with Node.open(path, data_bytes_max=data_max) as node:
@@ -83,15 +84,5 @@ def serve(
             await servers.run()
         click.echo(f"stopped: {node.sequence:,} events in {path}")
 
-    places: list[Listening] = []
-    try:
-        for unit, number in [(None, port), *units]:
-            try:
-                places.append(listen(host, number, unit))
-            except OSError as error:
-                reason = error.strerror or str(error)
-                raise click.UsageError(f"nothing can listen at {host}:{number} ({reason}): choose another") from None
+    with listening(host, [(None, port), *units]) as places:
         uvloop.run(run())
-    finally:
-        for place in places:
-            place.socket.close()
