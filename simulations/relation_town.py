@@ -88,7 +88,6 @@ class RelationTown:
         self._captured: dict[tuple[str, str], dict[str, Any]] = {}
         self._groups: dict[str, set[int]] = {}
         self._living = 0
-        self._packs: list[str] = []
         self._services: Services | None = None
         self._packer: Packer | None = None
         self.attempts: Counter[str] = Counter()
@@ -285,9 +284,7 @@ class RelationTown:
             await self._tick()
         assert self._packer is not None
         while self._living:
-            packed = await self._packer.step()
-            if packed is not None:
-                self._packs.append(packed.id)
+            await self._packer.step()
             await self._time.sleep_until(self._now() + HOUR_MS)
 
     async def _check(self, number: int) -> None:

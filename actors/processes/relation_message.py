@@ -12,7 +12,6 @@ from actors.messages import Refusal
 from actors.processes.body import Body, Text
 
 P2P, GROUP, DAO, ANNOUNCEMENT, HIDE = range(5)
-KINDS = {P2P: "p2p", GROUP: "group", DAO: "dao", ANNOUNCEMENT: "announcement", HIDE: "hide"}
 QUOTE, MENTION = "quoteId", "mentionedUsers"
 TAGS_MAX = 64
 TIME_MS_MAX = 2**53 - 1

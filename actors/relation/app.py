@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import Depends, FastAPI, Header, Query, Request, WebSocket, WebSocketDisconnect
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, RedirectResponse
 
 from actors.dataitem import DATA_BYTES_MAX, parse
 from actors.faces.messenger import ENVELOPE_BYTES_MAX
@@ -62,6 +62,10 @@ def proxy_app(services: Services, pushing: Pushing, name: str, process: str, *, 
         return logins.of(authorization.removeprefix("Bearer ").strip())
 
     somebody = Annotated[Login, Depends(logged_in)]
+
+    @app.get("/", include_in_schema=False)
+    async def root() -> RedirectResponse:
+        return RedirectResponse("/info")
 
     @app.get("/info")
     async def info() -> shapes.Info:

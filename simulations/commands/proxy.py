@@ -66,6 +66,7 @@ def proxy(
     from actors.faces import UNITS
     from actors.faces.app import Faces
     from actors.faces.serving import Listening, Servers
+    from actors.garbage import collect_seldom
     from actors.node import system_clock
     from actors.relation.app import proxy_app
     from actors.relation.archives import archive_at
@@ -77,6 +78,7 @@ def proxy(
 
     async def run() -> None:
         async with Node.open(path) as node:
+            collect_seldom()
             services = await Services.of(calls_of(node), Wallet.load_or_create(keys_path(path)))
             pushing = Pushing(node, services.calls, services.relation)
             packer = Packer(

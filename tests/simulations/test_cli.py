@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,8 @@ import sqlite_utils
 from click.testing import CliRunner, Result
 
 from actors import Wallet
-from eventstore import SqliteLog
+from actors.audit import audit
+from eventstore import EventStoreError, SqliteLog
 from simulations.cli import main
 
 
@@ -383,3 +385,34 @@ def test_export_and_import_say_what_was_wrong(town: tuple[Path, dict[str, Any]],
         result = mostao(*arguments)
         assert (result.exit_code, said in result.output) == (code, True), result.output
         assert not (tmp_path / "x.db").exists()
+
+
+def test_ctrl_c_in_the_middle_of_a_day_leaves_a_page_of_what_there_is_and_a_sound_log(path: Path) -> None:
+    page = path.with_name("world.html")
+    options = ["--users", "8", "--messages", "100000", "--log", str(path), "--report", str(page)]
+    child = subprocess.Popen(
+        [sys.executable, "-c", "from simulations.cli import main; main()", "simulate", *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while events(path) < 100:
+        assert child.poll() is None
+    os.kill(child.pid, signal.SIGINT)
+    _, said = child.communicate(timeout=60)
+    assert (child.returncode, "Traceback" in said) == (130, False), said
+    assert "interrupted" in page.read_text()
+    report = audit(path)
+    assert report.faults == []
+    assert report.events >= 100
+
+
+def events(path: Path) -> int:
+    try:
+        log = SqliteLog.open_to_read(path)
+    except EventStoreError:
+        return 0
+    try:
+        return log.head().sequence
+    finally:
+        log.close()
