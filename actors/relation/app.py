@@ -15,6 +15,7 @@ from actors.faces.messenger import ENVELOPE_BYTES_MAX
 from actors.faces.replies import ERRORS, body_of, encode_json
 from actors.processes.relation_contracts import Contracts
 from actors.relation import shapes
+from actors.relation.body_limit import BodyLimit
 from actors.relation.calls import Refused
 from actors.relation.chats import Chats
 from actors.relation.logins import Login, Logins, NotLoggedIn
@@ -32,6 +33,7 @@ _REFUSED: dict[int | str, dict[str, Any]] = {
         503: "the node does not take messages now",
     }.items()
 }
+_BODY_BYTES_MAX = DATA_BYTES_MAX + ENVELOPE_BYTES_MAX
 _GOING_AWAY, _POLICY = 1001, 1008
 
 
@@ -56,6 +58,7 @@ def proxy_app(services: Services, pushing: Pushing, name: str, process: str, *, 
         docs_url=None,  # the page that shows it would come from somewhere else
         redoc_url=None,
     )
+    app.add_middleware(BodyLimit, bytes_max=_BODY_BYTES_MAX)
     app.add_middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"], max_age=86_400)
 
     async def logged_in(authorization: Annotated[str, Header()] = "") -> Login:
@@ -149,7 +152,7 @@ def proxy_app(services: Services, pushing: Pushing, name: str, process: str, *, 
     @app.post("/contract/call", openapi_extra=_ITEM)
     async def contract_call(request: Request) -> Any:
         """A method that changes something, as a data item (ANS-104) that an Ethereum account signed."""
-        raw = await body_of(request, DATA_BYTES_MAX + ENVELOPE_BYTES_MAX)
+        raw = await body_of(request, _BODY_BYTES_MAX)
         item = parse(raw)
         if item.target != relation or item.tag("Action") not in Contracts.handlers:
             raise Refused("this item is not for the contracts: see /info for the process that it has to name")

@@ -288,3 +288,12 @@ async def test_nobody_listens_without_having_logged_in(path: Path) -> None:
                 await asyncio.wait_for(pushed.next(), 10)
         assert closed.value.rcvd is not None
         assert (closed.value.rcvd.code, "log in first" in closed.value.rcvd.reason) == (1008, True)
+
+
+async def test_what_is_too_large_is_refused_before_it_is_read(path: Path) -> None:
+    async with proxies(path) as served:
+        [alice] = await people(served, "alice")
+        large = alice.compose(alice.address, "x" * 200_000)
+        for where in ("/message/send", "/login", "/keys/save", "/contract/ask"):
+            await refused(413, "larger than", alice.call("POST", where, json=large))
+        await refused(413, "larger than", alice.call("POST", "/contract/call", content=bytes(200_000)))
