@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from simulations.commands.rate import Rate
+
 PORT = 4200
 DAY_HALF_H = 12.0
 MEGABYTE = 1_000_000
@@ -43,6 +45,7 @@ class _Place(click.ParamType[Any]):
 @click.option(
     "--ao", "ao_port", type=click.IntRange(0, 65535), help="Serve AO's clients on the same log, at this port."
 )
+@click.option("--rate-limit", "rate", type=Rate(), metavar="N/UNIT", help="For each address.")
 @click.option("--archive", metavar="PLACE", help="A folder or a gateway's URL; LOG.archive without one.")
 @click.option("--pack-hours", type=click.FloatRange(0.0001), default=DAY_HALF_H, show_default=True)
 @click.option("--pack-mb", type=click.FloatRange(0.001, 1000), default=100, show_default=True, help="At once above it.")
@@ -51,6 +54,7 @@ def proxy(
     host: str,
     names: tuple[tuple[str, int], ...],
     ao_port: int | None,
+    rate: str | None,
     archive: str | None,
     pack_hours: float,
     pack_mb: float,
@@ -65,6 +69,7 @@ def proxy(
     from actors import Node  # the other commands start sooner without these
     from actors.faces import UNITS
     from actors.faces.app import Faces
+    from actors.faces.rates import Rates
     from actors.faces.serving import Listening, Servers
     from actors.garbage import collect_seldom
     from actors.node import system_clock
@@ -88,11 +93,13 @@ def proxy(
                 interval_ms=round(pack_hours * 3_600_000),
                 bytes_max=round(pack_mb * MEGABYTE),
             )
+            rates = Rates(rate)
             apps: list[tuple[Listening, Any]] = []
             for place, (name, _) in zip(places, names, strict=False):
                 process = await services.proxy(name)
-                apps.append((place, proxy_app(services, pushing, name, process, clock=system_clock)))
-            faces = Faces(node, data_bytes_max=node.data_bytes_max)
+                app = proxy_app(services, pushing, name, process, clock=system_clock)
+                apps.append((place, rates.of_addresses(app)))
+            faces = Faces(node, data_bytes_max=node.data_bytes_max, rate=rate)
             if ao_port is not None:
                 apps.append((places[-1], faces.app(UNITS)))
             servers = Servers(apps)

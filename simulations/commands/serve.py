@@ -9,6 +9,7 @@ import click
 
 from actors.dataitem import DATA_BYTES_MAX
 from actors.faces import UNITS
+from simulations.commands.rate import Rate
 
 PORT = 4100
 
@@ -25,27 +26,12 @@ class _Unit(click.ParamType[Any]):
         return name, int(port)
 
 
-class _Rate(click.ParamType[Any]):
-    """``100/second``."""
-
-    name = "rate"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        from limits import parse
-
-        try:
-            parse(str(value))
-        except ValueError:
-            self.fail(f"{value!r} is no rate: write one as 100/second or 1000/minute")
-        return str(value)
-
-
 @click.command()
 @click.argument("path", metavar="LOG", type=click.Path(path_type=Path))
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
 @click.option("--port", type=click.IntRange(0, 65535), default=PORT, show_default=True, help="0 takes a free one.")
 @click.option("--unit", "units", type=_Unit(), multiple=True, metavar="NAME:PORT", help="A unit at a port of its own.")
-@click.option("--rate-limit", "rate", type=_Rate(), metavar="N/UNIT", help="For each address, and for each owner.")
+@click.option("--rate-limit", "rate", type=Rate(), metavar="N/UNIT", help="For each address, and for each owner.")
 @click.option(
     "--data-max", type=click.IntRange(1, 2**30), default=DATA_BYTES_MAX, show_default=True, help="Bytes of data."
 )

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import chdir, contextmanager
 from pathlib import Path
 
+import httpx
 from click.testing import CliRunner
 
 from simulations.cli import main
@@ -86,12 +87,20 @@ def test_it_is_packed_by_itself_when_it_is_due(tmp_path: Path) -> None:
         assert status == 0
 
 
+def test_an_address_asks_as_often_as_it_may(tmp_path: Path) -> None:
+    with proxy("--rate-limit", "2/hour", cwd=tmp_path) as url:
+        answers = [httpx.get(f"{url}/info") for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert "try again" in answers[2].json()["error"]
+
+
 def test_misuse_is_said_in_a_sentence(tmp_path: Path) -> None:
     for command, status, part in (
         (("proxy", "x.db", "--proxy", "first"), 2, "no name and port"),
         (("proxy", "x.db", "--proxy", "a:70000"), 2, "there is no port 70000"),
         (("proxy", "x.db", "--proxy", "a:0", "--proxy", "a:0"), 2, "two proxies have one name"),
         (("proxy", "x.db", "--pack-hours", "0"), 2, "--pack-hours"),
+        (("proxy", "x.db", "--rate-limit", "often"), 2, "is no rate"),
         (("archive", "pack", "x.db"), 2, "does not exist"),
         (("archive", "verify", "A" * 43, "--archive", "nowhere"), 1, "there is no transaction"),
         (("archive", "verify", "-" + "A" * 42, "--archive", "nowhere"), 1, "there is no transaction -A"),
