@@ -11,7 +11,7 @@ import click
 from simulations.commands.rate import Rate
 
 PORT = 4200
-DAY_HALF_H = 12.0
+PACK_H = 12.0
 MEGABYTE = 1_000_000
 
 
@@ -38,8 +38,8 @@ class _Place(click.ParamType[Any]):
     type=_Place(),
     multiple=True,
     metavar="NAME:PORT",
-    default=[("first", PORT)],
-    show_default=f"first:{PORT}",
+    default=[f"first:{PORT}"],
+    show_default=True,
     help="A proxy with a state of its own; several may share the log.",
 )
 @click.option(
@@ -47,7 +47,9 @@ class _Place(click.ParamType[Any]):
 )
 @click.option("--rate-limit", "rate", type=Rate(), metavar="N/UNIT", help="For each address.")
 @click.option("--archive", metavar="PLACE", help="A folder or a gateway's URL; LOG.archive without one.")
-@click.option("--pack-hours", type=click.FloatRange(0.0001), default=DAY_HALF_H, show_default=True)
+@click.option(
+    "--pack-hours", type=click.FloatRange(0.0001), default=PACK_H, show_default=True, help="So often it is packed."
+)
 @click.option("--pack-mb", type=click.FloatRange(0.001, 1000), default=100, show_default=True, help="At once above it.")
 def proxy(
     path: Path,

@@ -95,7 +95,9 @@ def test_an_address_asks_as_often_as_it_may(tmp_path: Path) -> None:
 
 
 def test_misuse_is_said_in_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "no-log.txt").write_text("hello")
     for command, status, part in (
+        (("proxy", "no-log.txt"), 2, "no-log.txt is not a mostao log"),
         (("proxy", "x.db", "--proxy", "first"), 2, "no name and port"),
         (("proxy", "x.db", "--proxy", "a:70000"), 2, "there is no port 70000"),
         (("proxy", "x.db", "--proxy", "a:0", "--proxy", "a:0"), 2, "two proxies have one name"),
