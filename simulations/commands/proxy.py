@@ -50,7 +50,9 @@ class _Place(click.ParamType[Any]):
 @click.option(
     "--pack-hours", type=click.FloatRange(0.0001), default=PACK_H, show_default=True, help="So often it is packed."
 )
-@click.option("--pack-mb", type=click.FloatRange(0.001, 1000), default=100, show_default=True, help="At once above it.")
+@click.option(
+    "--pack-mb", type=click.FloatRange(0.001, 1000), default=100, show_default=True, help="Above it, at once."
+)
 def proxy(
     path: Path,
     host: str,
