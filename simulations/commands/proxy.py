@@ -47,9 +47,7 @@ class _Place(click.ParamType[Any]):
 )
 @click.option("--rate-limit", "rate", type=Rate(), metavar="N/UNIT", help="For each address.")
 @click.option("--archive", metavar="PLACE", help="A folder or a gateway's URL; LOG.archive without one.")
-@click.option(
-    "--pack-hours", type=click.FloatRange(0.0001), default=PACK_H, show_default=True, help="So often it is packed."
-)
+@click.option("--pack-hours", type=click.FloatRange(0.0001), default=PACK_H, show_default=True, help="For a pack.")
 @click.option(
     "--pack-mb", type=click.FloatRange(0.001, 1000), default=100, show_default=True, help="Above it, at once."
 )
