@@ -19,7 +19,8 @@ from actors.processes.relation_message import (
     QUOTE,
     TIME_MS_MAX,
     RelationMessage,
-    check_message,
+    check_id,
+    check_signed,
 )
 
 PAGE_DEFAULT, PAGE_MAX = 100, 500
@@ -80,10 +81,11 @@ class Relation(Contracts):
     @action("sendMessage", body=RelationMessage)
     def send_message(self, body: RelationMessage, context: Context) -> Effects:
         """A message, from whoever brings it: it proves itself who sent it. The same one again changes nothing."""
-        check_message(body, now=context.timestamp)
+        check_id(body)
         mail = self.state.mail
-        if body.id in mail.places:
+        if body.id in mail.places:  # also when its session key has expired meanwhile
             return Effects(succeed(id=body.id))
+        check_signed(body, now=context.timestamp)
         sender, receiver = self._named(checksummed(body.sender)), checksummed(body.receiver)
         group = receiver in self.state.daos
         if body.kind == P2P and group:

@@ -112,7 +112,17 @@ def check_message(message: RelationMessage, *, now: int) -> None:
     Raises:
         Refusal: it is not; says why.
     """
-    sender = _address(message.sender, "sender")
+    check_id(message)
+    check_signed(message, now=now)
+
+
+def check_id(message: RelationMessage) -> None:
+    """See that a message is whole: that its id is the one of what it says.
+
+    Raises:
+        Refusal: it is not; says why.
+    """
+    _address(message.sender, "sender")
     _address(message.receiver, "receiver")
     for mentioned in message.tagged(MENTION):
         _address(mentioned, "tags")
@@ -122,6 +132,15 @@ def check_message(message: RelationMessage, *, now: int) -> None:
     due = message_id(message)
     if message.id != due:
         raise Refusal(f"the id of this message is {due}")
+
+
+def check_signed(message: RelationMessage, *, now: int) -> None:
+    """See that a message's id is signed by a session key that its sender authorised, and that is good at this time.
+
+    Raises:
+        Refusal: it is not; says why.
+    """
+    sender = _address(message.sender, "sender")
     delegation = delegation_of(message.delegationMessage)
     if signer_of(message.delegationMessage, message.delegationSig, "delegationSig") != sender:
         raise Refusal("the delegation is not signed by the sender")

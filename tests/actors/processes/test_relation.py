@@ -176,6 +176,8 @@ def test_a_delegation_is_good_from_its_beginning_to_its_end(people: People) -> N
     late = alice.compose(bob, "y", timestamp=NOW_MS)
     people.stage.now_ms = NOW_MS + DAY_MS
     assert refused(people.send(late), "has expired")
+    assert people.send(kept) == {**SUCCESS, "id": kept["id"]}  # what was taken stays taken, whoever asks again when
+    assert len(people.ask("listMessages", {"addr": alice.address})) == 1
     alice.delegate(now=people.stage.now_ms)
     assert people.send(alice.compose(bob, "z", timestamp=people.stage.now_ms))["status"] == "success"
 
