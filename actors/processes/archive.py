@@ -3,12 +3,12 @@
 What is to be packed is written down before it is, so that whoever is interrupted packs the same again.
 """
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
-from actors.messages import REPLY, Context, Effects, Refusal
+from actors.messages import Context, Effects, Refusal
 from actors.processes.base import Process, action, succeed
 from actors.processes.body import Body, NoBody
 from actors.processes.history import History
@@ -97,14 +97,6 @@ class Archive(Process):
             }
         )
 
-    @action(REPLY)
-    def ignore_reply(self, body: NoBody, context: Context) -> Effects:
-        """Nothing is ever asked from here."""
-        return Effects(None)
-
     def _only_owner(self, context: Context) -> None:
         if context.sender != context.owner:
             raise Refusal("only the owner of this archive can do that")
-
-    def _replace(self, **changes: Any) -> None:
-        self.state = msgspec.structs.replace(self.state, **changes)

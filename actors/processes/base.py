@@ -53,9 +53,10 @@ class Process:
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        cls.handlers = dict(getattr(cls, "handlers", {}))  # a new version may build on the one before
-        for method in list(vars(cls).values()):
-            cls.handlers |= getattr(method, "handlers", {})
+        cls.handlers = {}
+        for kind in reversed(cls.__mro__):  # a new version may build on the one before
+            for method in list(vars(kind).values()):
+                cls.handlers |= getattr(method, "handlers", {})
 
     def __init__(self, data: bytes, context: Context) -> None:
         """Start from the data of the spawning message.
@@ -75,6 +76,15 @@ class Process:
         if handler is None:
             raise Refusal(self._unknown(message.action))
         return handler.method(self, handler.parse(message.data), context)
+
+    @action(REPLY)
+    def ignore_reply(self, body: NoBody, context: Context) -> Effects:
+        """A refusal of something that was sent, or an answer that nobody waits for, changes nothing."""
+        return Effects(None)
+
+    def _replace(self, **changes: Any) -> None:
+        """Put the state with some fields changed into place."""
+        self.state = msgspec.structs.replace(self.state, **changes)
 
     def _unknown(self, name: str) -> str:
         if not name:

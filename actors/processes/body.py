@@ -18,6 +18,14 @@ Text = Annotated[str, Meta(min_length=1, description="a text that is not empty")
 Seconds = Annotated[
     float, Meta(ge=0, le=SECONDS_MAX, description=f"a number of seconds since 1970, up to {SECONDS_MAX}")
 ]
+TITLE_CHARACTERS_MAX = 64
+Title = Annotated[
+    str,
+    Meta(
+        min_length=1, max_length=TITLE_CHARACTERS_MAX, description=f"a text of 1 to {TITLE_CHARACTERS_MAX} characters"
+    ),
+]
+"""What a group is called."""
 Fields = dict[str, Any]
 """The body of an action that takes any fields."""
 

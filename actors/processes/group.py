@@ -7,9 +7,9 @@ from immutables import Map
 from msgspec import Meta
 
 from actors.jsontext import decode, encode
-from actors.messages import REPLY, Context, Effects, Outgoing, Refusal
+from actors.messages import Context, Effects, Outgoing, Refusal
 from actors.processes.base import Process, action, succeed
-from actors.processes.body import Body, NoBody, Text, milliseconds, parser
+from actors.processes.body import Body, NoBody, Text, Title, parser
 from actors.processes.history import History
 from actors.processes.ledger import AuthoredEntry, AuthoredLedger
 from actors.processes.session import PAGE_DEFAULT, GetKeyByGeneration, QueryMessage, SendMessage
@@ -17,7 +17,6 @@ from actors.processes.session import PAGE_DEFAULT, GetKeyByGeneration, QueryMess
 MEMBERS_MAX = 10_000
 AT_ONCE_MAX = 500
 """Members that one message adds or removes."""
-NAME_CHARACTERS_MAX = 64
 TEXT_CHARACTERS_MAX = 4096
 PAGE_MAX = 1000
 """Members that GetMembers answers with."""
@@ -26,10 +25,6 @@ ADMINISTRATOR: Role = "administrator"
 MEMBER: Role = "member"
 
 _ROLE = Meta(description=f"{ADMINISTRATOR!r} or {MEMBER!r}")
-_Name = Annotated[
-    str,
-    Meta(min_length=1, max_length=NAME_CHARACTERS_MAX, description=f"a text of 1 to {NAME_CHARACTERS_MAX} characters"),
-]
 _Words = Annotated[
     str, Meta(max_length=TEXT_CHARACTERS_MAX, description=f"a text of at most {TEXT_CHARACTERS_MAX} characters")
 ]
@@ -94,7 +89,7 @@ class GroupState(msgspec.Struct, frozen=True):
 class Start(Body):
     """What a group starts from."""
 
-    name: _Name
+    name: Title
     creator: Text
     free: bool = False
 
@@ -121,7 +116,7 @@ class SetRole(Body):
 class SetGroup(Body):
     """What is to be changed."""
 
-    name: _Name | None = None
+    name: Title | None = None
     avatar: _Words | None = None
     announcement: _Words | None = None
     free: bool | None = None
@@ -313,12 +308,7 @@ class Group(Process):
     @action("QueryMessage", body=QueryMessage, optional=True)
     def query_message(self, body: QueryMessage, context: Context) -> Effects:
         """The messages of a time span, newest first unless asked otherwise."""
-        messages, limit = self.state.messages, PAGE_DEFAULT if body.limit is None else body.limit
-        start = 0 if body.from_ is None else messages.since(milliseconds(body.from_))
-        stop = len(messages) if body.until is None else messages.since(milliseconds(body.until) + 1)
-        if body.order is not None and body.order.upper() == "ASC":
-            return Effects(self._message_rows(range(start, min(stop, start + limit)), context))
-        return Effects(self._message_rows(range(stop - 1, max(start, stop - limit) - 1, -1), context))
+        return Effects(self._message_rows(body.places(self.state.messages), context))
 
     @action("MarkAsViewed")
     def mark_as_viewed(self, body: NoBody, context: Context) -> Effects:
@@ -331,11 +321,6 @@ class Group(Process):
     def get_unread(self, body: Of, context: Context) -> Effects:
         """``{"member"}``: how many messages that member has not seen."""
         return Effects({"total": len(self.state.messages) - self._member(body.member).viewed})
-
-    @action(REPLY)
-    def ignore_reply(self, body: NoBody, context: Context) -> Effects:
-        """The registry's refusal changes nothing here."""
-        return Effects(None)
 
     @property
     def _fresh(self) -> bool:
@@ -431,6 +416,3 @@ class Group(Process):
             }
             for place, entry, data in zip(places, entries, said, strict=True)
         ]
-
-    def _replace(self, **changes: Any) -> None:
-        self.state = msgspec.structs.replace(self.state, **changes)

@@ -10,9 +10,9 @@ from actors.ids import spawned_id
 from actors.jsontext import encode
 from actors.messages import Context, Effects, Outgoing, Refusal, Spawn
 from actors.processes.base import action, same_address, succeed
-from actors.processes.body import Body, Text
+from actors.processes.body import Body, Text, Title
 from actors.processes.described_session import DescribedSession
-from actors.processes.group import AT_ONCE_MAX, NAME_CHARACTERS_MAX, Group
+from actors.processes.group import AT_ONCE_MAX, Group
 from actors.processes.names import Name
 from actors.processes.registry import Registry, RegistryState
 
@@ -28,12 +28,7 @@ class CreateGroup(Body):
     """Whose handle founds it, what it is called, and whether anybody may join."""
 
     handle: Text
-    name: Annotated[
-        str,
-        Meta(
-            min_length=1, max_length=NAME_CHARACTERS_MAX, description=f"a text of 1 to {NAME_CHARACTERS_MAX} characters"
-        ),
-    ]
+    name: Title
     free: bool = False
 
 

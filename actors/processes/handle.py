@@ -266,9 +266,6 @@ class Handle(Process):
     def _keep_chat(self, session: str, chat: Chat) -> None:
         self.state = msgspec.structs.replace(self.state, chats=self.state.chats.set(session, chat))
 
-    def _replace(self, **changes: Any) -> None:
-        self.state = msgspec.structs.replace(self.state, **changes)
-
 
 def _only_owner(context: Context) -> None:
     if not same_address(context.owner, context.sender):

@@ -182,9 +182,6 @@ class KeyKeeper(Process):
         grant = msgspec.structs.replace(asked.grant, given=given)
         self._replace(grants=self.state.grants.set(asked.request, grant))
 
-    def _replace(self, **changes: Any) -> None:
-        self.state = msgspec.structs.replace(self.state, **changes)
-
 
 def statement(public_key: str, *, created: int, expires: int) -> str:
     """What a wallet signs so that keys for its address are sealed to a public key (hex); times in ms."""

@@ -5,9 +5,9 @@ from typing import Any
 import msgspec
 from immutables import Map
 
-from actors.messages import REPLY, Context, Effects, Refusal
+from actors.messages import Context, Effects, Refusal
 from actors.processes.base import Process, action, succeed
-from actors.processes.body import Body, NoBody, Text
+from actors.processes.body import Body, Text
 from actors.processes.relation import Place
 from actors.processes.relation_contracts import address_of
 
@@ -90,11 +90,6 @@ class Proxy(Process):
         """``{"addr"}``: for each chat what was set."""
         flags = self.state.people.get(address_of(body.addr), Map())
         return Effects({chat: flags[chat] for chat in sorted(flags)})
-
-    @action(REPLY)
-    def ignore_reply(self, body: NoBody, context: Context) -> Effects:
-        """Nothing is ever asked from here."""
-        return Effects(None)
 
     def _set(self, body: OfChat, context: Context, **changes: Any) -> Effects:
         if context.sender != context.owner:

@@ -8,9 +8,9 @@ from msgspec import Meta
 
 from actors.ids import spawned_id
 from actors.jsontext import encode
-from actors.messages import REPLY, Context, Effects, Outgoing, Refusal, Spawn
+from actors.messages import Context, Effects, Outgoing, Refusal, Spawn
 from actors.processes.base import Process, action, same_address, succeed
-from actors.processes.body import Body, NoBody, Text
+from actors.processes.body import Body, Text
 from actors.processes.names import Directory, Name
 from actors.processes.session import Session
 
@@ -157,11 +157,6 @@ class Registry(Process):
             messages=(_update_chat_list(one, other, session), _update_chat_list(other, one, session)),
             spawns=(Spawn(self.session_module, context.process, encode({"a": one.pid, "b": other.pid})),),
         )
-
-    @action(REPLY)
-    def ignore_reply(self, body: NoBody, context: Context) -> Effects:
-        """A handle's refusal of a chat list entry changes nothing here."""
-        return Effects(None)
 
     def _sides(self, body: EstablishSession, context: Context) -> tuple[Name, Name]:
         if body.otherHandle is not None:

@@ -7,9 +7,9 @@ from immutables import Map
 from msgspec import Meta
 
 from actors.ethereum import checksummed
-from actors.messages import REPLY, Context, Effects, Refusal
+from actors.messages import Context, Effects, Refusal
 from actors.processes.base import action, succeed
-from actors.processes.body import Body, NoBody, Text
+from actors.processes.body import Body, Text
 from actors.processes.relation_contracts import Contracts, ContractsState, address_of
 from actors.processes.relation_mail import Chat, Groups, Mail, chat_key
 from actors.processes.relation_message import (
@@ -150,11 +150,6 @@ class Relation(Contracts):
             start = max(body.read.get(group, -1) + 1, since)
             rows.append(_chat_row(address, group, GROUP_CHANNEL, dao.name, dao.uri, chat, start))
         return Effects(sorted(rows, key=lambda row: (-row["place"], row["id"])))
-
-    @action(REPLY)
-    def ignore_reply(self, body: NoBody, context: Context) -> Effects:
-        """Nothing is ever asked from here."""
-        return Effects(None)
 
     def _messages(self) -> int:
         return len(self.state.mail.posted)

@@ -11,20 +11,15 @@ from msgspec import Meta
 from actors.ethereum import checksummed
 from actors.messages import Context, Effects, Refusal
 from actors.processes.base import Process, action, succeed
-from actors.processes.body import Body, Text
+from actors.processes.body import Body, Text, Title
 from actors.processes.daos import Dao
 from actors.processes.names import Directory
 
 URI_CHARACTERS_MAX = 2048
-NAME_CHARACTERS_MAX = 64
 ADDED_AT_ONCE_MAX = 500
 
 _Uri = Annotated[
     str, Meta(max_length=URI_CHARACTERS_MAX, description=f"a text of at most {URI_CHARACTERS_MAX} characters")
-]
-_Name = Annotated[
-    str,
-    Meta(min_length=1, max_length=NAME_CHARACTERS_MAX, description=f"a text of 1 to {NAME_CHARACTERS_MAX} characters"),
 ]
 
 
@@ -70,7 +65,7 @@ class DeployDao(Body):
     """A group."""
 
     owner: Text
-    name: _Name
+    name: Title
 
 
 class OfDao(Body):
@@ -285,9 +280,6 @@ class Contracts(Process):
             groups = groups.set(member, groups[member].delete(address))
         self._replace(groups=groups)
         return self._keep(address, dao)
-
-    def _replace(self, **changes: Any) -> None:
-        self.state = msgspec.structs.replace(self.state, **changes)
 
 
 def caller_of(context: Context) -> str:

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from actors.jsontext import encode
-from actors.messages import REPLY, Context, Effects, Outgoing, Refusal
+from actors.messages import Context, Effects, Outgoing, Refusal
 from actors.processes.base import Process, action, succeed
 from actors.processes.body import Body, NoBody, Seconds, Text, milliseconds, parser
 from actors.processes.history import History
@@ -78,6 +78,15 @@ class QueryMessage(Body):
     limit: Annotated[int, Meta(ge=0, le=PAGE_MAX, description=f"a whole number from 0 to {PAGE_MAX}")] | None = None
     order: Annotated[str, Meta(pattern="^(?i:asc|desc)$", description="'ASC' or 'DESC'")] | None = None
 
+    def places(self, messages: Ledger) -> range:
+        """Of the messages that are asked for, newest first unless asked otherwise."""
+        limit = PAGE_DEFAULT if self.limit is None else self.limit
+        start = 0 if self.from_ is None else messages.since(milliseconds(self.from_))
+        stop = len(messages) if self.until is None else messages.since(milliseconds(self.until) + 1)
+        if self.order is not None and self.order.upper() == "ASC":
+            return range(start, min(stop, start + limit))
+        return range(stop - 1, max(start, stop - limit) - 1, -1)
+
 
 _start = parser(Start)
 _said = parser(SendMessage)
@@ -131,19 +140,7 @@ class Session(Process):
     @action("QueryMessage", body=QueryMessage, optional=True)
     def query_message(self, body: QueryMessage, context: Context) -> Effects:
         """The messages of a time span, newest first unless asked otherwise."""
-        messages, limit = self.state.messages, PAGE_DEFAULT if body.limit is None else body.limit
-        start = 0 if body.from_ is None else messages.since(milliseconds(body.from_))
-        stop = len(messages) if body.until is None else messages.since(milliseconds(body.until) + 1)
-        if body.order is not None and body.order.upper() == "ASC":
-            stop = min(stop, start + limit)
-            return Effects(self._message_rows(range(start, stop), context))
-        start = max(start, stop - limit)
-        return Effects(self._message_rows(range(stop - 1, start - 1, -1), context))
-
-    @action(REPLY)
-    def ignore_reply(self, body: NoBody, context: Context) -> Effects:
-        """A handle's refusal of a notification changes nothing here."""
-        return Effects(None)
+        return Effects(self._message_rows(body.places(self.state.messages), context))
 
     def _only_side(self, context: Context) -> str:
         """The other side of the sender's, who has to be one of the two handle processes."""
