@@ -31,7 +31,8 @@ class LiveActors:
         if actor is not None:
             self.spare.append(actor)
 
-    def stop(self) -> None:
+    async def stop(self) -> None:
         """Stop all of them, about in the order of their start: Pykka finds the oldest first."""
-        for actor in [*self.actors.values(), *self.spare]:
-            actor.stop(block=False)
+        stopping = [actor.stop(block=False) for actor in [*self.actors.values(), *self.spare]]
+        if stopping:
+            await stopping[-1]  # they stop in the order in which they were asked to

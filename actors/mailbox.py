@@ -1,7 +1,7 @@
 """Pykka's runtime on asyncio: actors whose mailboxes are emptied by the running event loop.
 
-One message, one turn: ``put`` schedules exactly one step of the loop, so messages are handled in the order in which
-they were sent, over all actors, and a flooded mailbox takes no other's turn.
+One message, one step: ``put`` asks for exactly one, and steps are done in the order in which they were asked for, over
+all actors, so messages are handled in the order in which they were sent, and a flooded mailbox takes no other's turn.
 """
 
 import asyncio
@@ -10,7 +10,8 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from weakref import WeakKeyDictionary, ref
 
 import pykka
 
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     ExcInfo = tuple[type[BaseException] | None, BaseException | None, TracebackType | None]
 
 T = TypeVar("T")
+
+STEPS_PER_TURN = 64
+"""Steps done in one turn of the loop. A turn looks at every socket, which costs more than a step, and gives the
+interpreter lock away; with more steps the sockets would wait for milliseconds."""
 
 logger = logging.getLogger("pykka")
 _settling = threading.Lock()  # one for all futures: held for a few instructions, and a future costs no lock of its own
@@ -102,12 +107,56 @@ class AsyncioFuture(pykka.Future[T]):
     __iter__ = __await__
 
 
+class Steps:
+    """What the actors of one event loop have to do, in order."""
+
+    _of_loops: ClassVar["WeakKeyDictionary[asyncio.AbstractEventLoop, Steps]"] = WeakKeyDictionary()
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = ref(loop)  # else it would be kept alive as its own entry's value
+        self._steps: deque[Callable[[], None]] = deque()
+        self._turn_is_due = False
+
+    @classmethod
+    def of(cls, loop: asyncio.AbstractEventLoop) -> "Steps":
+        """Those of a loop."""
+        steps = cls._of_loops.get(loop)
+        if steps is None:
+            steps = cls._of_loops[loop] = cls(loop)
+        return steps
+
+    def add(self, step: Callable[[], None]) -> None:
+        """Ask for a step, on the loop's own thread."""
+        self._steps.append(step)
+        if not self._turn_is_due:
+            self._call_for_turn()
+
+    def _turn(self) -> None:
+        steps = self._steps
+        try:
+            for _ in range(STEPS_PER_TURN):
+                steps.popleft()()
+                if not steps:
+                    break
+        finally:
+            self._turn_is_due = False
+            if steps:
+                self._call_for_turn()
+
+    def _call_for_turn(self) -> None:
+        loop = self._loop()
+        assert loop is not None
+        loop.call_soon(self._turn)
+        self._turn_is_due = True
+
+
 class AsyncioInbox:
     """A mailbox that never blocks and that asks the event loop for one step per message."""
 
     def __init__(self) -> None:
         self._envelopes: deque[Envelope[Any]] = deque()
         self._loop = asyncio.get_running_loop()
+        self._steps = Steps.of(self._loop)
         self._thread = threading.get_ident()
         self.step: Callable[[], None]
 
@@ -115,9 +164,9 @@ class AsyncioInbox:
         """Add a message, from any thread."""
         self._envelopes.append(envelope)
         if threading.get_ident() == self._thread:
-            self._loop.call_soon(self.step)
+            self._steps.add(self.step)
         else:
-            self._loop.call_soon_threadsafe(self.step)
+            self._loop.call_soon_threadsafe(self._steps.add, self.step)
 
     def get(self) -> "Envelope[Any]":
         """Take the oldest message. Raises ``IndexError`` where there is none."""

@@ -333,8 +333,7 @@ class Node:
         except EventStoreError as error:
             logger.error("closing without what was not durable", error=str(error))
         await self._passivation.close()
-        self._conductor.live.stop()
-        await asyncio.sleep(0)  # every message is one turn of the loop, a stop too: they have all had theirs
+        await self._conductor.live.stop()
         await asyncio.to_thread(self._writer.stop)
         if self._commits.failed is None:
             self._readers.read(self._sign_checkpoint)

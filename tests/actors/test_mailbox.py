@@ -8,7 +8,7 @@ from typing import Any
 import pykka
 import pytest
 
-from actors.mailbox import AsyncioActor, AsyncioFuture
+from actors.mailbox import STEPS_PER_TURN, AsyncioActor, AsyncioFuture
 
 
 class Recorder(AsyncioActor):
@@ -118,6 +118,18 @@ async def test_messages_are_handled_in_the_order_sent_over_all_actors() -> None:
         (one if number % 3 else other).tell(number)
     await asyncio.gather(one.stop(block=False), other.stop(block=False))
     assert journal[:6] == [0, 1, 2, 3, 4, 5]
+
+
+async def test_a_flooded_mailbox_leaves_the_loop_its_turns() -> None:
+    journal: list[Any] = []
+    ref = Recorder.start(journal)
+    del journal[:]
+    for number in range(3 * STEPS_PER_TURN):
+        ref.tell(number)
+    await asyncio.sleep(0)
+    assert len(journal) == STEPS_PER_TURN
+    await ref.stop(block=False)
+    assert journal == [*range(3 * STEPS_PER_TURN), "stopped"]
 
 
 async def test_other_threads_tell_and_ask_and_may_block() -> None:
