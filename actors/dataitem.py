@@ -29,6 +29,13 @@ class ItemRefused(Exception):
     """A data item that is not taken, with the reason. Nothing of it is in the log."""
 
 
+class ItemForged(ItemRefused):
+    """It is not what its key signed."""
+
+    def __init__(self) -> None:
+        super().__init__("the signature does not match: the item was forged or changed on its way")
+
+
 class DataTooLarge(ItemRefused):
     """Its data is larger than the node takes."""
 
@@ -67,14 +74,19 @@ class DataItem(NamedTuple):
         """The first tag of that name, or empty."""
         return next((value for key, value in self.tags if key == name), "")
 
+    @property
+    def genuine(self) -> bool:
+        """Whether the item is what its key signed. Takes most of a tenth of a millisecond."""
+        return self.scheme.genuine(self.signature, self.signed, self.public_key)
+
     def verify(self) -> None:
         """Check the signature.
 
         Raises:
-            ItemRefused: the item is not what its key signed.
+            ItemForged: the item is not what its key signed.
         """
-        if not self.scheme.genuine(self.signature, self.signed, self.public_key):
-            raise ItemRefused("the signature does not match: the item was forged or changed on its way")
+        if not self.genuine:
+            raise ItemForged
 
 
 def parse(raw: bytes, *, data_bytes_max: int = DATA_BYTES_MAX) -> DataItem:
@@ -148,17 +160,9 @@ def item_id(raw: bytes) -> str:
     return encode_id(sha256(raw[_scheme(raw).signature]).digest())
 
 
-def verify_all(items: Iterable[DataItem]) -> list[ItemRefused | None]:
-    """Verify items one after the other; gives the refusal of each, or None for one that is genuine."""
-    refusals: list[ItemRefused | None] = []
-    for item in items:
-        try:
-            item.verify()
-        except ItemRefused as refusal:
-            refusals.append(refusal)
-        else:
-            refusals.append(None)
-    return refusals
+def verify_all(items: Iterable[DataItem]) -> list[bool]:
+    """Whether each item is what its key signed, one after the other."""
+    return [item.genuine for item in items]
 
 
 def message_of(item: DataItem) -> Message:

@@ -1,4 +1,4 @@
-"""The door's first half: signatures are verified in batches on all cores, and items leave in the order they came in."""
+"""The door's first half: signatures are verified in batches beside the event loop, in the order in which items came."""
 
 import asyncio
 import os
@@ -6,13 +6,16 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import NamedTuple
 
-from actors.dataitem import DataItem, verify_all
+from actors.dataitem import DataItem, ItemForged, verify_all
 from actors.messages import Result
+from actors.verifiers import Verifiers
 
 BATCH_MAX = 1024
 """Items verified together; the next batch gathers meanwhile."""
 _ITEMS_PER_TASK_MIN = 16
-"""Below this a second thread costs more than it saves."""
+"""Below this a second thread, or a child process, costs more than it saves."""
+CROWD = 256
+"""Items of such batches after which child processes are worth their start."""
 
 
 class Arrival(NamedTuple):
@@ -48,7 +51,9 @@ class Intake:
         self._emptied = emptied
         self._waiting: list[Arrival] = []
         self._pump: asyncio.Task[None] | None = None
-        self._tasks = os.cpu_count() or 1
+        self._cores = os.cpu_count() or 1
+        self._verifiers = Verifiers(max(1, self._cores - 1))
+        self._crowded = 0
 
     def add(self, arrival: Arrival) -> None:
         """Take an item in."""
@@ -79,18 +84,28 @@ class Intake:
         """Whether nothing is in the door."""
         return self._pump is None
 
+    async def close(self) -> None:
+        """Let go of what helps to verify. Nothing may be in the door."""
+        await self._verifiers.close()
+
     async def _pass(self, batch: list[Arrival]) -> None:
-        loop = asyncio.get_running_loop()
-        size = max(_ITEMS_PER_TASK_MIN, -(-len(batch) // self._tasks))
         items = [arrival.item for arrival in batch]
-        recalling = loop.run_in_executor(self._pool, self._recall, [item.id for item in items])
-        verdicts = await asyncio.gather(
-            *(
-                loop.run_in_executor(self._pool, verify_all, items[start : start + size])
-                for start in range(0, len(items), size)
-            )
-        )
+        recalling = asyncio.get_running_loop().run_in_executor(self._pool, self._recall, [item.id for item in items])
+        verdicts = await self._verify(items)
         recalled = await recalling
-        faults = [fault for verdict in verdicts for fault in verdict]
-        for arrival, fault in zip(batch, faults, strict=True):
-            self._admit(arrival, recalled.get(arrival.item.id), fault)
+        for arrival, genuine in zip(batch, verdicts, strict=True):
+            self._admit(arrival, recalled.get(arrival.item.id), None if genuine else ItemForged())
+
+    async def _verify(self, items: list[DataItem]) -> list[bool]:
+        if len(items) >= _ITEMS_PER_TASK_MIN:
+            self._crowded += len(items)
+            if self._crowded >= CROWD:
+                self._verifiers.start()
+            if self._verifiers.ready and (answered := await self._verifiers.verify(items)) is not None:
+                return answered
+        size = max(_ITEMS_PER_TASK_MIN, -(-len(items) // self._cores))
+        parts = [items[start : start + size] for start in range(0, len(items), size)]
+        run = asyncio.get_running_loop().run_in_executor
+        return [
+            one for part in await asyncio.gather(*(run(self._pool, verify_all, part) for part in parts)) for one in part
+        ]

@@ -332,6 +332,7 @@ class Node:
             await self.settle()
         except EventStoreError as error:
             logger.error("closing without what was not durable", error=str(error))
+        await self._intake.close()
         await self._passivation.close()
         await self._conductor.live.stop()
         await asyncio.to_thread(self._writer.stop)

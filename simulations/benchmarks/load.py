@@ -11,7 +11,7 @@ import uvloop
 
 from actors import Node, Wallet, replay
 from actors.audit import audit
-from actors.garbage import collect_seldom
+from actors.interpreter import prepare_for_a_node
 from actors.jsontext import encode
 
 SESSIONS = 1000
@@ -71,7 +71,7 @@ class Pair:
 
 def sends_per_second(path: Path, *, sends: int, in_flight: int) -> float:
     """Durable sends per second of a node, signed beforehand, with so many in flight. Each is three events."""
-    collect_seldom()  # as the commands do that run a node
+    prepare_for_a_node()  # as the commands do that run a node
     return uvloop.run(_send(path, sends=sends, in_flight=in_flight))
 
 

@@ -11,7 +11,7 @@ import click
 import uvloop
 
 from actors import Node, Wallet
-from actors.garbage import collect_seldom
+from actors.interpreter import prepare_for_a_node
 from actors.jsontext import encode
 from simulations.benchmarks.fresh import fresh_processes
 from simulations.benchmarks.load import SESSIONS, Pair
@@ -37,7 +37,7 @@ def main(handles: int, sends: int) -> None:
 
 def cost_us(path: Path, handles: int, sends: int) -> tuple[float, float]:
     """Microseconds per durable send, and the seconds that registering everybody took."""
-    collect_seldom()  # as the commands do that run a node
+    prepare_for_a_node()  # as the commands do that run a node
     return uvloop.run(_cost_us(path, handles, sends))
 
 

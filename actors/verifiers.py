@@ -1,0 +1,123 @@
+"""Child processes that verify signatures for a busy node.
+
+Threads would do, were it not that each of their signatures costs two turns at the interpreter lock, for which an event
+loop that has enough to do keeps them waiting.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import Sequence
+from contextlib import suppress
+
+import msgspec
+
+from actors.dataitem import DataItem
+from actors.logger import get_logger
+from actors.schemes import SCHEMES
+
+_LENGTH_BYTES = 4
+_READY = b"\1"
+_Asked = list[tuple[int, bytes, bytes, bytes]]
+"""Of each item ANS-104's signature type, the signature, the text that it covers and the public key."""
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(_Asked).decode
+
+logger = get_logger()
+
+
+class Verifiers:
+    """So many child processes, which are started when they are first wanted and end with the node, however it ends."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._starting: asyncio.Task[None] | None = None
+        self._children: list[Process] = []
+
+    def start(self) -> None:
+        """Start them, unless that was asked before."""
+        if self._starting is None:
+            self._starting = asyncio.get_running_loop().create_task(self._start())
+
+    @property
+    def ready(self) -> bool:
+        """Whether they can be asked."""
+        return bool(self._children)
+
+    async def verify(self, items: Sequence[DataItem]) -> list[bool] | None:
+        """Whether each item is what its key signed; None if a child is gone: then none will be asked again.
+
+        One call at a time.
+        """
+        size = -(-len(items) // len(self._children))
+        parts = [items[start : start + size] for start in range(0, len(items), size)]
+        try:
+            answers = await asyncio.gather(*map(_ask, self._children, parts))
+        except (OSError, EOFError) as error:
+            logger.warning("signatures are verified by threads: a child process is gone", error=str(error))
+            await self._let_go()
+            return None
+        return [answer == 1 for part in answers for answer in part]
+
+    async def close(self) -> None:
+        """End them."""
+        if self._starting is not None:
+            self._starting.cancel()
+            await asyncio.wait([self._starting])
+        await self._let_go()
+
+    async def _start(self) -> None:
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        command = [sys.executable, "-c", f"import {__name__} as it; it.work()"]
+        children: list[Process] = []
+        try:
+            for _ in range(self._count):
+                child = await asyncio.create_subprocess_exec(
+                    *command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env=environment
+                )
+                children.append(child)
+            for child in children:
+                assert child.stdout is not None
+                await child.stdout.readexactly(len(_READY))
+        except (OSError, EOFError) as error:
+            logger.warning("signatures are verified by threads: no child process", error=str(error))
+            await _end(children)
+        except asyncio.CancelledError:
+            await _end(children)
+        else:
+            self._children = children
+
+    async def _let_go(self) -> None:
+        children, self._children = self._children, []
+        await _end(children)
+
+
+async def _ask(child: Process, items: Sequence[DataItem]) -> bytes:
+    assert child.stdin is not None
+    assert child.stdout is not None
+    asked = _encode([(item.scheme.kind, item.signature, item.signed, item.public_key) for item in items])
+    child.stdin.write(len(asked).to_bytes(_LENGTH_BYTES) + asked)
+    await child.stdin.drain()
+    return await child.stdout.readexactly(len(items))
+
+
+async def _end(children: Sequence[Process]) -> None:
+    for child in children:
+        with suppress(ProcessLookupError):  # it ended by itself
+            child.kill()
+        await child.wait()
+
+
+def work() -> None:
+    """What a child does, until its standard input ends, as it does with its parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C means the node, which may need it until its end
+    asked, answers = sys.stdin.buffer, sys.stdout.buffer
+    answers.write(_READY)
+    answers.flush()
+    while length := asked.read(_LENGTH_BYTES):
+        items = _decode(asked.read(int.from_bytes(length)))
+        answers.write(bytes(SCHEMES[kind].genuine(signature, text, key) for kind, signature, text, key in items))
+        answers.flush()
