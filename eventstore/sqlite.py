@@ -32,6 +32,10 @@ _COLUMN_COUNT = len(COLUMNS.split(","))
 _ROWS_PER_STATEMENT = 64
 """Rows written by one statement. The interpreter lock is let go once per statement: with a row each, a busy event
 loop would keep the writer waiting for the lock thousands of times a batch."""
+_WAL_PAGES = 16_384
+"""Pages (of 4 KiB) of the write-ahead log from which on it is folded into the file. A batch touches about as many of the
+indexes' pages as it has rows, and the next one most of them again: with SQLite's own 1,000 each would write them twice.
+"""
 _READ_ROWS = 1000
 
 
@@ -84,6 +88,7 @@ class SqliteLog:
             connection.execute("pragma journal_mode = wal")
             connection.execute("pragma synchronous = full")
             connection.execute("pragma cache_size = -65536")
+            connection.execute(f"pragma wal_autocheckpoint = {_WAL_PAGES}")
             if format_ < FORMAT:
                 from sqlite_utils import Database  # who only reads starts sooner without
 
