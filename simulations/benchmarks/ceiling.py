@@ -15,6 +15,7 @@ from collections import defaultdict, deque
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
+from statistics import quantiles
 from typing import Any
 
 import msgspec
@@ -104,10 +105,18 @@ class _GroupCommit:
 
 def sends_per_second(path: Path, *, sends: int, in_flight: int) -> float:
     """Durable signed sends per second, with so many in flight."""
-    return uvloop.run(_send(path, sends=sends, in_flight=in_flight))
+    elapsed, _ = uvloop.run(_send(path, sends=sends, in_flight=in_flight))
+    return sends / elapsed
 
 
-async def _send(path: Path, *, sends: int, in_flight: int) -> float:
+def p99_ms(path: Path, *, sends: int, in_flight: int) -> float:
+    """99th percentile of the milliseconds from beginning a send until it was durable, with so many in flight."""
+    _, latencies = uvloop.run(_send(path, sends=sends, in_flight=in_flight))
+    return 1000 * quantiles(latencies, n=100)[-1]
+
+
+async def _send(path: Path, *, sends: int, in_flight: int) -> tuple[float, list[float]]:
+    """The seconds that all took, and each."""
     loop = asyncio.get_running_loop()
     log, pool = _GroupCommit(path, loop), ThreadPoolExecutor(os.cpu_count())
     sessions = [os.urandom(32) for _ in range(SESSIONS)]
@@ -118,7 +127,7 @@ async def _send(path: Path, *, sends: int, in_flight: int) -> float:
     content = os.urandom(CONTENT_BYTES)
     public_key, secret_key = crypto_sign_keypair()
     signed = crypto_sign(content, secret_key)
-    numbers = iter(range(sends))
+    numbers, latencies = iter(range(sends)), list[float]()
 
     def assign(event: _Event) -> int:
         slots[event.target] += 1
@@ -126,7 +135,7 @@ async def _send(path: Path, *, sends: int, in_flight: int) -> float:
 
     async def user() -> None:
         for number in numbers:
-            pair = number % SESSIONS
+            sent_s, pair = time.perf_counter(), number % SESSIONS
             alice, bob, session = handles[2 * pair], handles[2 * pair + 1], sessions[pair]
             await loop.run_in_executor(pool, crypto_sign_open, signed, public_key)
             relay = _Event(os.urandom(32), alice, alice, "RelayMessage", content, b"")
@@ -136,13 +145,14 @@ async def _send(path: Path, *, sends: int, in_flight: int) -> float:
             notify = _Event(sha256(sent.id).digest(), session, bob, "Notify", b"{}", sent.id)
             chats[bob][session] = assign(notify)
             await log.durable()
+            latencies.append(time.perf_counter() - sent_s)
 
     begun = time.perf_counter()
     await asyncio.gather(*(user() for _ in range(in_flight)))
     elapsed = time.perf_counter() - begun
     log.close()
     pool.shutdown()
-    return sends / elapsed
+    return elapsed, latencies
 
 
 def replayed_per_second(path: Path) -> float:

@@ -3,13 +3,15 @@
 import asyncio
 import time
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from hashlib import sha256
 from pathlib import Path
+from statistics import quantiles
 
 import uvloop
 
-from actors import Node, Wallet, replay
+from actors import Node, Result, Wallet, replay
 from actors.audit import audit
 from actors.interpreter import prepare_for_a_node
 from actors.jsontext import encode
@@ -75,16 +77,14 @@ def sends_per_second(path: Path, *, sends: int, in_flight: int) -> float:
     return uvloop.run(_send(path, sends=sends, in_flight=in_flight))
 
 
+def p99_ms(path: Path, *, sends: int, per_second: float) -> float:
+    """99th percentile of the milliseconds from when a send was due until it was durable, at an even rate."""
+    prepare_for_a_node()
+    return uvloop.run(_send_evenly(path, sends=sends, per_second=per_second))
+
+
 async def _send(path: Path, *, sends: int, in_flight: int) -> float:
-    async with Node.open(path, new=True, wallet=Wallet(bytes(32))) as node:
-        pairs = [Pair(number) for number in range(SESSIONS)]
-        await asyncio.gather(*(pair.meet(node) for pair in pairs))
-        content = b64encode(bytes(CONTENT_BYTES * 3 // 4)).decode()
-        said = encode({"content": content})
-        items = iter(
-            [pairs[number % SESSIONS].relay("SendMessage", said, _numbered(number + 1)) for number in range(sends)]
-        )
-        await node.settle()
+    async with _talking(path, sends) as (node, items):
         before = node.sequence
         begun = time.perf_counter()
         await asyncio.gather(*(_user(node, items) for _ in range(in_flight)))
@@ -92,6 +92,38 @@ async def _send(path: Path, *, sends: int, in_flight: int) -> float:
         elapsed = time.perf_counter() - begun
         assert node.sequence == before + 3 * sends
     return sends / elapsed
+
+
+async def _send_evenly(path: Path, *, sends: int, per_second: float) -> float:
+    latencies: list[float] = []
+    async with _talking(path, sends) as (node, items):
+        begun = time.perf_counter()
+        for number, item in enumerate(items):
+            due = begun + number / per_second
+            if (early := due - time.perf_counter()) > 0:
+                await asyncio.sleep(early)
+
+            def durable(result: "asyncio.Future[Result]", due: float = due) -> None:
+                assert result.result().error is None
+                latencies.append(time.perf_counter() - due)
+
+            node.submit(item).add_done_callback(durable)
+        await node.settle()
+        await asyncio.sleep(0)  # for the last ones' callbacks
+    assert len(latencies) == sends
+    return 1000 * quantiles(latencies, n=100)[-1]
+
+
+@asynccontextmanager
+async def _talking(path: Path, sends: int) -> AsyncIterator[tuple[Node, Iterator[bytes]]]:
+    """A node with pairs of people who have met, and what they will send."""
+    async with Node.open(path, new=True, wallet=Wallet(bytes(32))) as node:
+        pairs = [Pair(number) for number in range(SESSIONS)]
+        await asyncio.gather(*(pair.meet(node) for pair in pairs))
+        said = encode({"content": b64encode(bytes(CONTENT_BYTES * 3 // 4)).decode()})
+        items = [pairs[number % SESSIONS].relay("SendMessage", said, _numbered(number + 1)) for number in range(sends)]
+        await node.settle()
+        yield node, iter(items)
 
 
 async def _user(node: Node, items: Iterator[bytes]) -> None:
