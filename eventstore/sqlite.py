@@ -200,10 +200,11 @@ class SqliteLog:
     def repeated(self, until: int) -> bool:
         """See ``EventLog.repeated``."""
         query = """
-            select 1 from assignments not indexed where sequence <= ? and parent is null
-            group by message_id having count(*) > 1 limit 1
+            select count(*) > count(distinct message_id) from assignments not indexed
+            where sequence <= ? and parent is null
         """
-        return self._connection.execute(query, (until,)).fetchone() is not None
+        [found] = self._connection.execute(query, (until,)).fetchone()
+        return bool(found)
 
     def place(self, process: str, slot: int, *, assignment_id: bytes | None = None) -> int | None:
         """See ``EventLog.place``."""
