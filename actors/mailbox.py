@@ -153,8 +153,10 @@ class Steps:
 class AsyncioInbox:
     """A mailbox that never blocks and that asks the event loop for one step per message."""
 
+    __slots__ = ("_envelopes", "_loop", "_steps", "_thread", "step")
+
     def __init__(self) -> None:
-        self._envelopes: deque[Envelope[Any]] = deque()
+        self._envelopes: deque[Envelope[Any]] | None = None  # an empty one would take half as much as a handle's state
         self._loop = asyncio.get_running_loop()
         self._steps = Steps.of(self._loop)
         self._thread = threading.get_ident()
@@ -162,19 +164,47 @@ class AsyncioInbox:
 
     def put(self, envelope: "Envelope[Any]", /) -> None:
         """Add a message, from any thread."""
-        self._envelopes.append(envelope)
         if threading.get_ident() == self._thread:
-            self._steps.add(self.step)
+            self._add(envelope)
         else:
-            self._loop.call_soon_threadsafe(self._steps.add, self.step)
+            self._loop.call_soon_threadsafe(self._add, envelope)
 
     def get(self) -> "Envelope[Any]":
         """Take the oldest message. Raises ``IndexError`` where there is none."""
-        return self._envelopes.popleft()
+        if self._envelopes is None:
+            raise IndexError("the mailbox is empty")
+        envelope = self._envelopes.popleft()
+        if not self._envelopes:
+            self._envelopes = None
+        return envelope
 
     def empty(self) -> bool:
         """Whether there is none."""
-        return not self._envelopes
+        return self._envelopes is None
+
+    def _add(self, envelope: "Envelope[Any]") -> None:
+        if self._envelopes is None:
+            self._envelopes = deque((envelope,))
+        else:
+            self._envelopes.append(envelope)
+        self._steps.add(self.step)
+
+
+class Flag:
+    """What Pykka has a ``threading.Event`` for, which takes a kilobyte: nobody waits for it here."""
+
+    __slots__ = ("_is_set",)
+
+    def __init__(self) -> None:
+        self._is_set = False
+
+    def set(self) -> None:
+        """Raise it."""
+        self._is_set = True
+
+    def is_set(self) -> bool:
+        """Whether it was raised."""
+        return self._is_set
 
 
 class AsyncioActor(pykka.Actor):
@@ -186,6 +216,10 @@ class AsyncioActor(pykka.Actor):
     """
 
     actor_inbox: AsyncioInbox
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.actor_stopped = self.actor_ref.actor_stopped = Flag()  # type: ignore[assignment]
 
     @staticmethod
     def _create_actor_inbox() -> AsyncioInbox:

@@ -2,6 +2,8 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Callable
+from hashlib import shake_256
+from itertools import count
 from random import Random
 from typing import Any, NamedTuple
 
@@ -89,6 +91,7 @@ class Town:
         self._bios: dict[int, str] = {}
         self._contacts: defaultdict[int, set[str]] = defaultdict(set)
         self._sessions: dict[str, tuple[User, User]] = {}
+        self._sessions_of: defaultdict[User, set[str]] = defaultdict(set)
         self._attempts: Counter[str] = Counter()
         self._refusals: Counter[str] = Counter()
         self._progress = progress
@@ -206,8 +209,7 @@ class Town:
 
     async def _check_handle(self, number: int) -> None:
         user = self._people[number]
-        sessions = {session for session, two in self._sessions.items() if user in two}
-        sessions |= {group.id for group in self._groups if user in group.ever}
+        sessions = self._sessions_of[user] | {group.id for group in self._groups if user in group.ever}
         kept = Kept(sessions, self._bios[number], self._contacts[number])
         await check_handle(user, kept, self._time)
 
@@ -215,6 +217,8 @@ class Town:
         user = self._people[number]
         chat = user.chats.get(other.pid) or await user.establish_session(self._doors[number], with_handle=other.handle)
         self._sessions.setdefault(chat.session, (user, other))
+        for one in (user, other):
+            self._sessions_of[one].add(chat.session)
         return chat
 
     async def _talk(self, user: User, chat: Chat, act: Act) -> None:
@@ -275,4 +279,6 @@ def _name(number: int) -> str:
 
 
 def _entropy(seed: str) -> Callable[[int], bytes]:
-    return Random(seed).randbytes
+    """A stream of bytes that follows from a seed, in less memory than a generator of random numbers takes."""
+    begun, numbers = seed.encode(), count()
+    return lambda length: shake_256(b"%b/%d" % (begun, next(numbers))).digest(length)
