@@ -6,6 +6,9 @@ from math import cos, pi
 from random import Random
 from typing import NamedTuple
 
+import msgspec
+from msgspec.structs import replace
+
 from simulations.attacks import ATTACKS
 from simulations.scenario import Scenario
 
@@ -25,7 +28,7 @@ _WORDS = (
 )
 
 
-class Act(NamedTuple):
+class Act(msgspec.Struct, frozen=True, gc=False):
     """One thing that somebody does at some time (seconds into the day)."""
 
     at_s: int
@@ -101,7 +104,7 @@ def _life(scenario: Scenario, arrives_s: int, acts: list[Act], random: Random) -
     acts.extend(Act(_tick(random, TALK_H, 24), "catch up", 0) for _ in range(presence.catch_ups))
     if random.random() < faults.wrong_clock:
         shift = round(random.uniform(-faults.wrong_clock_h, faults.wrong_clock_h) * HOUR_S)
-        acts = [act._replace(at_s=act.at_s + shift) for act in acts]
+        acts = [replace(act, at_s=act.at_s + shift) for act in acts]
     acts.sort(key=lambda act: act.at_s)
     offline = (0, 0)
     if random.random() < presence.away:

@@ -87,6 +87,9 @@ class Town:
             for number in range(users)
         ]
         self._outsider = User("eve", entropy=_entropy(f"{seed}/outsider"))
+        self._there: set[int] = set()
+        """Whose profile is there."""
+        self._targets = {act.other for life in self._lives for act in life.acts if act.kind == "attack"}
         self._captured: dict[int, Captured] = {}
         self._bios: dict[int, str] = {}
         self._contacts: defaultdict[int, set[str]] = defaultdict(set)
@@ -161,18 +164,21 @@ class Town:
         await clock.sleep_until(_time(life.arrives_s))
         await user.register(door)
         await self._change_profile(number, f"neighbour {number}")
-        for act in life.acts:
+        acts = life.acts[::-1]
+        life.acts.clear()
+        while acts:
+            act = acts.pop()  # what is done is forgotten: a large town's plans take much memory
             away_from, away_until = life.offline
             if away_from <= act.at_s < away_until and clock.clock.now_ms < _time(away_until):
                 await clock.sleep_until(_time(away_until))
                 await self._catch_up(number)
             await clock.sleep_until(_time(act.at_s))
-            while act.other not in self._captured:  # whose registration was held up
+            while act.other not in self._there:  # whose registration was held up
                 await clock.sleep_until(clock.clock.now_ms + TICK_S * 1000)
             await self._act(number, act)
 
     async def _live_in(self, group: TownGroup) -> None:
-        while len(self._captured) < len(self._people):  # until everybody is there
+        while len(self._there) < len(self._people):  # until everybody is there
             await self._time.sleep_until(self._now() + TICK_S * 1000)
         await group.found()
         for number, at_s in enumerate(group.times):
@@ -205,7 +211,9 @@ class Town:
         result = await self._doors[number].send(profile)
         check(result.error is None, f"{user.handle}'s profile", "is kept", result.error)
         self._bios[number] = bio
-        self._captured[number] = Captured(profile, result)
+        self._there.add(number)
+        if number in self._targets:
+            self._captured[number] = Captured(profile, result)
 
     async def _check_handle(self, number: int) -> None:
         user = self._people[number]
