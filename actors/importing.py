@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from hashlib import sha256
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,6 +9,7 @@ from typing import Any, NamedTuple
 from actors.bundles import Bundle, BundleUnusable
 from actors.dataitem import DataItem, ItemRefused, message_of, parse
 from actors.exporting import unwatched
+from actors.hash_chain import chain_after, chain_at_start
 from actors.manifest import Manifest, manifest_of
 from actors.pushed import NotPushed, message_in
 from actors.world import Evaluated, World
@@ -122,10 +122,10 @@ def _told(items: Iterator[bytes], node: DataItem) -> Iterator[_Told]:
         if assignment.public_key != node.public_key:
             raise ImportFault(f"assignment {assignment.id} is not signed by the node {node.sender}")
         told = _tell(assignment, item, node)
-        chain = chains.get(told.process, sha256(decode_id(told.process)).digest())
+        chain = chains.get(told.process) or chain_at_start(told.process)
         if told.hash_chain != encode_id(chain):
             raise ImportFault(f"assignment {assignment.id}: its hash chain is not what the ones before it give")
-        chains[told.process] = sha256(decode_id(assignment.id) + chain).digest()
+        chains[told.process] = chain_after(assignment.id, chain)
         yield told
 
 

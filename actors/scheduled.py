@@ -6,15 +6,15 @@ that is; and the log, which has chains of its own, need not wait for them.
 
 from collections import OrderedDict
 from collections.abc import Callable
-from hashlib import sha256
 from threading import Lock
 from typing import NamedTuple
 
 from actors.dataitem import item_id
+from actors.hash_chain import chain_after, chain_at_start
 from actors.pushed import item_of
 from actors.signing import Signer
 from eventstore import Assignment, EventLog
-from eventstore.records import decode_id, encode_id
+from eventstore.records import encode_id
 
 EPOCH = "0"
 KEPT_EVERY = 256
@@ -43,10 +43,7 @@ class _Link(NamedTuple):
 
 
 class Scheduler:
-    """Signs assignments with a node's key.
-
-    ``chain(n) = SHA-256(id of assignment n-1, chain(n-1))``; ``chain(0) = SHA-256(process id)``.
-    """
+    """Signs assignments with a node's key."""
 
     def __init__(self, key: Signer) -> None:
         self._key = key
@@ -68,7 +65,7 @@ class Scheduler:
         self, log: EventLog, process: str, *, from_slot: int, limit: int
     ) -> list[tuple[Assignment, bytes, bytes]]:
         with self._lock:
-            links = self._links.setdefault(process, [_Link(0, sha256(decode_id(process)).digest())])
+            links = self._links.setdefault(process, [_Link(0, chain_at_start(process))])
             self._links.move_to_end(process)
             if len(self._links) > PROCESSES_MAX:
                 self._links.popitem(last=False)
@@ -81,7 +78,7 @@ class Scheduler:
             assignment = self._sign(row, chain)
             if row.slot >= from_slot:
                 found.append((row, chain, assignment))
-            chain = sha256(decode_id(item_id(assignment)) + chain).digest()
+            chain = chain_after(item_id(assignment), chain)
         return found
 
     def _sign(self, row: Assignment, chain: bytes) -> bytes:
@@ -110,7 +107,7 @@ class Following:
 
     def assignment(self, row: Assignment) -> bytes:
         """The signed assignment of the next message of its process."""
-        chain = self._chains.pop(row.process, None) or sha256(decode_id(row.process)).digest()
+        chain = self._chains.get(row.process) or chain_at_start(row.process)
         signed = self._sign(row, chain)
-        self._chains[row.process] = sha256(decode_id(item_id(signed)) + chain).digest()
+        self._chains[row.process] = chain_after(item_id(signed), chain)
         return signed

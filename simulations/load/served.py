@@ -5,13 +5,13 @@ from base64 import urlsafe_b64decode
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from actors.dataitem import ItemRefused, parse, unsigned
+from actors.hash_chain import chain_after, chain_at_start
 from actors.schemes import ED25519
-from eventstore.records import decode_id, encode_id
+from eventstore.records import encode_id
 from simulations.load.figures import EVENTS_PER_SEND
 from simulations.load.http_line import HttpLine
 from simulations.load.lines import NotServed
@@ -108,7 +108,7 @@ async def verify_served(
 
 async def _follow(line: HttpLine, process: str, found: Counter[str]) -> list[str]:
     """Count the messages of a process's pages, as long as those are sound."""
-    chain, nonce, more = sha256(decode_id(process)).digest(), 0, True
+    chain, nonce, more = chain_at_start(process), 0, True
     while more:
         query = {"limit": str(PAGE), **({"from": str(nonce - 1)} if nonce else {})}
         page = await line.get(f"/{process}", **query)
@@ -120,7 +120,7 @@ async def _follow(line: HttpLine, process: str, found: Counter[str]) -> list[str
             if wrong or not _genuine(assignment):
                 return [f"process {process}, nonce {nonce}: {', '.join(wrong) or 'the signature'} is wrong"]
             found[message["id"]] += 1
-            chain = sha256(decode_id(assignment["id"]) + chain).digest()
+            chain = chain_after(assignment["id"], chain)
             nonce += 1
         more = page["page_info"]["has_next_page"]
     return []
