@@ -60,7 +60,9 @@ async def _fault(request: Request, error: Exception) -> Response:
     return error_answer("the node made a mistake; its own log has more", 500)
 
 
-def _refusal(status: int, headers: dict[str, str] | None = None) -> Handler:
+def refuse_with(status: int, headers: dict[str, str] | None = None) -> Handler:
+    """A handler that answers with what the error says, and a status."""
+
     async def refuse(_: Request, error: Exception) -> Response:
         return error_answer(str(error), status, headers)
 
@@ -75,13 +77,13 @@ async def refusal_of(request: Request, error: Exception) -> Response:
 
 ERRORS: dict[Any, Handler] = {
     HTTPException: _http_error,
-    NoSuchProcess: _refusal(404),
-    DataTooLarge: _refusal(413),
-    ItemRefused: _refusal(400),
-    Overloaded: _refusal(503, {"Retry-After": str(RETRY_S)}),
-    NodeClosed: _refusal(503),
-    EventStoreError: _refusal(503),
-    ClientDisconnect: _refusal(400),
+    NoSuchProcess: refuse_with(404),
+    DataTooLarge: refuse_with(413),
+    ItemRefused: refuse_with(400),
+    Overloaded: refuse_with(503, {"Retry-After": str(RETRY_S)}),
+    NodeClosed: refuse_with(503),
+    EventStoreError: refuse_with(503),
+    ClientDisconnect: refuse_with(400),
     Exception: _fault,
 }
 """What may go wrong, and how that is answered."""

@@ -9,7 +9,7 @@ from immutables import Map
 from msgspec import Meta
 
 from actors.ethereum import checksummed
-from actors.messages import Context, Effects, Refusal
+from actors.messages import REPLY, Context, Effects, Refusal
 from actors.processes.base import Process, action, succeed
 from actors.processes.body import Body, Text, Title
 from actors.processes.daos import Dao
@@ -314,3 +314,7 @@ def _same(owner: str, caller: str) -> str:
 
 def _by_token(holders: Map[str, int]) -> list[str]:
     return sorted(holders, key=holders.__getitem__)
+
+
+METHODS = frozenset(Contracts.handlers) - {REPLY}
+"""What the contracts are called for."""

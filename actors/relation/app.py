@@ -8,12 +8,12 @@ from typing import Annotated, Any
 from fastapi import Depends, FastAPI, Header, Query, Request, WebSocket, WebSocketDisconnect
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
-from fastapi.responses import JSONResponse, RedirectResponse
+from fastapi.responses import JSONResponse, RedirectResponse, Response
 
 from actors.dataitem import DATA_BYTES_MAX, parse
 from actors.faces.messenger import ENVELOPE_BYTES_MAX
-from actors.faces.replies import ERRORS, body_of, encode_json
-from actors.processes.relation_contracts import Contracts
+from actors.faces.replies import ERRORS, encode_json, error_answer, refuse_with
+from actors.processes.relation_contracts import METHODS
 from actors.relation import shapes
 from actors.relation.body_limit import BodyLimit
 from actors.relation.calls import Refused
@@ -152,9 +152,9 @@ def proxy_app(services: Services, pushing: Pushing, name: str, process: str, *, 
     @app.post("/contract/call", openapi_extra=_ITEM)
     async def contract_call(request: Request) -> Any:
         """A method that changes something, as a data item (ANS-104) that an Ethereum account signed."""
-        raw = await body_of(request, _BODY_BYTES_MAX)
+        raw = await request.body()
         item = parse(raw)
-        if item.target != relation or item.tag("Action") not in Contracts.handlers:
+        if item.target != relation or item.tag("Action") not in METHODS:
             raise Refused("this item is not for the contracts: see /info for the process that it has to name")
         result = await calls.door.send(raw)
         if result.error is not None:
@@ -164,7 +164,7 @@ def proxy_app(services: Services, pushing: Pushing, name: str, process: str, *, 
     @app.post("/contract/ask")
     async def contract_ask(asked: shapes.Question) -> Any:
         """A method that changes nothing."""
-        if asked.method not in Contracts.handlers:
+        if asked.method not in METHODS:
             raise Refused(f"the contracts have no method {asked.method[:64]!r}")
         return JSONResponse(await calls.ask(relation, asked.method, **asked.arguments))
 
@@ -217,24 +217,16 @@ _ITEM = {
 }
 
 
-async def _refused(_: Request, error: Exception) -> JSONResponse:
-    return JSONResponse({"error": str(error)}, 409)
-
-
-async def _not_logged_in(_: Request, error: Exception) -> JSONResponse:
-    return JSONResponse({"error": str(error)}, 401, {"WWW-Authenticate": "Bearer"})
-
-
-async def _malformed(_: Request, error: Exception) -> JSONResponse:
+async def _malformed(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
-    return JSONResponse({"error": f"{where}: {first['msg']}"}, 422)
+    return error_answer(f"{where}: {first['msg']}", 422)
 
 
 _HANDLERS: dict[Any, Any] = {
     **ERRORS,
-    Refused: _refused,
-    NotLoggedIn: _not_logged_in,
+    Refused: refuse_with(409),
+    NotLoggedIn: refuse_with(401, {"WWW-Authenticate": "Bearer"}),
     RequestValidationError: _malformed,
 }

@@ -3,7 +3,7 @@
 from typing import Any
 
 from actors.ethereum import checksummed
-from actors.processes.relation_contracts import address_of
+from actors.processes.relation import GROUP_CHANNEL
 from actors.relation.calls import Calls, Refused
 
 _NOTHING: dict[str, Any] = {"read": -1, "muted": False, "sticky": False}
@@ -38,9 +38,9 @@ class Chats:
         """
         [row] = await self._message(message_id)
         sender, receiver = (checksummed(row["message"][field]) for field in ("sender", "receiver"))
-        mine = {chat["id"] for chat in await self._rows(address)}
-        chat = receiver if sender == address or receiver != address else sender
-        if chat not in mine or (address not in (sender, receiver) and not await self._is_group(receiver)):
+        chat = sender if receiver == address != sender else receiver
+        mine = {row["id"]: row["channelType"] for row in await self._rows(address)}
+        if chat not in mine or (address not in (sender, receiver) and mine[chat] != GROUP_CHANNEL):
             raise Refused(f"there is no message {message_id[:80]!r} in your chats")
         await self._calls.tell(self._proxy, "markAsRead", addr=address, chat=chat, place=row["place"])
 
@@ -64,13 +64,6 @@ class Chats:
         if not rows:
             raise Refused(f"there is no message {message_id[:80]!r}")
         return rows
-
-    async def _is_group(self, address: str) -> bool:
-        try:
-            await self._calls.ask(self._relation, "name", dao=address_of(address))
-        except Refused:
-            return False
-        return True
 
     async def _newest(self, place: int) -> dict[str, Any]:
         if place < 0:

@@ -93,12 +93,7 @@ class Packer:
 
     async def due_in(self) -> int | None:
         """In how many ms something is to be packed: 0 for now, None while nothing waits."""
-        state = await self._calls.ask(self._archive, "getArchive")
-        if state["pending"]:
-            return 0
-        found = await self._calls.ask(self._relation, "waitingAfter", after=state["packed"] - 1)
-        due = due_at(Waiting(**found), since=state["since"], interval_ms=self._interval_ms, bytes_max=self._bytes_max)
-        return None if due is None else max(due - self._clock(), 0)
+        return self._due_in(*await self._waiting())
 
     async def step(self) -> Packed | None:
         """Pack what is due, if anything is; and finish what was begun.
@@ -106,7 +101,8 @@ class Packer:
         Raises:
             ArchiveFailed: the archive does not take it. It is taken up again the next time.
         """
-        return await self.pack() if await self.due_in() == 0 else None
+        state, waiting = await self._waiting()
+        return await self._pack(state, waiting) if self._due_in(state, waiting) == 0 else None
 
     async def pack(self) -> Packed | None:
         """Pack whatever waits, due or not; None if nothing does.
@@ -114,14 +110,27 @@ class Packer:
         Raises:
             ArchiveFailed: as ``step``.
         """
-        state = await self._calls.ask(self._archive, "getArchive")
-        if not state["pending"]:
-            found = await self._calls.ask(self._relation, "waitingAfter", after=state["packed"] - 1)
-            if not found["messages"]:
+        return await self._pack(*await self._waiting())
+
+    async def _waiting(self) -> tuple[dict[str, Any], Waiting]:
+        """What the archive knows, and what is not in it."""
+        state: dict[str, Any] = await self._calls.ask(self._archive, "getArchive")
+        return state, Waiting(**await self._calls.ask(self._relation, "waitingAfter", after=state["packed"] - 1))
+
+    def _due_in(self, state: dict[str, Any], waiting: Waiting) -> int | None:
+        if state["pending"]:
+            return 0
+        due = due_at(waiting, since=state["since"], interval_ms=self._interval_ms, bytes_max=self._bytes_max)
+        return None if due is None else max(due - self._clock(), 0)
+
+    async def _pack(self, state: dict[str, Any], waiting: Waiting) -> Packed | None:
+        count = state["pending"]
+        if not count:
+            count = waiting.messages
+            if not count:
                 return None
-            await self._calls.tell(self._archive, "beginPack", count=found["messages"])
-            state["pending"] = found["messages"]
-        messages = await self._messages(state["packed"], state["pending"])
+            await self._calls.tell(self._archive, "beginPack", count=count)
+        messages = await self._messages(state["packed"], count)
         raw = pack(messages, previous=state["newest"], first=state["packed"], key=self._calls.key)
         await self._place.put(raw)
         packed = Packed(transaction_id(raw), len(messages), len(raw))

@@ -297,3 +297,11 @@ async def test_what_is_too_large_is_refused_before_it_is_read(path: Path) -> Non
         for where in ("/message/send", "/login", "/keys/save", "/contract/ask"):
             await refused(413, "larger than", alice.call("POST", where, json=large))
         await refused(413, "larger than", alice.call("POST", "/contract/call", content=bytes(200_000)))
+
+
+@pytest.mark.parametrize("method", ["sendMessage", "Reply", "markAsRead"])
+async def test_what_is_no_method_of_the_contracts_is_refused_there(path: Path, method: str) -> None:
+    async with proxies(path) as served:
+        [alice] = await people(served, "alice")
+        await refused(409, "not for the contracts", alice.contract(method))
+        await refused(409, "no method", alice.ask(method))
