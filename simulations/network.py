@@ -1,11 +1,15 @@
 """The way between a person and their node, on which messages are lost, doubled, late, and overtaken."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from random import Random
+from typing import TypeVar
 
 from actors.messages import Result
 from simulations.scenario import Faults
 from simulations.virtual import NodeDown, VirtualTime
+
+T = TypeVar("T")
 
 TIMEOUT_MS = 5_000
 """Virtual time after which a person who heard nothing sends the same item again."""
@@ -27,21 +31,29 @@ class Network:
     async def send(self, raw: bytes) -> Result:
         """Send an item until its answer is heard. It is assigned once, and its answer stays the same."""
         faults, draw = self._faults, self._random.random
+
+        async def attempt() -> Result:
+            copies = 2 if draw() < faults.duplicate else 1
+            return await self._door.send(raw, copies=copies, overtakes=draw() < faults.reorder)
+
+        return await self.until_heard(attempt, gone=NodeDown)
+
+    async def until_heard(self, attempt: Callable[[], Awaitable[T]], *, gone: type[Exception]) -> T:
+        """Try something again and again, until it gets through and its answer too.
+
+        Args:
+            attempt: what gets through.
+            gone: raised by an attempt that found nobody.
+        """
+        faults, draw = self._faults, self._random.random
         while True:
             if draw() < faults.delay:
                 await self._pause(round(draw() * faults.delay_s * 1000))
-            if draw() < faults.drop:
-                await self._pause(TIMEOUT_MS)
-                continue
-            copies = 2 if draw() < faults.duplicate else 1
-            overtakes = draw() < faults.reorder
-            try:
-                result = await self._door.send(raw, copies=copies, overtakes=overtakes)
-            except NodeDown:
-                await self._pause(TIMEOUT_MS)
-                continue
-            if draw() >= faults.lose_answer:
-                return result
+            if draw() >= faults.drop:
+                with suppress(gone):
+                    answer = await attempt()
+                    if draw() >= faults.lose_answer:
+                        return answer
             await self._pause(TIMEOUT_MS)
 
     async def dryrun(

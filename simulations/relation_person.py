@@ -14,7 +14,7 @@ from actors.relation.chats import Chats
 from actors.relation.logins import Login, Logins, NotLoggedIn
 from actors.relation.payloads import parse_payload
 from actors.relation.services import Services
-from simulations.network import TIMEOUT_MS, Network
+from simulations.network import Network
 from simulations.relation import RelationUser, auth_sig, for_address, for_members, hex_signature
 from simulations.scenario import Faults
 from simulations.sealing import Entropy, decrypt, encrypt, seal
@@ -130,7 +130,7 @@ class RelationPerson:
         lasts_ms: int,
     ) -> None:
         self.handle, self.moved, self.renewed, self.busy = handle, 0, 0, False
-        self._services, self._proxies, self._time, self._faults = services, proxies, time, faults
+        self._services, self._proxies, self._faults = services, proxies, faults
         self._entropy, self._random, self._lasts_ms = entropy, random, lasts_ms
         self._way = Network(time, faults, random)
         self._now = time.clock
@@ -210,18 +210,8 @@ class RelationPerson:
 
     async def catch_up(self) -> list[tuple[dict[str, Any], Heard]]:
         """Open everything that came since the last time, and mark it as read."""
-        heard: list[tuple[dict[str, Any], Heard]] = []
-        newest: dict[tuple[str, str], str] = {}
-        while rows := await self._call(lambda proxy: proxy.after(self._token, self._read_until)):
-            for message in (row["message"] for row in rows):
-                if message["sender"] != self.address:
-                    heard.append((message, await self.open(message)))
-                    side = message["sender"] if message["receiver"] == self.address else ""
-                    newest[side, message["receiver"]] = message["id"]
-            self._read_until = rows[-1]["place"]
-        for id_ in newest.values():
-            await self._call(lambda proxy, id_=id_: proxy.read(self._token, id_))  # type: ignore[misc]
-        return heard
+        messages, self._read_until = await self._read_after(self._read_until)
+        return [(message, await self.open(message)) for message in messages]
 
     async def open(self, message: dict[str, Any]) -> Heard:
         """Get a message's key and open it.
@@ -250,51 +240,50 @@ class RelationPerson:
 
     async def read_all(self) -> None:
         """Mark everything as read at the proxy where they are now."""
-        rows = await self._call(lambda proxy: proxy.after(self._token, -1))
-        newest: dict[str, str] = {}
-        place = -1
-        while rows:
-            for row in rows:
-                message, place = row["message"], row["place"]
-                if message["sender"] != self.address:
-                    personal = message["receiver"] == self.address
-                    newest[message["sender"] if personal else message["receiver"]] = message["id"]
-            rows = await self._call(lambda proxy, place=place: proxy.after(self._token, place))  # type: ignore[misc]
+        await self._read_after(-1)
+
+    async def _read_after(self, place: int) -> tuple[list[dict[str, Any]], int]:
+        """What others wrote after a place, which is marked as read, and the place of the last of it."""
+        messages: list[dict[str, Any]] = []
+        while rows := await self._after(place):
+            messages += [row["message"] for row in rows if row["message"]["sender"] != self.address]
+            place = rows[-1]["place"]
+        newest = {
+            message["sender"] if message["receiver"] == self.address else message["receiver"]: message["id"]
+            for message in messages
+        }
         for id_ in newest.values():
-            await self._call(lambda proxy, id_=id_: proxy.read(self._token, id_))  # type: ignore[misc]
+            await self._mark_as_read(id_)
+        return messages, place
+
+    async def _after(self, place: int) -> list[Any]:
+        return await self._call(lambda proxy: proxy.after(self._token, place))
+
+    async def _mark_as_read(self, message_id: str) -> None:
+        await self._call(lambda proxy: proxy.read(self._token, message_id))
 
     async def _call(self, call: Callable[[Proxy], Awaitable[T]]) -> T:
         """Call the proxy, over a network that fails, until its answer is heard; and go to another if it is away."""
-        faults, draw = self._faults, self._random.random
-        while True:
-            if draw() < faults.delay:
-                await self._pause(round(draw() * faults.delay_s * 1000))
-            if draw() < faults.drop:
-                await self._pause(TIMEOUT_MS)
-                continue
-            proxy = self._proxies[self._at]
+
+        async def attempt() -> T:
             try:
-                answer = await call(proxy)
-                if draw() < faults.duplicate:
-                    await call(proxy)
+                answer = await call(self._proxies[self._at])
+                if self._random.random() < self._faults.duplicate:
+                    await call(self._proxies[self._at])
             except NotLoggedIn:
                 self._log_in()
-                continue
+                return await attempt()
             except ProxyDown:
-                await self._pause(TIMEOUT_MS)
                 self._at = (self._at + 1) % len(self._proxies)
                 self.moved += 1
                 self._log_in()
-                continue
-            if draw() >= faults.lose_answer:
-                return answer
-            await self._pause(TIMEOUT_MS)
+                raise
+            return answer
+
+        return await self._way.until_heard(attempt, gone=ProxyDown)
 
     def _log_in(self) -> None:
         try:
             self._token = self._proxies[self._at].login(self.user).token
         except ProxyDown:
             self._token = ""
-
-    async def _pause(self, ms: int) -> None:
-        await self._time.sleep_until(self._now() + ms)
