@@ -38,7 +38,7 @@ class Messenger:
 
     async def post(self, request: Request) -> Response:
         """A signed item: answered when it is durable. With ``assign``, the assignment of one that there is."""
-        if request.url.query and "assign" in request.query_params:
+        if request.scope["query_string"] and "assign" in request.query_params:
             return await self._assign(request)
         message = await self.take(request)
         return answer({"message": "Processing DataItem", "id": message}, 202)
