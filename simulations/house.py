@@ -12,6 +12,9 @@ from actors import Node, Wallet
 from actors.logger import NAME
 from eventstore import Assignment, EventLog, Head, LogFailed, SqliteLog
 
+MAX_LIVE = 50_000
+"""Processes of the node that live at one time: its people take memory too."""
+
 
 class House:
     """Keeps a node on one log, through its deaths, until the block ends.
@@ -68,7 +71,9 @@ class House:
 
     async def _start(self, *, new: bool) -> None:
         self._stack = AsyncExitStack()
-        opening = Node.open(self._path, new=new, wallet=self._wallet, clock=self._clock, disk=self._mortal)
+        opening = Node.open(
+            self._path, new=new, wallet=self._wallet, clock=self._clock, disk=self._mortal, max_live=MAX_LIVE
+        )
         self.node = await self._stack.enter_async_context(opening)
 
     def _mortal(self, log: EventLog) -> EventLog:

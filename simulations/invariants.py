@@ -62,7 +62,10 @@ class Journal:
         """Note what was read."""
         said, read = self.said[voice], self.read[voice]
         if len(read) < len(said):
-            self.read_after_ms.append(now_ms - said[len(read)].at_ms)
+            written = said[len(read)]
+            self.read_after_ms.append(now_ms - written.at_ms)
+            if written.text == text:
+                text = written.text  # kept once
         read.append(text)
 
     def compare(self) -> None:

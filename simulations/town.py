@@ -94,7 +94,7 @@ class Town:
         self._bios: dict[int, str] = {}
         self._contacts: defaultdict[int, set[str]] = defaultdict(set)
         self._sessions: dict[str, tuple[User, User]] = {}
-        self._sessions_of: defaultdict[User, set[str]] = defaultdict(set)
+        self._sessions_of: defaultdict[User, list[str]] = defaultdict(list)
         self._attempts: Counter[str] = Counter()
         self._refusals: Counter[str] = Counter()
         self._progress = progress
@@ -217,16 +217,17 @@ class Town:
 
     async def _check_handle(self, number: int) -> None:
         user = self._people[number]
-        sessions = self._sessions_of[user] | {group.id for group in self._groups if user in group.ever}
+        sessions = {*self._sessions_of[user], *(group.id for group in self._groups if user in group.ever)}
         kept = Kept(sessions, self._bios[number], self._contacts[number])
         await check_handle(user, kept, self._time)
 
     async def _chat(self, number: int, other: User) -> Chat:
         user = self._people[number]
         chat = user.chats.get(other.pid) or await user.establish_session(self._doors[number], with_handle=other.handle)
-        self._sessions.setdefault(chat.session, (user, other))
-        for one in (user, other):
-            self._sessions_of[one].add(chat.session)
+        if chat.session not in self._sessions:
+            self._sessions[chat.session] = (user, other)
+            for one in (user, other):
+                self._sessions_of[one].append(chat.session)
         return chat
 
     async def _talk(self, user: User, chat: Chat, act: Act) -> None:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from sys import intern
 from typing import Any, NamedTuple, Protocol
 
 from nacl.public import PrivateKey
@@ -97,7 +98,7 @@ class User:
             UserError: the name is taken.
         """
         answer = await self.ask(door, door.registry, "Register", {"handle": self.handle, "pubkey": self.pubkey})
-        self.pid = answer["pid"]
+        self.pid = intern(answer["pid"])
 
     async def update_profile(self, door: Door, **fields: Any) -> None:
         """Change fields of the profile."""
@@ -109,7 +110,7 @@ class User:
         if not found["registered"]:
             return None
         profile = await self.query(door, found["pid"], "GetProfile")
-        return Person(found["handle"], found["pid"], profile.get("pubkey", ""))
+        return _person(found["handle"], found["pid"], profile)
 
     async def establish_session(self, door: Door, *, with_handle: str) -> "Chat":
         """Open the conversation with somebody, or get back the one that there is.
@@ -123,7 +124,7 @@ class User:
         if other.pid not in self.chats:
             both = {"handleA": self.handle, "handleB": other.handle}
             answer = await self.ask(door, door.registry, "EstablishSession", both)
-            self.chats[other.pid] = Chat(self, door, answer["sessionID"], other)
+            self.chats[other.pid] = Chat(self, door, intern(answer["sessionID"]), other)
         return self.chats[other.pid]
 
     async def chat_list(self, door: Door) -> list[dict[str, Any]]:
@@ -143,8 +144,8 @@ class User:
             chat = self.chats.get(row["otherHandleID"])
             if chat is None:  # somebody else opened it
                 profile = await self.query(door, row["otherHandleID"], "GetProfile")
-                other = Person(row["otherHandleName"], row["otherHandleID"], profile.get("pubkey", ""))
-                chat = self.chats[other.pid] = Chat(self, door, row["sessionID"], other)
+                other = _person(row["otherHandleName"], row["otherHandleID"], profile)
+                chat = self.chats[other.pid] = Chat(self, door, intern(row["sessionID"]), other)
             await self.ask(door, self.pid, "MarkAsViewed", {"sessionID": chat.session})
             caught_up.append((chat, await chat.read()))
         return caught_up
@@ -189,6 +190,8 @@ class Chat:
         other: the other person.
         keys: session key of each generation that this person could open.
     """
+
+    __slots__ = ("_door", "_read_from", "_read_until", "_user", "keys", "other", "session")
 
     def __init__(self, user: User, door: Door, session: str, other: Person) -> None:
         self.session = session
@@ -274,6 +277,11 @@ class Chat:
         if generation not in self.keys:
             ours = "encrypted_sk_by_a" if batch["pubkey_a"] == self._user.pubkey else "encrypted_sk_by_b"
             self.keys[generation] = open_session_key(batch[ours], self._user.key)
+
+
+def _person(handle: str, pid: str, profile: dict[str, Any]) -> Person:
+    """Somebody, in words that everybody who knows them shares."""
+    return Person(intern(handle), intern(pid), intern(profile.get("pubkey", "")))
 
 
 def _answer(result: Result) -> Any:
