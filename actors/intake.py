@@ -52,7 +52,7 @@ class Intake:
         self._waiting: list[Arrival] = []
         self._pump: asyncio.Task[None] | None = None
         self._cores = os.cpu_count() or 1
-        self._verifiers = Verifiers(max(1, self._cores - 1))
+        self._verifiers = Verifiers()
         self._crowded = 0
 
     def add(self, arrival: Arrival) -> None:

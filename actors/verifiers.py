@@ -18,6 +18,10 @@ from actors.dataitem import DataItem
 from actors.logger import get_logger
 from actors.schemes import SCHEMES
 
+COUNT_MAX = 2
+"""More would wait for the event loop: one verifies twice as much as it evaluates."""
+ANSWER_S = 10.0
+"""A child that takes longer is stuck."""
 _LENGTH_BYTES = 4
 _READY = b"\1"
 _Asked = list[tuple[int, bytes, bytes, bytes]]
@@ -30,10 +34,9 @@ logger = get_logger()
 
 
 class Verifiers:
-    """So many child processes, which are started when they are first wanted and end with the node, however it ends."""
+    """Child processes that are started when they are first wanted, and end with the node, however it ends."""
 
-    def __init__(self, count: int) -> None:
-        self._count = count
+    def __init__(self) -> None:
         self._starting: asyncio.Task[None] | None = None
         self._children: list[Process] = []
 
@@ -48,16 +51,17 @@ class Verifiers:
         return bool(self._children)
 
     async def verify(self, items: Sequence[DataItem]) -> list[bool] | None:
-        """Whether each item is what its key signed; None if a child is gone: then none will be asked again.
+        """Whether each item is what its key signed; None if a child does not say: then none will be asked again.
 
         One call at a time.
         """
         size = -(-len(items) // len(self._children))
         parts = [items[start : start + size] for start in range(0, len(items), size)]
         try:
-            answers = await asyncio.gather(*map(_ask, self._children, parts))
-        except (OSError, EOFError) as error:
-            logger.warning("signatures are verified by threads: a child process is gone", error=str(error))
+            async with asyncio.timeout(ANSWER_S):
+                answers = await asyncio.gather(*map(_ask, self._children, parts))
+        except (OSError, EOFError) as error:  # TimeoutError is an OSError
+            logger.warning("signatures are verified by threads: a child process is gone or stuck", error=str(error))
             await self._let_go()
             return None
         return [answer == 1 for part in answers for answer in part]
@@ -74,7 +78,7 @@ class Verifiers:
         command = [sys.executable, "-c", f"import {__name__} as it; it.work()"]
         children: list[Process] = []
         try:
-            for _ in range(self._count):
+            for _ in range(min(COUNT_MAX, max(1, (os.cpu_count() or 1) - 1))):
                 child = await asyncio.create_subprocess_exec(
                     *command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env=environment
                 )

@@ -1,13 +1,15 @@
 """Child processes that verify signatures for a busy node: they judge as threads do, and may be gone at any time."""
 
 import asyncio
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import psutil
+import pytest
 
-from actors import ItemRefused, Node
+from actors import ItemRefused, Node, verifiers
 from actors.dataitem import DataItem, parse, verify_all
 from actors.foreign_wallets import ArweaveWallet, EthereumWallet
 from actors.intake import CROWD
@@ -31,10 +33,10 @@ def crowd(signer: Signer, target: str, *, start: int = 0) -> list[bytes]:
     return [raw if number % 7 else forged(raw) for number, raw in enumerate(items)]
 
 
-async def started(verifiers: Verifiers) -> None:
-    verifiers.start()
-    assert verifiers._starting is not None
-    await verifiers._starting
+async def started(children: Verifiers) -> None:
+    children.start()
+    assert children._starting is not None
+    await children._starting
 
 
 async def answers(node: Node, items: list[bytes]) -> list[bool]:
@@ -51,13 +53,13 @@ async def test_they_come_to_the_verdicts_of_threads_for_every_kind_of_key() -> N
     signers: list[Signer] = [ALICE, EthereumWallet(bytes([5]) * 32), ArweaveWallet.create()]
     genuine = [signer.sign(target=PROCESS, data="x") for signer in signers]
     items: list[DataItem] = [parse(raw) for one in genuine for raw in (one, forged(one))]
-    verifiers = Verifiers(2)
-    await started(verifiers)
+    children = Verifiers()
+    await started(children)
     try:
-        assert await verifiers.verify(items) == verify_all(items) == [True, False] * len(signers)
-        assert await verifiers.verify(items[:1]) == [True]
+        assert await children.verify(items) == verify_all(items) == [True, False] * len(signers)
+        assert await children.verify(items[:1]) == [True]
     finally:
-        await verifiers.close()
+        await children.close()
 
 
 async def test_a_node_starts_them_for_a_crowd_and_they_end_with_it(path: Path) -> None:
@@ -83,6 +85,16 @@ async def test_a_node_whose_children_were_killed_goes_on_without(path: Path) -> 
         assert not node._intake._verifiers.ready
 
 
+async def test_a_node_whose_children_are_stuck_goes_on_without(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verifiers, "ANSWER_S", 0.1)
+    async with Node.open(path, wallet=NODE) as node:
+        await started(node._intake._verifiers)
+        for child in node._intake._verifiers._children:
+            child.send_signal(signal.SIGSTOP)
+        assert await answers(node, crowd(ALICE, node.registry)) == [bool(number % 7) for number in range(CROWD)]
+        assert not node._intake._verifiers.ready
+
+
 async def test_a_node_that_closes_while_they_start_leaves_none(path: Path) -> None:
     before = set(psutil.Process().children())
     async with Node.open(path, wallet=NODE) as node:
@@ -96,10 +108,10 @@ def test_they_end_with_a_process_that_is_killed() -> None:
     with subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.PIPE) as victim:
         assert victim.stdout is not None
         children = [psutil.Process(int(pid)) for pid in victim.stdout.readline().split()]
-        assert len(children) == 2
+        assert children
         victim.kill()
     gone, left = psutil.wait_procs(children, timeout=30)
-    assert len(gone) == 2
+    assert len(gone) == len(children)
     assert not left
 
 
@@ -107,9 +119,9 @@ def become_a_victim() -> None:
     """Start some, say which they are, and wait for the end."""
 
     async def wait() -> None:
-        verifiers = Verifiers(2)
-        await started(verifiers)
-        print(*(child.pid for child in verifiers._children), flush=True)
+        children = Verifiers()
+        await started(children)
+        print(*(child.pid for child in children._children), flush=True)
         await asyncio.to_thread(sys.stdin.read)
 
     asyncio.run(wait())
