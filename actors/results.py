@@ -1,10 +1,11 @@
 """Results, put together from a message and what it sent: the same live, and years later from the log."""
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from actors.ids import sent_id
 from actors.jsontext import decode
-from actors.messages import REPLY, Result, Sent, Spawned
+from actors.messages import REPLY, Result, Sent, Spawned, Tags
 from actors.world import SPAWN
 from eventstore import Assignment, EventLog, Message
 
@@ -25,13 +26,18 @@ def result_of(
     if output is not None and message.parent is None:
         messages.append(Sent(sent_id(message.id, 0), message.sender, REPLY, output))
     for sent in outbox:
-        tags = tuple((name, value) for name, value in decode(sent.tags.encode()))
+        tags = _tags(sent.tags)
         if sent.action == SPAWN and sent.id == sent.target:
             named = dict(tags)
             spawns.append(Spawned(sent.id, named["Module"], named["Owner"], sent.data.decode()))
         else:
             messages.append(Sent(sent.id, sent.target, sent.action, sent.data.decode(), tags[1:]))
     return Result(tuple(messages), tuple(spawns), output, error, message.id, sequence)
+
+
+@lru_cache(maxsize=1024)  # processes send the same few over and over
+def _tags(text: str) -> Tags:
+    return tuple((name, value) for name, value in decode(text.encode()))
 
 
 def recall(log: EventLog, message_ids: Sequence[str]) -> dict[str, Result]:
