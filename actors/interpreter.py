@@ -1,4 +1,4 @@
-"""How Python is set in a process that is there to run a node."""
+"""How Python is set in a process that has nothing else to do than run a node, or follow a log."""
 
 import gc
 import sys
@@ -13,8 +13,8 @@ writer needs dozens of times for each batch. With Python's own 5 ms a batch last
 loop runs out of work."""
 
 
-def prepare_for_a_node() -> None:
-    """Prepare for it. For whoever owns the process, once what it needs is imported."""
+def dedicate_process() -> None:
+    """Prepare it. For whoever owns the process, once what it needs is imported."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GARBAGE_THRESHOLDS)

@@ -93,11 +93,13 @@ class ShareWorkers:
 
 def work() -> None:
     """What a child does: the share whose number its argument is, of the job on its standard input."""
+    from actors.interpreter import dedicate_process
     from actors.shares import Job, follow_share
 
     def say(what: "int | Outcome") -> None:
         sys.stdout.buffer.write(_encode(what) + b"\n")
         sys.stdout.buffer.flush()
 
+    dedicate_process()
     job = msgspec.json.decode(sys.stdin.buffer.read(), type=Job)
     say(follow_share(job, int(sys.argv[1]), say))

@@ -11,7 +11,7 @@ import structlog
 
 from actors import ItemRefused, UnknownModule, WalletError
 from actors.checkpoints import NoteInvalid
-from actors.interpreter import prepare_for_a_node
+from actors.interpreter import dedicate_process
 from actors.logger import NAME as LOGGER
 from eventstore import EventStoreError, LogFault
 from simulations.invariants import Finding
@@ -64,7 +64,7 @@ class _Commands(click.Group):
 )
 def main(log_level: str) -> None:
     """Encrypted messaging between actors, in one SQLite log that anyone can replay."""
-    prepare_for_a_node()
+    dedicate_process()
     readable = sys.stderr.isatty()
     renderer = structlog.dev.ConsoleRenderer() if readable else structlog.processors.JSONRenderer()
     handler = logging.StreamHandler(sys.stderr)

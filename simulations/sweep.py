@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from actors.interpreter import prepare_for_a_node
+from actors.interpreter import dedicate_process
 from eventstore import LogFault, SqliteLog
 from simulations.invariants import Finding
 from simulations.scenario import Scenario
@@ -36,7 +36,7 @@ class World(msgspec.Struct, frozen=True):
 def sweep(scenario: Scenario, seeds: Iterable[int], jobs: int) -> Iterator[World]:
     """Live a scenario with each seed, several at a time; gives each world when it ends."""
     # processes of their own that inherit nothing: a world has to come out the same wherever it lives
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=prepare_for_a_node) as processes:
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=dedicate_process) as processes:
         running = [processes.submit(one_world, scenario, seed) for seed in seeds]
         try:
             for run in as_completed(running):

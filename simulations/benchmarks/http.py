@@ -28,7 +28,7 @@ from actors.dataitem import DATA_BYTES_MAX
 from actors.faces.app import Faces
 from actors.faces.replies import encode_json
 from actors.faces.serving import Listening, Servers, listen
-from actors.interpreter import prepare_for_a_node
+from actors.interpreter import dedicate_process
 from eventstore.records import encode_id
 from simulations.benchmarks.fresh import fresh_processes
 from simulations.benchmarks.load import CONTENT_BYTES, SESSIONS
@@ -112,7 +112,7 @@ def _serve(log: Path | None, place: Listening) -> None:
 
 async def _serve_node(log: Path, place: Listening) -> None:
     async with Node.open(log, new=True, wallet=Wallet(bytes(32))) as node:
-        prepare_for_a_node()  # as the command does
+        dedicate_process()  # as the command does
         await _until_stopped(place, Faces(node, data_bytes_max=DATA_BYTES_MAX).app())
 
 

@@ -13,7 +13,7 @@ import uvloop
 
 from actors import Node, Result, Wallet, replay
 from actors.audit import audit
-from actors.interpreter import prepare_for_a_node
+from actors.interpreter import dedicate_process
 from actors.jsontext import encode
 
 SESSIONS = 1000
@@ -73,13 +73,13 @@ class Pair:
 
 def sends_per_second(path: Path, *, sends: int, in_flight: int) -> float:
     """Durable sends per second of a node, signed beforehand, with so many in flight. Each is three events."""
-    prepare_for_a_node()  # as the commands do that run a node
+    dedicate_process()  # as the commands do that run a node
     return uvloop.run(_send(path, sends=sends, in_flight=in_flight))
 
 
 def p99_ms(path: Path, *, sends: int, per_second: float) -> float:
     """99th percentile of the milliseconds from when a send was due until it was durable, at an even rate."""
-    prepare_for_a_node()
+    dedicate_process()
     return uvloop.run(_send_evenly(path, sends=sends, per_second=per_second))
 
 

@@ -11,7 +11,7 @@ import click
 import uvloop
 
 from actors import Node, Wallet
-from actors.interpreter import prepare_for_a_node
+from actors.interpreter import dedicate_process
 from actors.jsontext import encode
 from simulations.benchmarks.fresh import fresh_processes
 from simulations.benchmarks.load import SESSIONS, Pair
@@ -37,7 +37,7 @@ def main(handles: int, sends: int) -> None:
 
 def cost_us(path: Path, handles: int, sends: int) -> tuple[float, float]:
     """Microseconds per durable send, and the seconds that registering everybody took."""
-    prepare_for_a_node()  # as the commands do that run a node
+    dedicate_process()  # as the commands do that run a node
     return uvloop.run(_cost_us(path, handles, sends))
 
 

@@ -73,7 +73,7 @@ def proxy(
     from actors.faces.app import Faces
     from actors.faces.rates import Rates
     from actors.faces.serving import Listening, Servers
-    from actors.interpreter import prepare_for_a_node
+    from actors.interpreter import dedicate_process
     from actors.node import system_clock
     from actors.relation.app import proxy_app
     from actors.relation.archives import archive_at
@@ -85,7 +85,7 @@ def proxy(
 
     async def run() -> None:
         async with Node.open(path) as node:
-            prepare_for_a_node()
+            dedicate_process()
             services = await Services.of(calls_of(node), Wallet.load_or_create(keys_path(path)))
             pushing = Pushing(node, services.calls, services.relation)
             packer = Packer(

@@ -49,12 +49,12 @@ def serve(
     from actors import Node  # the other commands start sooner without these
     from actors.faces.app import Faces
     from actors.faces.serving import Servers
-    from actors.interpreter import prepare_for_a_node
+    from actors.interpreter import dedicate_process
     from simulations.commands.listening import listening
 
     async def run() -> None:
         async with Node.open(path, data_bytes_max=data_max) as node:
-            prepare_for_a_node()
+            dedicate_process()
             faces = Faces(node, data_bytes_max=data_max, rate=rate)
             servers = Servers((place, faces.app([place.unit] if place.unit else UNITS)) for place in places)
 

@@ -8,7 +8,7 @@ import msgspec
 import uvloop
 
 from actors import ItemRefused, Node, Overloaded, Result
-from actors.interpreter import prepare_for_a_node
+from actors.interpreter import dedicate_process
 from eventstore import EventStoreError
 from simulations.load.wire import ACCEPTED, FAILED, ITEM_REFUSED, OVERLOADED, REFUSED, Answered, Asked, Frames
 
@@ -61,7 +61,7 @@ def _failed(asked: Asked, error: BaseException) -> Answered:
 
 async def _host(log: Path, socket: str) -> None:
     async with Node.open(log, new=True) as node:
-        prepare_for_a_node()
+        dedicate_process()
         server = await asyncio.get_running_loop().create_unix_server(lambda: _Guest(node).frames, socket)
         _say(Ready(node.registry))
         await asyncio.to_thread(sys.stdin.buffer.read)  # ends when whoever started this lets go, or is gone
