@@ -84,10 +84,10 @@ def p99_ms(path: Path, *, sends: int, per_second: float) -> float:
 
 
 async def _send(path: Path, *, sends: int, in_flight: int) -> float:
-    async with _talking(path, sends) as (node, items):
+    async with talking(path, sends) as (node, items):
         before = node.sequence
         begun = time.perf_counter()
-        await asyncio.gather(*(_user(node, items) for _ in range(in_flight)))
+        await asyncio.gather(*(speak(node, items) for _ in range(in_flight)))
         await node.settle()
         elapsed = time.perf_counter() - begun
         assert node.sequence == before + 3 * sends
@@ -96,7 +96,7 @@ async def _send(path: Path, *, sends: int, in_flight: int) -> float:
 
 async def _send_evenly(path: Path, *, sends: int, per_second: float) -> float:
     latencies: list[float] = []
-    async with _talking(path, sends) as (node, items):
+    async with talking(path, sends) as (node, items):
         begun = time.perf_counter()
         for number, item in enumerate(items):
             due = begun + number / per_second
@@ -115,7 +115,7 @@ async def _send_evenly(path: Path, *, sends: int, per_second: float) -> float:
 
 
 @asynccontextmanager
-async def _talking(path: Path, sends: int) -> AsyncIterator[tuple[Node, Iterator[bytes]]]:
+async def talking(path: Path, sends: int) -> AsyncIterator[tuple[Node, Iterator[bytes]]]:
     """A node with pairs of people who have met, and what they will send."""
     async with Node.open(path, new=True, wallet=Wallet(bytes(32))) as node:
         pairs = [Pair(number) for number in range(SESSIONS)]
@@ -126,7 +126,8 @@ async def _talking(path: Path, sends: int) -> AsyncIterator[tuple[Node, Iterator
         yield node, iter(items)
 
 
-async def _user(node: Node, items: Iterator[bytes]) -> None:
+async def speak(node: Node, items: Iterator[bytes]) -> None:
+    """One of those who send, each item when the one before is durable."""
     for item in items:
         result = await node.send(item)
         assert result.error is None

@@ -1,0 +1,64 @@
+"""``python -m simulations.benchmarks.cpu``: what a send costs each thread and each child process of a node."""
+
+import asyncio
+import os
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import click
+import psutil
+import uvloop
+
+from actors.interpreter import dedicate_process
+from simulations.benchmarks.fresh import fresh_processes
+from simulations.benchmarks.load import SESSIONS, speak, talking
+
+_MICROSECONDS = 1_000_000
+_THREADS = {"MainThread": "event loop", "Writer": "writer", "mostao-door": "pool: what the log knows"}
+_CHILDREN = "children: signatures"
+
+
+@click.command()
+@click.option("--sends", type=click.IntRange(1000, 10**7), default=40_000, show_default=True)
+@click.option("--in-flight", type=click.IntRange(1, 10_000), default=1024, show_default=True)
+def main(sends: int, in_flight: int) -> None:
+    """Print the processor time that a durable send takes, and where."""
+    with TemporaryDirectory() as folder, fresh_processes() as processes:
+        elapsed, spent = processes.submit(spent_on, Path(folder) / "node.db", sends, in_flight).result()
+    click.echo(f"{sends:,} sends, {in_flight:,} in flight, {SESSIONS:,} sessions, {os.cpu_count()} cores")
+    for name, seconds in [*spent.most_common(), ("all of them", spent.total()), ("passed", elapsed)]:
+        click.echo(f"{name:28}{_MICROSECONDS * seconds / sends:>6,.0f} us per send")
+
+
+def spent_on(path: Path, sends: int, in_flight: int) -> tuple[float, Counter[str]]:
+    """The seconds that passed, and those that each took. Runs in a process of its own."""
+    dedicate_process()
+    return uvloop.run(_measure(path, sends, in_flight))
+
+
+async def _measure(path: Path, sends: int, in_flight: int) -> tuple[float, Counter[str]]:
+    async with talking(path, sends) as (node, items):
+        before, begun = _spent(), time.perf_counter()
+        await asyncio.gather(*(speak(node, items) for _ in range(in_flight)))
+        await node.settle()
+        return time.perf_counter() - begun, _spent() - before
+
+
+def _spent() -> Counter[str]:
+    """Processor seconds until now, the kernel's on their behalf too."""
+    process, spent = psutil.Process(), Counter[str]()
+    names = {thread.native_id: thread.name for thread in threading.enumerate()}
+    for thread in process.threads():
+        name = next((what for begins, what in _THREADS.items() if names.get(thread.id, "").startswith(begins)), "")
+        spent[name or "other threads"] += thread.user_time + thread.system_time  # type: ignore[assignment]
+    for child in process.children():
+        times = child.cpu_times()
+        spent[_CHILDREN] += times.user + times.system  # type: ignore[assignment]
+    return spent
+
+
+if __name__ == "__main__":
+    main()
