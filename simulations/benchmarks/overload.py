@@ -10,6 +10,7 @@ import click
 import uvloop
 
 from actors import Node, Overloaded, Result, Wallet
+from actors.interpreter import dedicate_process
 from actors.jsontext import encode
 from simulations.benchmarks.load import CONTENT_BYTES, SESSIONS, Pair
 from simulations.benchmarks.memory import memory_bytes
@@ -27,6 +28,7 @@ SETTLING_S = 10
 @click.option("--times", type=click.IntRange(2, 100), default=10, show_default=True, help="What is offered, in bests.")
 def main(seconds: int, times: int) -> None:
     """Print what becomes of throughput and memory."""
+    dedicate_process()  # as the commands do that run a node
     with tempfile.TemporaryDirectory() as folder:
         uvloop.run(_measure(Path(folder) / "world.db", seconds, times))
 
