@@ -1,9 +1,9 @@
 """A town: people who register, find each other, exchange keys and talk, and some who mean harm."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Iterable
 from hashlib import shake_256
-from itertools import count
+from itertools import count, islice
 from random import Random
 from typing import Any, NamedTuple
 
@@ -24,7 +24,7 @@ from simulations.scenario import Scenario
 from simulations.sealing import CannotOpen, decrypt, open_session_key
 from simulations.town_groups import TownGroup
 from simulations.user import Chat, Door, ReadMessage, User, UserError
-from simulations.virtual import VirtualClock, VirtualTime
+from simulations.virtual import ASKED_AT_ONCE_MAX, VirtualClock, VirtualTime
 
 DAWN_MS = 1_767_225_600_000
 """When the day begins: 2026-01-01 00:00 UTC."""
@@ -128,12 +128,12 @@ class Town:
             lives = [self._live(number, life) for number, life in enumerate(self._lives)]
             lives += [self._live_in(group) for group in self._groups]
             await run(lives + (self._relation.lives() if self._relation else []))
-            await run([self._catch_up(number) for number in everybody])
+            await self._in_turns(self._catch_up(number) for number in everybody)
             await run([group.read(self._now) for group in self._groups])
             if self._relation:
                 await run([self._relation.catch_up()])
             self.journal.compare()
-            await run([self._check_handle(number) for number in everybody])
+            await self._in_turns(self._check_handle(number) for number in everybody)
             relation = await self._relation.end() if self._relation else RelationOutcome()
         except (UserError, CannotOpen, ItemRefused, Refused, TransactionFalse, ArchiveFailed) as error:
             raise Finding(f"somebody could not do what has to be possible: {error}") from error
@@ -142,7 +142,7 @@ class Town:
             self._refusals += self._relation.refusals
         opened: list[bool] = []
         generations: list[int] = []
-        await run([self._pry(session, opened, generations) for session in self._sessions])
+        await self._in_turns(self._pry(session, opened, generations) for session in self._sessions)
         return Outcome(
             users=len(self._people),
             handles=sum(1 for user in self._people if user.pid),
@@ -158,6 +158,12 @@ class Town:
             groups=len(self._groups),
             relation=relation,
         )
+
+    async def _in_turns(self, lives: Iterable[Coroutine[Any, Any, None]]) -> None:
+        """Run what many people do at the day's end, some at a time: all at once would take more memory than the day."""
+        waiting = iter(lives)
+        while some := list(islice(waiting, ASKED_AT_ONCE_MAX)):
+            await self._time.run(some)
 
     async def _live(self, number: int, life: Life) -> None:
         user, door, clock = self._people[number], self._doors[number], self._time
