@@ -1,21 +1,20 @@
 """Processes as actors on a log: messages and wallets, the pure processes, the mailbox runtime, the node.
 
-The node and what it runs on are imported when they are first asked for: who only reads a log starts sooner without.
+What it offers is imported when it is first asked for: who only reads a log starts sooner without the rest.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from actors.dataitem import ItemRefused
-from actors.messages import Result
-from actors.replay import Replayed, replay
-from actors.wallet import Wallet, WalletError
-from actors.world import UnknownModule, World
-
 if TYPE_CHECKING:
     from actors.admission import Overloaded
     from actors.conductor import NodeFailed
+    from actors.dataitem import ItemRefused
+    from actors.messages import Result
     from actors.node import Node, NodeClosed
+    from actors.replaying import Replayed, replay
+    from actors.wallet import Wallet, WalletError
+    from actors.world import UnknownModule, World
 
 __all__ = [
     "ItemRefused",
@@ -32,10 +31,23 @@ __all__ = [
     "replay",
 ]
 
-_LATER = {"Node": "node", "NodeClosed": "node", "NodeFailed": "conductor", "Overloaded": "admission"}
+_MODULES = {
+    "ItemRefused": "dataitem",
+    "Node": "node",
+    "NodeClosed": "node",
+    "NodeFailed": "conductor",
+    "Overloaded": "admission",
+    "Replayed": "replaying",
+    "Result": "messages",
+    "UnknownModule": "world",
+    "Wallet": "wallet",
+    "WalletError": "wallet",
+    "World": "world",
+    "replay": "replaying",
+}
 
 
 def __getattr__(name: str) -> Any:
-    if name in _LATER:
-        return getattr(import_module(f"actors.{_LATER[name]}"), name)
+    if name in _MODULES:
+        return getattr(import_module(f"actors.{_MODULES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -9,8 +9,8 @@ import pykka
 
 from actors.logger import get_logger
 from actors.messages import Result
-from eventstore import Assignment, EventStoreError, Writer
-from eventstore.writer import Append
+from eventstore import Assignment, EventStoreError
+from eventstore.writer import Append, Writer
 
 BATCH_ROWS_MAX = 8192
 

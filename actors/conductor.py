@@ -19,8 +19,9 @@ from actors.process_actor import ProcessActor
 from actors.processes import MODULES
 from actors.results import result_of
 from actors.world import Evaluated
-from eventstore import Assignment, EventStoreError, Message, Writer
+from eventstore import Assignment, EventStoreError, Message
 from eventstore.snapshots import snapshots_path
+from eventstore.writer import Writer
 
 
 class NodeFailed(EventStoreError):

@@ -9,10 +9,10 @@ from coincurve import PrivateKey
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.padding import MGF1, PSS
 from cryptography.hazmat.primitives.hashes import SHA256
-from eth_hash.auto import keccak
 
-from actors.ethereum import eip191
-from actors.schemes import ARWEAVE, ETHEREUM, RSA_EXPONENT, SCHEMES
+from actors.ethereum import eip191, keccak
+from actors.rsa import EXPONENT
+from actors.schemes import ARWEAVE, ETHEREUM, SCHEMES
 from actors.signing import Signer
 from actors.wallet import WalletError
 
@@ -56,8 +56,8 @@ class ArweaveWallet(Signer):
             WalletError: it is not one of Arweave's.
         """
         numbers = key.public_key().public_numbers()
-        if key.key_size != _RSA_BITS or numbers.e != RSA_EXPONENT:
-            raise WalletError(f"an Arweave key has {_RSA_BITS} bits and the exponent {RSA_EXPONENT}")
+        if key.key_size != _RSA_BITS or numbers.e != EXPONENT:
+            raise WalletError(f"an Arweave key has {_RSA_BITS} bits and the exponent {EXPONENT}")
         self._key = key
         length = SCHEMES[ARWEAVE].key.stop - SCHEMES[ARWEAVE].key.start
         super().__init__(numbers.n.to_bytes(length))
@@ -65,7 +65,7 @@ class ArweaveWallet(Signer):
     @classmethod
     def create(cls) -> "ArweaveWallet":
         """A new wallet. Takes about a second."""
-        return cls(rsa.generate_private_key(RSA_EXPONENT, _RSA_BITS))
+        return cls(rsa.generate_private_key(EXPONENT, _RSA_BITS))
 
     @classmethod
     def load(cls, path: str | Path) -> "ArweaveWallet":

@@ -24,7 +24,8 @@ from actors.processes import REGISTRIES, GroupRegistry
 from actors.results import outcome_of, recall, result_of
 from actors.wallet import Wallet, key_path
 from actors.world import Evaluated, module_of
-from eventstore import Assignment, EventLog, EventStoreError, LogUnusable, Message, Readers, Replay, Writer
+from eventstore import Assignment, EventLog, EventStoreError, LogUnusable, Message, Readers, Replay
+from eventstore.writer import Writer
 
 T = TypeVar("T")
 

@@ -5,10 +5,6 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import NamedTuple
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.padding import MGF1, PSS
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey, RSAPublicNumbers
-from cryptography.hazmat.primitives.hashes import SHA256
 from nacl.bindings import crypto_sign_open
 from nacl.exceptions import BadSignatureError
 
@@ -16,7 +12,6 @@ from actors.ethereum import ethereum_address, signing_key
 from eventstore.records import encode_id
 
 ARWEAVE, ED25519, ETHEREUM = 1, 2, 3
-RSA_EXPONENT = 65537
 _KIND_BYTES = 2
 _UNCOMPRESSED = b"\x04"
 
@@ -52,16 +47,9 @@ def _ed25519(signature: bytes, text: bytes, public_key: bytes) -> bool:
 
 
 def _rsa(signature: bytes, text: bytes, public_key: bytes) -> bool:
-    try:
-        _rsa_key(public_key).verify(signature, text, PSS(MGF1(SHA256()), PSS.AUTO), SHA256())
-    except (InvalidSignature, ValueError):  # ValueError: the modulus is none
-        return False
-    return True
+    from actors.rsa import genuine  # few logs need it, and it takes long to import
 
-
-@lru_cache(maxsize=1024)
-def _rsa_key(modulus: bytes) -> RSAPublicKey:
-    return RSAPublicNumbers(RSA_EXPONENT, int.from_bytes(modulus)).public_key()
+    return genuine(signature, text, public_key)
 
 
 def _secp256k1(signature: bytes, text: bytes, public_key: bytes) -> bool:

@@ -9,7 +9,7 @@ where it needs meaning, it takes an ``evaluate`` function.
 * ``log``       the ``EventLog`` interface that everything above is written against
 * ``sqlite``    that interface on an SQLite file (``schema``: its tables, ``lock``: one writer)
 * ``readers``   the same file for any number of threads that read
-* ``writer``    the actor that owns the file and commits in groups
+* ``writer``    the actor that owns the file and commits in groups; who only reads does without it
 * ``replay``    the log read back, evaluated and compared with what it says
 * ``chains``    its rows held against their hashes
 * ``shares``    all of it by several at once, for whoever only asks whether all is well
@@ -33,7 +33,6 @@ from eventstore.records import Assignment, Message
 from eventstore.replay import Evaluation, Replay, Unevaluable
 from eventstore.sequencer import Sequencer
 from eventstore.sqlite import SqliteLog
-from eventstore.writer import Writer
 
 __all__ = [
     "Assignment",
@@ -54,5 +53,4 @@ __all__ = [
     "Sequencer",
     "SqliteLog",
     "Unevaluable",
-    "Writer",
 ]

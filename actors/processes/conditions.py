@@ -9,9 +9,8 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 import msgspec
-from eth_hash.auto import keccak
 
-from actors.ethereum import checksummed
+from actors.ethereum import checksummed, keccak
 from actors.messages import Refusal
 
 CONDITIONS_MAX = 32

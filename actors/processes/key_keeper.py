@@ -4,10 +4,10 @@ import re
 from typing import Annotated, Any
 
 import msgspec
-from eth_hash.auto import keccak
 from immutables import Map
 from msgspec import Meta
 
+from actors.ethereum import keccak
 from actors.jsontext import encode
 from actors.messages import REPLY, Context, Effects, Outgoing, Refusal
 from actors.processes.base import Process, action, succeed

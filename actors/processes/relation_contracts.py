@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
-from eth_hash.auto import keccak
 from immutables import Map
 from msgspec import Meta
 
-from actors.ethereum import checksummed
+from actors.ethereum import checksummed, keccak
 from actors.messages import REPLY, Context, Effects, Refusal
 from actors.processes.base import Process, action, succeed
 from actors.processes.body import Body, Text, Title

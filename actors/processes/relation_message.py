@@ -4,10 +4,9 @@ import re
 from typing import Annotated, Literal
 
 import msgspec
-from eth_hash.auto import keccak
 from msgspec import Meta
 
-from actors.ethereum import SIGNATURE_BYTES, checksummed, ethereum_address, signing_key
+from actors.ethereum import SIGNATURE_BYTES, checksummed, ethereum_address, keccak, signing_key
 from actors.messages import Refusal
 from actors.processes.body import Body, Text
 

@@ -13,7 +13,7 @@ from tests.actors.people import ALICE, NODE, relay, talking
 def world(path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, str]:
     """A log and its state root, replayed by one process or by several."""
     if request.param == "in shares":
-        monkeypatch.setattr(sys.modules["actors.replay"], "EVENTS_WORTH_SHARES", 1)
+        monkeypatch.setattr(sys.modules["actors.replaying"], "EVENTS_WORTH_SHARES", 1)
 
     async def live() -> str:
         async with Node.open(path, wallet=NODE) as node:

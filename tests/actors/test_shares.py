@@ -10,7 +10,7 @@ import pytest
 
 from actors import Node, replay
 from actors.audit import audit
-from actors.replay import Earlier
+from actors.replaying import Earlier
 from actors.shares import Whole, follow_in_shares
 from eventstore import SqliteLog
 from eventstore.shares import Share
@@ -96,8 +96,8 @@ def test_every_cut_of_a_log_has_the_tail_that_a_replay_in_order_finds(
 
 def test_a_state_is_found_although_nobody_holds_it(world: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     in_order = replay(world)
-    monkeypatch.setattr(sys.modules["actors.replay"], "EVENTS_WORTH_SHARES", 1)
-    monkeypatch.setattr(sys.modules["actors.replay"], "cores", lambda: 2)
+    monkeypatch.setattr(sys.modules["actors.replaying"], "EVENTS_WORTH_SHARES", 1)
+    monkeypatch.setattr(sys.modules["actors.replaying"], "cores", lambda: 2)
     in_shares = replay(world)
     assert not in_shares.world.entries
     alice = in_order.find("@alice")

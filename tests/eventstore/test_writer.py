@@ -1,7 +1,7 @@
 import threading
 
-from eventstore import Assignment, EventStoreError, Head, LogFailed, Writer
-from eventstore.writer import Append
+from eventstore import Assignment, EventStoreError, Head, LogFailed
+from eventstore.writer import Append, Writer
 from tests.eventstore.logs import assignments
 
 

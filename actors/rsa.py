@@ -1,0 +1,24 @@
+"""Arweave's keys as signers: RSA-PSS with SHA-256."""
+
+from functools import lru_cache
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.padding import MGF1, PSS
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey, RSAPublicNumbers
+from cryptography.hazmat.primitives.hashes import SHA256
+
+EXPONENT = 65537
+
+
+def genuine(signature: bytes, text: bytes, modulus: bytes) -> bool:
+    """Whether a signature of a text is that of the key with this modulus."""
+    try:
+        _key(modulus).verify(signature, text, PSS(MGF1(SHA256()), PSS.AUTO), SHA256())
+    except (InvalidSignature, ValueError):  # ValueError: the modulus is none
+        return False
+    return True
+
+
+@lru_cache(maxsize=1024)
+def _key(modulus: bytes) -> RSAPublicKey:
+    return RSAPublicNumbers(EXPONENT, int.from_bytes(modulus)).public_key()
