@@ -101,6 +101,7 @@ def _audit(
     report.faults += _faults_at_start(log)
     if not report.faults or all_faults:
         report.faults += snapshots.finish()
+        report.faults += _filing_faults(log, events)
         report.faults += _tree_faults(log, nodes, events)
         report.faults += _checkpoint_faults(log, [*log.checkpoints(), *checkpoints], report)
     report.faults.sort(key=lambda fault: fault.sequence)
@@ -192,6 +193,14 @@ def _faults_at_start(log: EventLog) -> Iterator[LogFault]:
             return  # a fault already
         if module not in REGISTRIES:
             yield LogFault.at(first, "the first process", REGISTRIES[-1], module)
+
+
+def _filing_faults(log: EventLog, events: int) -> Iterator[LogFault]:
+    """The first row that whoever looks for it does not find, or finds for another."""
+    misfiled = log.misfiled(events)
+    if misfiled is not None:
+        for row in log.read(after=misfiled - 1, until=misfiled):
+            yield LogFault.at(row, "what it is found by", "its id and its process's first message", "something else")
 
 
 def _tree_faults(log: EventLog, first_level: list[bytes], events: int) -> Iterator[LogFault]:

@@ -94,9 +94,9 @@ def follow_in_shares(
     end = log.end(events)
     job = Job(str(log.path), events, shares, end.inside_parent, secrets.token_bytes(KEY_BYTES), audited, signatures)
     with ShareWorkers(job, Outcome) as workers:
-        repeated = audited and log.repeated(events)
+        unsound = audited and (log.repeated(events) or log.misfiled(events) is not None)
         outcomes = workers.wait(progress)
-    if repeated or any(outcome.doubt for outcome in outcomes):
+    if unsound or any(outcome.doubt for outcome in outcomes):
         return None
     left = unsent((outcome.tally for outcome in outcomes), events=events, end=end)
     if left is None:

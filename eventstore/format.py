@@ -9,8 +9,11 @@ APPLICATION_ID = 0x4D4F5354
 """SQLite's application id of a log file: "MOST"."""
 EXCERPT_ID = 0x4D4F5345
 """The same of a file with the history of some processes of another log: "MOSE"."""
-FORMAT = 2
+FORMAT = 3
 """Number of the newest migration of ``schema``; kept in ``PRAGMA user_version``."""
+
+ID_START = 8
+"""Characters of a message's id that it is found by: of a billion messages hardly two begin alike."""
 
 
 def is_excerpt(connection: sqlite3.Connection) -> bool:

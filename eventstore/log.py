@@ -47,6 +47,9 @@ class EventLog(Protocol):
     def repeated(self, until: int) -> bool:
         """Whether a message from outside stands twice in the log up to a sequence."""
 
+    def misfiled(self, until: int) -> int | None:
+        """The first row up to a sequence that is not found by its message's id or by its process and slot, if any."""
+
     def place(self, process: str, slot: int, *, assignment_id: bytes | None = None) -> int | None:
         """Sequence of a process's slot, if it is there and, where one is named, is that assignment."""
 

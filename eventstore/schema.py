@@ -6,7 +6,7 @@ Who only reads does without this module, and starts sooner.
 from sqlite_utils import Database, Migrations
 from sqlite_utils.db import Table
 
-from eventstore.format import APPLICATION_ID, FORMAT
+from eventstore.format import APPLICATION_ID, FORMAT, ID_START
 from eventstore.tree import TreeBuilder
 
 _NO_TIME = "1970-01-01 00:00:00.000000+00:00"
@@ -72,6 +72,31 @@ def m002_tree_and_checkpoints(database: Database) -> None:
     for [log_chain] in database.execute("select log_chain from assignments order by sequence").fetchall():
         for node in builder.append(log_chain):
             database.execute("insert into tree values (?, ?, ?)", node)
+
+
+@migrations()
+def m003_short_indexes(database: Database) -> None:
+    """What rows are found by, in a fifth of the room: a commit writes every page of an index that it touches.
+
+    ``id_start`` is how the message's id begins, ``spawn`` the sequence of its process's first message, whose own id is
+    that of the process.
+    """
+    assignments = database["assignments"]
+    assert isinstance(assignments, Table)
+    assignments.add_column("id_start", str)
+    assignments.add_column("spawn", int)
+    database.execute(
+        f"""
+        update assignments set id_start = substr(message_id, 1, {ID_START}), spawn = coalesce((
+            select sequence from assignments first where first.process = assignments.process and first.slot = 0
+          ), 0)
+        """
+    )
+    for columns in (["message_id"], ["process", "slot"], ["parent"]):
+        database.execute(f"drop index idx_assignments_{'_'.join(columns)}")
+    assignments.create_index(["id_start"])
+    assignments.create_index(["spawn", "slot"], unique=True)
+    database.execute("create index idx_assignments_parent on assignments(parent) where parent is not null")
 
 
 def migrate(database: Database) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from eventstore.connections import connect_to_read, unusable
 from eventstore.errors import LogExists, LogFailed, LogMissing, LogUnusable, PositionConflict
-from eventstore.format import EXCERPT_ID, FORMAT, check_format, is_excerpt
+from eventstore.format import EXCERPT_ID, FORMAT, ID_START, check_format, is_excerpt
 from eventstore.lock import WriterLock
 from eventstore.log import Head
 from eventstore.records import Assignment, Message
@@ -29,6 +29,11 @@ _SELECT_SHARE = f"""
     where it.sequence <= ? and {Share.where("it.process")} order by it.sequence
 """
 _COLUMN_COUNT = len(COLUMNS.split(","))
+_WITH_ID = f"id_start = substr(?1, 1, {ID_START}) and message_id = ?1"
+_SPAWN = f"(select sequence from assignments where id_start = substr(?1, 1, {ID_START}) and process = ?1 and slot = 0)"
+"""Sequence of the first message of a process, which has the process's id."""
+_SPAWNS_MAX = 50_000
+"""Processes whose first message's sequence is remembered."""
 _ROWS_PER_STATEMENT = 64
 """Rows written by one statement. The interpreter lock is let go once per statement: with a row each, a busy event
 loop would keep the writer waiting for the lock thousands of times a batch."""
@@ -46,6 +51,7 @@ class SqliteLog:
         self._connection = connection
         self._lock = lock
         self._tree: TreeBuilder | None = None
+        self._spawns: dict[str, int] = {}
 
     @classmethod
     def open(cls, path: str | Path, *, new: bool = False) -> "SqliteLog":
@@ -142,6 +148,8 @@ class SqliteLog:
     def append(self, batch: Sequence[Assignment], *, expected: int) -> Head:
         """See ``EventLog.append``."""
         execute = self._connection.execute
+        if len(self._spawns) > _SPAWNS_MAX:
+            self._spawns.clear()
         try:
             execute("begin immediate")
             try:
@@ -149,11 +157,12 @@ class SqliteLog:
                 if found != expected:
                     raise PositionConflict(expected=expected, found=found)
                 for rows in _statements(batch):
-                    execute(_insert(len(rows)), [value for assignment in rows for value in _row(assignment)])
+                    execute(_insert(len(rows)), [value for assignment in rows for value in self._row(assignment)])
                     self._grow_tree(rows)
                 execute("commit")
             except BaseException:
                 self._tree = None
+                self._spawns.clear()
                 if self._connection.in_transaction:
                     execute("rollback")
                 raise
@@ -171,7 +180,7 @@ class SqliteLog:
     def read_process(self, process: str, *, from_slot: int = 0, limit: int | None = None) -> Iterator[Assignment]:
         """See ``EventLog.read_process``."""
         return self._select(
-            "where process = ? and slot >= ? order by slot limit ?",
+            f"where spawn = {_SPAWN} and slot >= ?2 order by slot limit ?3",
             (process, from_slot, -1 if limit is None else limit),
         )
 
@@ -206,16 +215,26 @@ class SqliteLog:
         [found] = self._connection.execute(query, (until,)).fetchone()
         return bool(found)
 
+    def misfiled(self, until: int) -> int | None:
+        """See ``EventLog.misfiled``."""
+        query = f"""
+            select it.sequence from assignments it not indexed left join assignments first on first.sequence = it.spawn
+            where it.sequence <= ? and (it.id_start is not substr(it.message_id, 1, {ID_START})
+                or first.process is not it.process or first.slot is not 0) order by it.sequence limit 1
+        """
+        row = self._connection.execute(query, (until,)).fetchone()
+        return int(row[0]) if row else None
+
     def place(self, process: str, slot: int, *, assignment_id: bytes | None = None) -> int | None:
         """See ``EventLog.place``."""
-        query = "select sequence, log_chain from assignments where process = ? and slot = ?"
+        query = f"select sequence, log_chain from assignments where spawn = {_SPAWN} and slot = ?2"
         row = self._connection.execute(query, (process, slot)).fetchone()
         return int(row[0]) if row and assignment_id in (None, row[1]) else None
 
     def process_head(self, process: str, *, until: int) -> ProcessHead | None:
         """See ``EventLog.process_head``."""
         query = (
-            "select slot, process_chain, log_chain from assignments where process = ? and sequence <= ?"
+            f"select slot, process_chain, log_chain from assignments where spawn = {_SPAWN} and sequence <= ?2"
             " order by slot desc limit 1"
         )
         row = self._connection.execute(query, (process, until)).fetchone()
@@ -228,19 +247,20 @@ class SqliteLog:
     def received(self, process: str, slots: Sequence[int]) -> list[bytes]:
         """See ``EventLog.received``."""
         marks = ",".join("?" * len(slots))
-        query = f"select slot, cast(data as blob) from assignments where process = ? and slot in ({marks})"
+        query = f"select slot, cast(data as blob) from assignments where spawn = {_SPAWN} and slot in ({marks})"
         found = dict(self._connection.execute(query, (process, *slots)))
         return [found[slot] for slot in slots]
 
     def find(self, message_id: str) -> Assignment | None:
         """See ``EventLog.find``."""
-        return next(self._select("where message_id = ?", (message_id,)), None)
+        return next(self._select(f"where {_WITH_ID}", (message_id,)), None)
 
     def known(self, message_ids: Sequence[str]) -> set[str]:
         """See ``EventLog.known``."""
         marks = ",".join("?" * len(message_ids))
-        query = f"select message_id from assignments where message_id in ({marks})"
-        return {message_id for [message_id] in self._connection.execute(query, message_ids)}
+        query = f"select message_id from assignments where id_start in ({marks})"
+        starts = [message_id[:ID_START] for message_id in message_ids]
+        return {found for [found] in self._connection.execute(query, starts)}.intersection(message_ids)
 
     def children(self, sequence: int) -> list[Assignment]:
         """See ``EventLog.children``."""
@@ -315,6 +335,43 @@ class SqliteLog:
             if self._lock is not None:
                 self._lock.release()
 
+    def _row(self, assignment: Assignment) -> tuple[Any, ...]:
+        message = assignment.message
+        try:
+            data: str | bytes = message.data.decode()  # text is stored as text, so that a person can read it
+        except UnicodeDecodeError:
+            data = message.data
+        return (
+            assignment.sequence,
+            assignment.slot,
+            assignment.timestamp,
+            message.id,
+            message.sender,
+            message.target,
+            message.action,
+            message.tags,
+            data,
+            message.anchor,
+            message.parent,
+            message.envelope,
+            assignment.process_chain,
+            assignment.log_chain,
+            assignment.output,
+            assignment.error,
+            message.id[:ID_START],
+            self._spawn(assignment),
+        )
+
+    def _spawn(self, assignment: Assignment) -> int:
+        if assignment.slot == 0:
+            self._spawns[assignment.process] = assignment.sequence
+            return assignment.sequence
+        spawn = self._spawns.get(assignment.process)
+        if spawn is None:
+            [spawn] = self._connection.execute(f"select coalesce({_SPAWN}, 0)", (assignment.process,)).fetchone()
+            self._spawns[assignment.process] = spawn
+        return int(spawn)
+
     def _grow_tree(self, rows: Sequence[Assignment]) -> None:
         if self._tree is None:
             self._tree = TreeBuilder.at(rows[0].sequence - 1, self.leaves, self._nodes)
@@ -342,8 +399,8 @@ def _insert(rows: int) -> str:
     """A statement that writes so many rows. If one is refused the whole batch is, so nothing is lost by "or rollback",
     and SQLite need not keep what every page was before the statement: that takes a third of the writer's time.
     """
-    return f"insert or rollback into assignments ({COLUMNS}) values " + ",".join(
-        ["(" + ",".join("?" * _COLUMN_COUNT) + ")"] * rows
+    return f"insert or rollback into assignments ({COLUMNS}, id_start, spawn) values " + ",".join(
+        ["(" + ",".join("?" * (_COLUMN_COUNT + 2)) + ")"] * rows
     )
 
 
@@ -356,32 +413,6 @@ def _statements(batch: Sequence[Assignment]) -> Iterator[Sequence[Assignment]]:
         stop = min(start + _ROWS_PER_STATEMENT, start + FAN - (batch[start].sequence - 1) % FAN)
         yield batch[start:stop]
         start = stop
-
-
-def _row(assignment: Assignment) -> tuple[Any, ...]:
-    message = assignment.message
-    try:
-        data: str | bytes = message.data.decode()  # text is stored as text, so that a person can read it
-    except UnicodeDecodeError:
-        data = message.data
-    return (
-        assignment.sequence,
-        assignment.slot,
-        assignment.timestamp,
-        message.id,
-        message.sender,
-        message.target,
-        message.action,
-        message.tags,
-        data,
-        message.anchor,
-        message.parent,
-        message.envelope,
-        assignment.process_chain,
-        assignment.log_chain,
-        assignment.output,
-        assignment.error,
-    )
 
 
 def _assignment(row: tuple[Any, ...]) -> Assignment:

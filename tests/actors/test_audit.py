@@ -129,6 +129,8 @@ EDITS = [
         "log_chain = zeroblob(32)",
         "output = 'changed'",
         "error = 'changed'",
+        "id_start = 'changed'",
+        "spawn = spawn - 1",
     )
 ]
 

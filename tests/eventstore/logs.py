@@ -12,7 +12,7 @@ def an_id(name: object) -> str:
 
 def message(number: int, *, process: int = 0, data: bytes = b"{}", parent: int | None = None) -> Message:
     return Message(
-        id=an_id(f"message {number}"),
+        id=an_id(f"process {process}" if number == process else f"message {number}"),  # the first starts the process
         sender=an_id("sender"),
         target=an_id(f"process {process}"),
         action="Test",

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -20,7 +21,9 @@ from eventstore import (
     Sequencer,
     SqliteLog,
 )
-from eventstore.format import FORMAT
+from eventstore.format import APPLICATION_ID, FORMAT
+from eventstore.schema import migrations
+from eventstore.sqlite import COLUMNS
 from tests.eventstore.logs import an_id, assignments, message
 
 
@@ -72,7 +75,7 @@ def test_a_stale_writer_is_refused_and_nothing_of_its_batch_is_kept(path: Path) 
 def test_a_batch_is_kept_whole_or_not_at_all(path: Path) -> None:
     log = SqliteLog.open(path)
     batch = assignments(100)
-    batch[99] = msgspec.structs.replace(batch[99], message=batch[0].message)  # the id is there already
+    batch[99] = msgspec.structs.replace(batch[98], sequence=100)  # the process has that slot already
     with pytest.raises(LogFailed):
         log.append(batch, expected=0)
     assert log.head().sequence == 0
@@ -176,6 +179,52 @@ def test_a_log_of_a_newer_format_is_refused_by_its_number(path: Path, opened: ty
     sqlite_utils.Database(path).execute(f"pragma user_version = {FORMAT + 1}")
     with pytest.raises(LogUnusable, match=f"format {FORMAT + 1}; this version reads up to format {FORMAT}"):
         opened(path)
+
+
+def test_a_log_of_an_older_format_is_brought_to_the_newest(path: Path, tmp_path: Path) -> None:
+    batch = assignments(300)
+    newest = SqliteLog.open(tmp_path / "newest.db")
+    newest.append(batch, expected=0)
+    newest.close()
+    older = sqlite_utils.Database(path)
+    migrations.apply(older, stop_before="m003_short_indexes")
+    older.attach("newest", tmp_path / "newest.db")
+    older.execute(f"insert into assignments ({COLUMNS}) select {COLUMNS} from newest.assignments")
+    older.conn.commit()
+    older.execute(f"pragma application_id = {APPLICATION_ID}")
+    older.execute("pragma user_version = 2")
+    older.close()
+    with pytest.raises(LogUnusable, match=f"a log of format 2: a node that opens it brings it to format {FORMAT}"):
+        SqliteLog.open_to_read(path)
+    log = SqliteLog.open(path)
+    assert list(log.read()) == batch
+    assert log.misfiled(300) is None
+    assert all(log.find(row.message.id) == row for row in batch)
+    assert list(log.read_process(an_id("process 1"))) == batch[1::3]
+    log.close()
+
+
+def test_what_is_looked_up_is_found_by_an_index(path: Path) -> None:
+    log = SqliteLog.open(path)
+    log.append(assignments(10), expected=0)
+    plans: list[str] = []
+    execute = log._connection.execute
+
+    class Explaining:
+        def execute(self, query: str, arguments: tuple[Any, ...] = ()) -> sqlite3.Cursor:
+            plans.extend(row[3] for row in execute(f"explain query plan {query}", arguments))
+            return execute(query, arguments)
+
+    log._connection = Explaining()  # type: ignore[assignment]
+    process = an_id("process 1")
+    assert log.known([an_id("message 5"), "unknown"]) == {an_id("message 5")}
+    assert log.find(an_id("message 5"))
+    assert list(log.read_process(process))
+    assert log.place(process, 1)
+    assert log.process_head(process, until=9)
+    assert log.received(process, [0, 1])
+    log.children(3)
+    assert not [plan for plan in plans if plan.startswith("SCAN")]
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
