@@ -6,7 +6,7 @@ Who only reads does without this module, and starts sooner.
 from sqlite_utils import Database, Migrations
 from sqlite_utils.db import Table
 
-from eventstore.format import APPLICATION_ID, FORMAT, ID_START
+from eventstore.format import APPLICATION_ID, FORMAT, ID_START, is_excerpt
 from eventstore.tree import TreeBuilder
 
 _NO_TIME = "1970-01-01 00:00:00.000000+00:00"
@@ -104,7 +104,8 @@ def migrate(database: Database) -> None:
 
     The name comes first and the format last: a log whose making was cut short is known as one, and made again.
     """
-    database.execute(f"pragma application_id = {APPLICATION_ID}")
+    if not is_excerpt(database.conn):
+        database.execute(f"pragma application_id = {APPLICATION_ID}")
     migrations.apply(database)
     # when a file was made is nobody's business: the same assignments make the same bytes
     database.execute("update _sqlite_migrations set applied_at = ?", (_NO_TIME,))

@@ -54,12 +54,13 @@ class SqliteLog:
         self._spawns: dict[str, int] = {}
 
     @classmethod
-    def open(cls, path: str | Path, *, new: bool = False) -> "SqliteLog":
+    def open(cls, path: str | Path, *, new: bool = False, excerpt: bool = False) -> "SqliteLog":
         """Open a log for writing, making the file if it is not there.
 
         Args:
             path: the file.
             new: refuse a file that already holds assignments.
+            excerpt: whether the history of some processes of another log will do.
 
         Raises:
             LogInUse: another writer has it.
@@ -73,13 +74,13 @@ class SqliteLog:
             raise LogUnusable(f"{path} is a folder: name a file in it")
         lock = WriterLock(path)
         try:
-            return cls._open_locked(path, lock, new)
+            return cls._open_locked(path, lock, new=new, excerpt=excerpt)
         except BaseException:
             lock.release()
             raise
 
     @classmethod
-    def _open_locked(cls, path: Path, lock: WriterLock, new: bool) -> "SqliteLog":
+    def _open_locked(cls, path: Path, lock: WriterLock, *, new: bool, excerpt: bool) -> "SqliteLog":
         try:
             # autocommit, so that the log alone says where a transaction starts; used by one thread at a time
             connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
@@ -87,7 +88,7 @@ class SqliteLog:
             raise LogUnusable(f"{path} cannot be opened ({error})") from None
         log = cls(path, connection, lock)
         try:
-            format_ = check_format(connection, path)
+            format_ = check_format(connection, path, excerpt=excerpt)
             if new and format_ and (events := log.head().sequence):
                 raise LogExists(f"{path} already holds a world ({events} events): choose another file, or remove it")
             connection.execute("pragma journal_mode = wal")
@@ -135,7 +136,8 @@ class SqliteLog:
                 raise LogUnusable(f"{path} is empty: it holds no log")
             if format_ < FORMAT:
                 raise LogUnusable(
-                    f"{path} is a log of format {format_}: a node that opens it brings it to format {FORMAT}"
+                    f"{path} is a log of format {format_}; this version reads format {FORMAT}:"
+                    f" run `mostao upgrade {path}`"
                 )
         except sqlite3.Error as error:
             connection.close()

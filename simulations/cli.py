@@ -24,7 +24,7 @@ EXIT_INTERRUPTED = 130
 
 _COMMANDS = (
     *("simulate", "load", "serve", "proxy", "archive", "replay", "audit", "log", "trace", "diff", "checkpoint"),
-    *("prove", "verify", "export", "import"),
+    *("prove", "verify", "export", "import", "upgrade"),
 )
 
 

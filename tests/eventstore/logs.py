@@ -1,9 +1,15 @@
 """Logs without processes, for tests of the store alone."""
 
 from hashlib import sha256
+from pathlib import Path
+
+import sqlite_utils
 
 from eventstore import Assignment, Message, Sequencer
+from eventstore.format import APPLICATION_ID
 from eventstore.records import encode_id
+from eventstore.schema import migrations
+from eventstore.sqlite import COLUMNS
 
 
 def an_id(name: object) -> str:
@@ -30,3 +36,17 @@ def assignments(count: int, *, processes: int = 3, sequencer: Sequencer | None =
         sequencer.assign(message(first + number, process=(first + number) % processes), 1000 + number)
         for number in range(count)
     ]
+
+
+def write_in_format_2(path: Path, newest: Path) -> None:
+    """The same log, as a version before short indexes wrote it."""
+    older = sqlite_utils.Database(path)
+    migrations.apply(older, stop_before="m003_short_indexes")
+    older.attach("newest", newest)
+    for table, columns in (("assignments", COLUMNS), ("tree", "*"), ("checkpoints", "*")):
+        names = f"({columns})" if columns != "*" else ""
+        older.execute(f"insert into {table} {names} select {columns} from newest.{table}")
+    older.conn.commit()
+    older.execute(f"pragma application_id = {APPLICATION_ID}")
+    older.execute("pragma user_version = 2")
+    older.close()

@@ -21,9 +21,7 @@ from eventstore import (
     Sequencer,
     SqliteLog,
 )
-from eventstore.format import APPLICATION_ID, FORMAT
-from eventstore.schema import migrations
-from eventstore.sqlite import COLUMNS
+from eventstore.format import FORMAT
 from tests.eventstore.logs import an_id, assignments, message
 
 
@@ -179,29 +177,6 @@ def test_a_log_of_a_newer_format_is_refused_by_its_number(path: Path, opened: ty
     sqlite_utils.Database(path).execute(f"pragma user_version = {FORMAT + 1}")
     with pytest.raises(LogUnusable, match=f"format {FORMAT + 1}; this version reads up to format {FORMAT}"):
         opened(path)
-
-
-def test_a_log_of_an_older_format_is_brought_to_the_newest(path: Path, tmp_path: Path) -> None:
-    batch = assignments(300)
-    newest = SqliteLog.open(tmp_path / "newest.db")
-    newest.append(batch, expected=0)
-    newest.close()
-    older = sqlite_utils.Database(path)
-    migrations.apply(older, stop_before="m003_short_indexes")
-    older.attach("newest", tmp_path / "newest.db")
-    older.execute(f"insert into assignments ({COLUMNS}) select {COLUMNS} from newest.assignments")
-    older.conn.commit()
-    older.execute(f"pragma application_id = {APPLICATION_ID}")
-    older.execute("pragma user_version = 2")
-    older.close()
-    with pytest.raises(LogUnusable, match=f"a log of format 2: a node that opens it brings it to format {FORMAT}"):
-        SqliteLog.open_to_read(path)
-    log = SqliteLog.open(path)
-    assert list(log.read()) == batch
-    assert log.misfiled(300) is None
-    assert all(log.find(row.message.id) == row for row in batch)
-    assert list(log.read_process(an_id("process 1"))) == batch[1::3]
-    log.close()
 
 
 def test_what_is_looked_up_is_found_by_an_index(path: Path) -> None:

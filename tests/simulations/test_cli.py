@@ -16,6 +16,7 @@ from actors import Wallet
 from actors.audit import audit
 from eventstore import EventStoreError, SqliteLog
 from simulations.cli import main
+from tests.eventstore.logs import write_in_format_2
 
 
 def mostao(*arguments: object) -> Result:
@@ -287,6 +288,21 @@ def test_a_checkpoint_and_proofs_go_from_hand_to_hand(town: tuple[Path, dict[str
     proof.write_text(proof.read_text().replace('"path":["', '"path":["AAAA'))
     run = mostao("verify", proof)
     assert (run.exit_code, "NOT PROVEN" in run.output) == (1, True)
+
+
+def test_a_log_of_an_older_version_is_upgraded_and_then_audited(
+    town: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    path, figures = town
+    older = tmp_path / "older.db"
+    write_in_format_2(older, path)
+    run = mostao("audit", older)
+    assert (run.exit_code, f"mostao upgrade {older}" in run.output) == (2, True), run.output
+    run = mostao("upgrade", older)
+    assert (run.exit_code, "from format 2" in run.output, figures["log_head"] in run.output) == (0, True, True)
+    assert "already" in mostao("upgrade", older).output
+    run = mostao("audit", older)
+    assert (run.exit_code, figures["log_head"] in mostao("audit", older, "--json").output) == (0, True), run.output
 
 
 def test_a_kept_checkpoint_finds_an_older_copy(town: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:

@@ -1,0 +1,48 @@
+"""A log of an older format, brought to the newest."""
+
+import sqlite3
+from pathlib import Path
+
+from eventstore.connections import connect_to_read, unusable
+from eventstore.errors import LogMissing, LogUnusable
+from eventstore.format import check_format
+from eventstore.log import Head
+from eventstore.sqlite import SqliteLog
+
+
+def upgrade(path: str | Path) -> tuple[int, Head]:
+    """Bring a log, or an excerpt of one, to the newest format, its events as they are.
+
+    If that is interrupted, the log stays as it was.
+
+    Returns:
+        The format that it had, and its end.
+
+    Raises:
+        LogMissing: there is no log.
+        LogInUse: a node is writing it.
+        LogUnusable: it is no log, of a newer format, or cannot be written.
+    """
+    path = Path(path).resolve()
+    if not path.is_file():
+        raise LogMissing(f"there is no log at {path}")
+    had = _format(path)
+    log = SqliteLog.open(path, excerpt=True)
+    try:
+        return had, log.head()
+    finally:
+        log.close()
+
+
+def _format(path: Path) -> int:
+    try:
+        connection = connect_to_read(path)
+        try:
+            found = check_format(connection, path, excerpt=True)
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        raise LogUnusable(unusable(path, error)) from None
+    if not found:
+        raise LogUnusable(f"{path} is empty: it holds no log")
+    return found
