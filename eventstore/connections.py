@@ -3,6 +3,22 @@
 import sqlite3
 from pathlib import Path
 
+from eventstore.errors import LogMissing, LogUnusable
+
+
+def existing(path: str | Path) -> Path:
+    """Where a log lies that has to be there.
+
+    Raises:
+        LogMissing, LogUnusable: there is nothing, or a folder.
+    """
+    path = Path(path).resolve()
+    if not path.exists():
+        raise LogMissing(f"there is no log at {path}")
+    if path.is_dir():
+        raise LogUnusable(f"{path} is a folder: name the log file in it")
+    return path
+
 
 def connect(path: Path, query: str) -> sqlite3.Connection:
     """A connection with SQLite's URI parameters, of which it is known that it can read."""

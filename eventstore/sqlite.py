@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from eventstore.connections import connect_to_read, unusable
-from eventstore.errors import LogExists, LogFailed, LogMissing, LogUnusable, PositionConflict
+from eventstore.connections import connect_to_read, existing, unusable
+from eventstore.errors import LogExists, LogFailed, LogUnusable, PositionConflict
 from eventstore.format import EXCERPT_ID, FORMAT, ID_START, check_format, is_excerpt
 from eventstore.lock import WriterLock
 from eventstore.log import Head
@@ -121,11 +121,7 @@ class SqliteLog:
             LogMissing: there is no such file.
             LogUnusable: it is no log, of a newer format, or cannot be read.
         """
-        path = Path(path).resolve()
-        if not path.exists():
-            raise LogMissing(f"there is no log at {path}")
-        if path.is_dir():
-            raise LogUnusable(f"{path} is a folder: name the log file in it")
+        path = existing(path)
         try:
             connection = connect_to_read(path)
         except sqlite3.Error as error:

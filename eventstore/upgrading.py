@@ -3,8 +3,8 @@
 import sqlite3
 from pathlib import Path
 
-from eventstore.connections import connect_to_read, unusable
-from eventstore.errors import LogMissing, LogUnusable
+from eventstore.connections import connect_to_read, existing, unusable
+from eventstore.errors import LogUnusable
 from eventstore.format import check_format
 from eventstore.log import Head
 from eventstore.sqlite import SqliteLog
@@ -23,9 +23,7 @@ def upgrade(path: str | Path) -> tuple[int, Head]:
         LogInUse: a node is writing it.
         LogUnusable: it is no log, of a newer format, or cannot be written.
     """
-    path = Path(path).resolve()
-    if not path.is_file():
-        raise LogMissing(f"there is no log at {path}")
+    path = existing(path)
     had = _format(path)
     log = SqliteLog.open(path, excerpt=True)
     try:
