@@ -5,7 +5,7 @@ bytes), anchor (likewise), number of tags (8), length of the tag block (8), tag 
 """
 
 from collections.abc import Iterable
-from functools import lru_cache
+from functools import cache, lru_cache
 from hashlib import sha256, sha384
 from struct import Struct
 from typing import NamedTuple
@@ -258,8 +258,14 @@ def _signed_bytes(kind: int, public_key: bytes, target: bytes, anchor: bytes, bl
 
 @lru_cache(maxsize=16384)
 def _conversation(kind: int, public_key: bytes, target: bytes) -> bytes:
+    hashed = sha384(_kind(kind) + _blob(public_key)).digest()
+    return sha384(hashed + _blob(target)).digest()
+
+
+@cache
+def _kind(kind: int) -> bytes:
     hashed = sha384(b"list8").digest()
-    for part in (b"dataitem", b"1", b"%d" % kind, public_key, target):
+    for part in (b"dataitem", b"1", b"%d" % kind):
         hashed = sha384(hashed + _blob(part)).digest()
     return hashed
 

@@ -192,11 +192,10 @@ class _Elsewhere:
         """Whether it was started, or its start was on its way, before a sequence."""
         known_from = self._known_from.get(process)
         if known_from is None:
-            first = next(self._log.read_process(process, limit=1), None)
-            known_from = before  # not yet, and perhaps never
-            if first is not None and first.slot == 0:
-                parent = first.message.parent
-                known_from = self._known_from[process] = first.sequence if parent is None else parent
+            known_from = self._log.known_from(process)
+            if known_from is None:
+                return False  # not yet, and perhaps never
+            self._known_from[process] = known_from
         return known_from < before
 
     def snapshot(self, process: str, *, before: int) -> Asleep | None:

@@ -53,6 +53,11 @@ class EventLog(Protocol):
     def place(self, process: str, slot: int, *, assignment_id: bytes | None = None) -> int | None:
         """Sequence of a process's slot, if it is there and, where one is named, is that assignment."""
 
+    def known_from(self, process: str) -> int | None:
+        """Sequence of what caused a process's start, of the start itself where nothing did; None for one that was not
+        started.
+        """
+
     def process_head(self, process: str, *, until: int) -> ProcessHead | None:
         """Where a process's history ends up to a sequence; None if it was not started by then."""
 

@@ -229,6 +229,12 @@ class SqliteLog:
         row = self._connection.execute(query, (process, slot)).fetchone()
         return int(row[0]) if row and assignment_id in (None, row[1]) else None
 
+    def known_from(self, process: str) -> int | None:
+        """See ``EventLog.known_from``."""
+        query = f"select coalesce(parent, sequence) from assignments where sequence = {_SPAWN}"
+        row = self._connection.execute(query, (process,)).fetchone()
+        return int(row[0]) if row else None
+
     def process_head(self, process: str, *, until: int) -> ProcessHead | None:
         """See ``EventLog.process_head``."""
         query = (

@@ -196,6 +196,7 @@ def test_what_is_looked_up_is_found_by_an_index(path: Path) -> None:
     assert log.find(an_id("message 5"))
     assert list(log.read_process(process))
     assert log.place(process, 1)
+    assert (log.known_from(process), log.known_from(an_id("nobody"))) == (2, None)
     assert log.process_head(process, until=9)
     assert log.received(process, [0, 1])
     log.children(3)
