@@ -24,23 +24,24 @@ _CHILDREN = "children: signatures"
 @click.command()
 @click.option("--sends", type=click.IntRange(1000, 10**7), default=40_000, show_default=True)
 @click.option("--in-flight", type=click.IntRange(1, 10_000), default=1024, show_default=True)
-def main(sends: int, in_flight: int) -> None:
+@click.option("--sessions", type=click.IntRange(1, 10**6), default=SESSIONS, show_default=True)
+def main(sends: int, in_flight: int, sessions: int) -> None:
     """Print the processor time that a durable send takes, and where."""
     with TemporaryDirectory() as folder, fresh_processes() as processes:
-        elapsed, spent = processes.submit(spent_on, Path(folder) / "node.db", sends, in_flight).result()
-    click.echo(f"{sends:,} sends, {in_flight:,} in flight, {SESSIONS:,} sessions, {os.cpu_count()} cores")
+        elapsed, spent = processes.submit(spent_on, Path(folder) / "node.db", sends, in_flight, sessions).result()
+    click.echo(f"{sends:,} sends, {in_flight:,} in flight, {sessions:,} sessions, {os.cpu_count()} cores")
     for name, seconds in [*spent.most_common(), ("all of them", spent.total()), ("passed", elapsed)]:
         click.echo(f"{name:28}{_MICROSECONDS * seconds / sends:>6,.0f} us per send")
 
 
-def spent_on(path: Path, sends: int, in_flight: int) -> tuple[float, Counter[str]]:
+def spent_on(path: Path, sends: int, in_flight: int, sessions: int) -> tuple[float, Counter[str]]:
     """The seconds that passed, and those that each took. Runs in a process of its own."""
     dedicate_process()
-    return uvloop.run(_measure(path, sends, in_flight))
+    return uvloop.run(_measure(path, sends, in_flight, sessions))
 
 
-async def _measure(path: Path, sends: int, in_flight: int) -> tuple[float, Counter[str]]:
-    async with talking(path, sends) as (node, items):
+async def _measure(path: Path, sends: int, in_flight: int, sessions: int) -> tuple[float, Counter[str]]:
+    async with talking(path, sends, sessions) as (node, items):
         before, begun = _spent(), time.perf_counter()
         await asyncio.gather(*(speak(node, items) for _ in range(in_flight)))
         await node.settle()

@@ -115,13 +115,13 @@ async def _send_evenly(path: Path, *, sends: int, per_second: float) -> float:
 
 
 @asynccontextmanager
-async def talking(path: Path, sends: int) -> AsyncIterator[tuple[Node, Iterator[bytes]]]:
+async def talking(path: Path, sends: int, sessions: int = SESSIONS) -> AsyncIterator[tuple[Node, Iterator[bytes]]]:
     """A node with pairs of people who have met, and what they will send."""
     async with Node.open(path, new=True, wallet=Wallet(bytes(32))) as node:
-        pairs = [Pair(number) for number in range(SESSIONS)]
+        pairs = [Pair(number) for number in range(sessions)]
         await asyncio.gather(*(pair.meet(node) for pair in pairs))
         said = encode({"content": b64encode(bytes(CONTENT_BYTES * 3 // 4)).decode()})
-        items = [pairs[number % SESSIONS].relay("SendMessage", said, _numbered(number + 1)) for number in range(sends)]
+        items = [pairs[number % sessions].relay("SendMessage", said, _numbered(number + 1)) for number in range(sends)]
         await node.settle()
         yield node, iter(items)
 
