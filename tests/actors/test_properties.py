@@ -124,7 +124,7 @@ async def drive(path: Path, drawn: list[Any], max_live: int) -> None:
         snapshots_path(path).unlink(missing_ok=True)
 
 
-@settings(max_examples=40)
+@settings(max_examples=60)
 @given(drawn=commands, max_live=st.sampled_from([1, 4, 1000]))
 def test_live_state_is_replayed_state_is_the_state_after_reopening(drawn: list[Any], max_live: int) -> None:
     with tempfile.TemporaryDirectory() as folder:

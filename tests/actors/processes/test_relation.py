@@ -290,7 +290,7 @@ def test_a_chat_counts_what_others_wrote_since_it_was_read(people: People) -> No
 
 def test_the_id_is_keccak_over_the_array_as_javascript_writes_it() -> None:
     # made with JSON.stringify and keccak256 of the npm package ethereum-cryptography's kind: the array of section 7.1
-    from actors.ethereum import keccak
+    from eth_hash.auto import keccak
 
     user = RelationUser(Random(1).randbytes, now=NOW_MS)
     tags = [("mentionedUsers", user.address)]
