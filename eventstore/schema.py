@@ -97,6 +97,13 @@ def m003_short_indexes(database: Database) -> None:
     assignments.create_index(["id_start"])
     assignments.create_index(["spawn", "slot"], unique=True)
     database.execute("create index idx_assignments_parent on assignments(parent) where parent is not null")
+    database.execute(
+        """
+        create trigger no_message_twice before insert on assignments when exists (
+            select 1 from assignments where id_start = new.id_start and message_id = new.message_id
+        ) begin select raise(rollback, 'a message with this id is there already'); end
+        """
+    )
 
 
 def migrate(database: Database) -> None:

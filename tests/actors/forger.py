@@ -30,9 +30,9 @@ def write(path: Path, rows: Rows) -> None:
 
 def drop_indexes(log: SqliteLog) -> None:
     """What must be unique need not be for a forger."""
-    query = "select name from sqlite_master where type = 'index' and sql is not null"
-    for [index] in log._connection.execute(query).fetchall():
-        log._connection.execute(f"drop index {index}")
+    query = "select type, name from sqlite_master where type in ('index', 'trigger') and sql is not null"
+    for kind, name in log._connection.execute(query).fetchall():
+        log._connection.execute(f"drop {kind} {name}")
 
 
 def forget_checkpoints(path: Path) -> None:

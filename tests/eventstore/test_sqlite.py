@@ -70,10 +70,15 @@ def test_a_stale_writer_is_refused_and_nothing_of_its_batch_is_kept(path: Path) 
     log.close()
 
 
-def test_a_batch_is_kept_whole_or_not_at_all(path: Path) -> None:
+@pytest.mark.parametrize("twice", ["id", "slot"])
+def test_a_batch_is_kept_whole_or_not_at_all(path: Path, twice: str) -> None:
     log = SqliteLog.open(path)
     batch = assignments(100)
-    batch[99] = msgspec.structs.replace(batch[98], sequence=100)  # the process has that slot already
+    batch[99] = (
+        msgspec.structs.replace(batch[99], message=batch[0].message)
+        if twice == "id"
+        else msgspec.structs.replace(batch[99], slot=batch[96].slot)
+    )
     with pytest.raises(LogFailed):
         log.append(batch, expected=0)
     assert log.head().sequence == 0
