@@ -79,7 +79,7 @@ def m003_short_indexes(database: Database) -> None:
     """What rows are found by, in a fifth of the room: a commit writes every page of an index that it touches.
 
     ``id_start`` is how the message's id begins, ``spawn`` the sequence of its process's first message, whose own id is
-    that of the process.
+    that of the process. A trigger refuses a message that is there twice, as the index over whole ids did.
     """
     assignments = database["assignments"]
     assert isinstance(assignments, Table)
