@@ -11,6 +11,7 @@ from typing import NamedTuple, TypeVar
 
 from actors.admission import Overloaded
 from actors.answers import Answers
+from actors.appender import Appender
 from actors.checkpoints import checkpoint_of, key_of, sign
 from actors.conductor import Conductor
 from actors.dataitem import DATA_BYTES_MAX, DataTooLarge, NoSuchProcess, mailbox_of, parse
@@ -48,6 +49,8 @@ class Load(NamedTuple):
     events: int
     """Durable ones."""
     log_bytes: int
+    child_writes: bool
+    """Whether a child process writes the log: the node is busy."""
 
 
 class NodeClosed(Exception):
@@ -86,7 +89,8 @@ class Node:
         self.data_bytes_max = data_bytes_max
         self._pool = ThreadPoolExecutor(thread_name_prefix="mostao-door")
         self._answers = Answers(self._recall_durable)
-        self._writer = Writer.start(disk(opened.log) if disk else opened.log)
+        self._appender = Appender(opened.log)
+        self._writer = Writer.start(disk(opened.log) if disk else self._appender)
         self._conductor = Conductor(
             opened,
             self._writer,
@@ -280,6 +284,7 @@ class Node:
             undurable=self._sequencer.sequence - self._commits.durable,
             events=self._commits.durable,
             log_bytes=sum(file.stat().st_size for file in _files(self._log.path) if file.exists()),
+            child_writes=self._appender.child_writes,
         )
 
     @property
@@ -337,6 +342,7 @@ class Node:
         await self._passivation.close()
         await self._conductor.live.stop()
         await asyncio.to_thread(self._writer.stop)
+        await asyncio.to_thread(self._appender.close)
         if self._commits.failed is None:
             self._readers.read(self._sign_checkpoint)
         self._pool.shutdown()

@@ -1,6 +1,5 @@
 """Child processes that each follow one share of a log: evaluating, hashing and verifying keep an interpreter busy."""
 
-import os
 import subprocess
 import sys
 import threading
@@ -10,6 +9,7 @@ from typing import IO, TYPE_CHECKING, Any, Self
 
 import msgspec
 
+from actors.children import command_of
 from eventstore import EventStoreError
 
 if TYPE_CHECKING:
@@ -30,9 +30,8 @@ class ShareWorkers:
         self._readers: list[threading.Thread] = []
 
     def __enter__(self) -> Self:
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         for number in range(self._job.shares):
-            command = [sys.executable, "-c", f"import {__name__} as it; it.work()", str(number)]
+            command, environment = command_of(__name__, str(number))
             child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
             assert child.stdin is not None
             assert child.stdout is not None

@@ -14,6 +14,7 @@ from contextlib import suppress
 
 import msgspec
 
+from actors.children import command_of
 from actors.dataitem import DataItem
 from actors.logger import get_logger
 from actors.schemes import SCHEMES
@@ -74,8 +75,7 @@ class Verifiers:
         await self._let_go()
 
     async def _start(self) -> None:
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-        command = [sys.executable, "-c", f"import {__name__} as it; it.work()"]
+        command, environment = command_of(__name__)
         children: list[Process] = []
         try:
             for _ in range(min(COUNT_MAX, max(1, (os.cpu_count() or 1) - 1))):

@@ -36,7 +36,7 @@ class Message(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Of a message from outside: its signed data item (ANS-104) up to the data, so that envelope + data is the item."""
 
 
-class Assignment(msgspec.Struct, gc=False):
+class Assignment(msgspec.Struct, array_like=True, gc=False):
     """The log's record of a message: its place in the whole order and in its process's, its time, its two chains.
 
     ``output`` and ``error`` are what evaluating it gave. They follow from the log, so they are in no chain: replay
@@ -71,10 +71,11 @@ canonical_bytes: Callable[[Canonical], bytes] = msgspec.msgpack.Encoder().encode
 def malformed(assignment: Assignment) -> str | None:
     """What is wrong with the columns of a row that no node can have written; None if they are of their types."""
     try:
-        fields = msgspec.structs.asdict(assignment)
-        msgspec.convert(
-            fields | {"message": msgspec.structs.astuple(assignment.message)}, Assignment, builtin_types=(bytes,)
-        )
+        fields = [
+            msgspec.structs.astuple(field) if isinstance(field, Message) else field
+            for field in msgspec.structs.astuple(assignment)
+        ]
+        msgspec.convert(fields, Assignment, builtin_types=(bytes,))
         decode_id(assignment.process)
     except (msgspec.ValidationError, ValueError) as error:
         return str(error)

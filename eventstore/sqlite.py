@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from eventstore.connections import connect_to_read, existing, unusable
+from eventstore.connections import connect, connect_to_read, existing, unusable
 from eventstore.errors import LogExists, LogFailed, LogUnusable, PositionConflict
 from eventstore.format import EXCERPT_ID, FORMAT, ID_START, check_format, is_excerpt
 from eventstore.lock import WriterLock
@@ -91,10 +91,7 @@ class SqliteLog:
             format_ = check_format(connection, path, excerpt=excerpt)
             if new and format_ and (events := log.head().sequence):
                 raise LogExists(f"{path} already holds a world ({events} events): choose another file, or remove it")
-            connection.execute("pragma journal_mode = wal")
-            connection.execute("pragma synchronous = full")
-            connection.execute("pragma cache_size = -65536")
-            connection.execute(f"pragma wal_autocheckpoint = {_WAL_PAGES}")
+            _prepare(connection)
             if format_ < FORMAT:
                 from sqlite_utils import Database  # who only reads starts sooner without
 
@@ -108,6 +105,20 @@ class SqliteLog:
             connection.close()
             raise
         return log
+
+    @classmethod
+    def open_to_help(cls, path: Path) -> "SqliteLog":
+        """Open a log for appending to it in place of the process that has it open for writing, and lets this one do it.
+
+        Raises:
+            LogUnusable: it cannot be opened.
+        """
+        try:
+            connection = connect(path, "mode=rw")
+            _prepare(connection)
+        except sqlite3.Error as error:
+            raise LogUnusable(unusable(path, error)) from None
+        return cls(path, connection, None)
 
     @classmethod
     def open_to_read(cls, path: str | Path, *, excerpt: bool = False) -> "SqliteLog":
@@ -377,7 +388,7 @@ class SqliteLog:
         return int(spawn)
 
     def _grow_tree(self, rows: Sequence[Assignment]) -> None:
-        if self._tree is None:
+        if self._tree is None or self._tree.size != rows[0].sequence - 1:  # another process may have written since
             self._tree = TreeBuilder.at(rows[0].sequence - 1, self.leaves, self._nodes)
         for assignment in rows:
             for node in self._tree.append(assignment.log_chain):
@@ -397,6 +408,14 @@ class SqliteLog:
                 yield from rows
         except sqlite3.DatabaseError as error:
             raise LogUnusable(unusable(self.path, error)) from None
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    """Set what a connection that writes has to have."""
+    connection.execute("pragma journal_mode = wal")
+    connection.execute("pragma synchronous = full")
+    connection.execute("pragma cache_size = -65536")
+    connection.execute(f"pragma wal_autocheckpoint = {_WAL_PAGES}")
 
 
 def _insert(rows: int) -> str:

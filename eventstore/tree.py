@@ -30,7 +30,11 @@ class TreeNode(NamedTuple):
 
 
 class TreeBuilder:
-    """Grows the tree by one assignment after the other."""
+    """Grows the tree by one assignment after the other.
+
+    Attributes:
+        size: number of assignments that it stands on.
+    """
 
     def __init__(self, size: int = 0, levels: Sequence[Sequence[bytes]] = ([],)) -> None:
         """Go on after ``size`` assignments.
@@ -39,6 +43,7 @@ class TreeBuilder:
             size: how many there are.
             levels: what is not covered by a higher level yet: leaf hashes, then level 1, then level 2.
         """
+        self.size = size
         self._levels = [list(nodes) for nodes in levels]
         self._numbers = [size // FAN ** (level + 1) for level in range(len(self._levels))]
 
@@ -60,6 +65,7 @@ class TreeBuilder:
 
     def append(self, assignment_id: bytes) -> list[TreeNode]:
         """Add an assignment; gives the hashes that it completed, which are to be kept."""
+        self.size += 1
         self._levels[0].append(leaf_hash(assignment_id))
         completed: list[TreeNode] = []
         level = 0

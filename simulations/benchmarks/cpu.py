@@ -12,13 +12,14 @@ import click
 import psutil
 import uvloop
 
+from actors import appender, verifiers
 from actors.interpreter import dedicate_process
 from simulations.benchmarks.fresh import fresh_processes
 from simulations.benchmarks.load import SESSIONS, speak, talking
 
 _MICROSECONDS = 1_000_000
 _THREADS = {"MainThread": "event loop", "Writer": "writer", "mostao-door": "pool: what the log knows"}
-_CHILDREN = "children: signatures"
+_CHILDREN = {verifiers.__name__: "child: signatures", appender.__name__: "child: the log"}
 
 
 @click.command()
@@ -57,7 +58,8 @@ def _spent() -> Counter[str]:
         spent[name or "other threads"] += thread.user_time + thread.system_time  # type: ignore[assignment]
     for child in process.children():
         times = child.cpu_times()
-        spent[_CHILDREN] += times.user + times.system  # type: ignore[assignment]
+        what = next(what for module, what in _CHILDREN.items() if module in " ".join(child.cmdline()))
+        spent[what] += times.user + times.system  # type: ignore[assignment]
     return spent
 
 

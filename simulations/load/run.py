@@ -1,8 +1,6 @@
 """One run: the node started, people set up, load made, everything counted and the node closed."""
 
 import asyncio
-import os
-import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -10,27 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import psutil
 
+from actors.children import command_of
 from simulations.load import generator, host
 from simulations.load.lines import open_line
 from simulations.load.people import Talk, set_up
 from simulations.load.plan import Plan
 from simulations.load.seconds import Second, Summary
+from simulations.load.usage import Sample, Usage
 
 LINE_BYTES_MAX = 1 << 22
 
 
 class LoadFailed(Exception):
     """A process of the load test failed; says which, and what it said."""
-
-
-class Sample(msgspec.Struct):
-    """The node's process at one moment."""
-
-    rss_mb: float
-    cpu_percent: float
-    """Of one core; above 100 where it keeps more than one busy."""
 
 
 class Run(msgspec.Struct):
@@ -135,12 +126,7 @@ async def bench(log: Path, folder: Path, plan: Plan) -> AsyncIterator[Bench]:
         line = await open_line(socket)
         talks = await set_up(line, ready.registry, plan)
         await line.close()
-        measured = psutil.Process(node.pid)
-
-        async def sample() -> Sample:
-            return Sample(measured.memory_info().rss / 1e6, measured.cpu_percent())
-
-        under_test = Bench(folder, socket, talks, sample)
+        under_test = Bench(folder, socket, talks, Usage(node.pid).sample)
         yield under_test
         assert node.stdin is not None
         node.stdin.close()
@@ -152,12 +138,9 @@ async def bench(log: Path, folder: Path, plan: Plan) -> AsyncIterator[Bench]:
 
 
 async def _start(module: str, *arguments: str) -> Process:
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    command, environment = command_of(module, *arguments)
     return await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-c",
-        f"import {module} as it; it.work()",
-        *arguments,
+        *command,
         stdin=PIPE,
         stdout=PIPE,
         stderr=PIPE,

@@ -17,7 +17,8 @@ from simulations.load.http_line import HttpLine
 from simulations.load.lines import NotServed
 from simulations.load.people import set_up
 from simulations.load.plan import Plan
-from simulations.load.run import Bench, Sample
+from simulations.load.run import Bench
+from simulations.load.usage import Sample
 from simulations.load.verify import Verified
 
 PAGE = 1000

@@ -1,0 +1,246 @@
+"""A busy node's log is written by a child process: the same log, whatever becomes of the child or of the node."""
+
+import asyncio
+import logging
+import resource
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+from pathlib import Path
+
+import psutil
+import pytest
+
+from actors import Node, appender
+from actors.appender import BATCH_ROWS_MIN, CROWD, Appender
+from actors.audit import audit
+from eventstore import Assignment, LogFailed, LogInUse, SqliteLog, lock
+from tests.actors.people import ALICE, NODE, item
+from tests.eventstore.logs import assignments
+
+ENOUGH = CROWD + 3 * BATCH_ROWS_MIN
+"""Rows after which a child was started, and a few batches more."""
+
+
+def parts(rows: list[Assignment], *ends: int) -> list[list[Assignment]]:
+    return [rows[start:end] for start, end in pairwise((0, *ends, len(rows)))]
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[tuple[Appender, SqliteLog]]:
+    log = SqliteLog.open(path)
+    by = Appender(log)
+    try:
+        yield by, log
+    finally:
+        by.close()
+        log.close()
+
+
+def append(by: Appender, batch: list[Assignment]) -> None:
+    head = by.append(batch, expected=batch[0].sequence - 1)
+    assert head == (batch[-1].sequence, batch[-1].log_chain)
+
+
+def crowd(by: Appender, batch: list[Assignment]) -> psutil.Process:
+    """Write enough for a child to be started, and wait until it says that it is ready."""
+    append(by, batch)
+    assert by._child is not None
+    assert by._child.stdout is not None
+    said = select.poll()
+    said.register(by._child.stdout, select.POLLIN)
+    assert said.poll(30_000)
+    return psutil.Process(by._child.pid)
+
+
+def read(path: Path) -> list[Assignment]:
+    log = SqliteLog.open_to_read(path)
+    try:
+        return list(log.read())
+    finally:
+        log.close()
+
+
+def test_a_child_writes_the_same_log(path: Path) -> None:
+    rows = assignments(ENOUGH + 900)
+    first, *rest = parts(rows, CROWD, CROWD + 1, CROWD + 256, CROWD + 513)
+    with writing(path) as (by, _):
+        crowd(by, first)
+        for batch in rest:  # of one row, of less and of more than are handed over at a time
+            append(by, batch)
+        assert by.child_writes
+    alone = SqliteLog.open(path.with_name("alone.db"))
+    alone.append(rows, expected=0)
+    log = SqliteLog.open_to_read(path)
+    assert list(log.read()) == list(alone.read()) == rows
+    assert list(log.tree_nodes()) == list(alone.tree_nodes())
+    alone.close()
+    log.close()
+
+
+def test_few_rows_at_a_time_start_none(path: Path) -> None:
+    rows = assignments(CROWD + BATCH_ROWS_MIN)
+    with writing(path) as (by, _):
+        for start in range(0, len(rows), BATCH_ROWS_MIN - 1):
+            append(by, rows[start : start + BATCH_ROWS_MIN - 1])
+        assert by._child is None
+
+
+def test_a_machine_with_one_core_starts_none(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    with writing(path) as (by, _):
+        append(by, assignments(ENOUGH))
+        assert by._child is None
+
+
+def test_a_child_that_was_killed_is_done_without(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    first, second, third, fourth = parts(assignments(ENOUGH + 600), CROWD, CROWD + 300, CROWD + 600)
+    with writing(path) as (by, _):
+        child = crowd(by, first)
+        append(by, second)
+        child.kill()
+        append(by, third)
+        append(by, fourth)
+        assert by._child is None
+        assert not child.is_running()
+    assert read(path) == first + second + third + fourth
+    assert [record.levelno for record in caplog.records] == [logging.WARNING]
+    assert "the node writes its log by itself" in caplog.text
+
+
+def test_a_child_that_is_killed_before_it_wrote_a_batch(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second, third = parts(assignments(ENOUGH), CROWD, CROWD + BATCH_ROWS_MIN)
+    with writing(path) as (by, _):
+        child = crowd(by, first)
+        append(by, second)
+        child.suspend()
+        answer = by._answer
+
+        def killed() -> str:
+            child.kill()
+            return answer()
+
+        monkeypatch.setattr(by, "_answer", killed)
+        append(by, third)
+    assert read(path) == first + second + third
+
+
+def test_a_child_that_is_killed_before_it_said_that_it_wrote_a_batch(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second, third = parts(assignments(ENOUGH), CROWD, CROWD + BATCH_ROWS_MIN)
+    with writing(path) as (by, log):
+        child = crowd(by, first)
+        answer = by._answer
+
+        def killed() -> str:
+            if answer() == "":  # else it said that it was ready
+                child.kill()
+                raise EOFError("it ended")
+            return "ready"
+
+        monkeypatch.setattr(by, "_answer", killed)
+        append(by, second)
+        assert log.head().sequence == second[-1].sequence
+        append(by, third)
+    assert read(path) == first + second + third
+
+
+def test_a_child_that_cannot_be_started_is_done_without(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.executable", "/nowhere/python")
+    first, second = parts(assignments(ENOUGH), CROWD)
+    with writing(path) as (by, _):
+        append(by, first)
+        append(by, second)
+    assert read(path) == first + second
+
+
+def test_a_disk_that_refuses_the_child_refuses_the_node(path: Path) -> None:
+    first, second, third = parts(assignments(ENOUGH + 600), CROWD, CROWD + 600)
+    with writing(path) as (by, _):
+        child = crowd(by, first)
+        append(by, second)
+        size = path.with_name(path.name + "-wal").stat().st_size
+        resource.prlimit(child.pid, resource.RLIMIT_FSIZE, (size // 2, size // 2))
+        with pytest.raises(LogFailed, match="could not be written"):
+            by.append(third, expected=second[-1].sequence)
+    assert read(path) == first + second
+
+
+def test_signals_that_are_for_the_node_do_not_end_the_child(path: Path) -> None:
+    first, second, third = parts(assignments(ENOUGH), CROWD, CROWD + BATCH_ROWS_MIN)
+    with writing(path) as (by, _):
+        child = crowd(by, first)
+        append(by, second)
+        for ignored in (signal.SIGINT, signal.SIGTERM):
+            child.send_signal(ignored)
+        append(by, third)
+        assert by._child is not None
+    assert not child.is_running()
+    assert read(path) == first + second + third
+
+
+def test_who_takes_over_from_a_killed_node_has_its_last_batch(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    command = [sys.executable, "-c", f"import {__name__} as it; it.become_a_victim()", str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True) as victim:
+        assert victim.stdout is not None
+        assert victim.stdin is not None
+        child = psutil.Process(int(victim.stdout.readline()))
+        child.suspend()
+        print("append", file=victim.stdin, flush=True)
+        assert victim.stdout.readline() == "handed over\n"
+        victim.kill()
+    with monkeypatch.context() as patched:
+        patched.setattr(lock, "HELPER_S", 0.05)
+        with pytest.raises(LogInUse, match="still being written for a node that is gone"):
+            SqliteLog.open(path)
+    child.resume()
+    log = SqliteLog.open(path)
+    assert list(log.read()) == assignments(ENOUGH)
+    log.close()
+    gone, _ = psutil.wait_procs([child], timeout=30)
+    assert gone
+
+
+def become_a_victim() -> None:
+    """Hand a batch over when told to, say so, and wait for the end."""
+    with writing(Path(sys.argv[1])) as (by, _):
+        first, second, third = parts(assignments(ENOUGH), CROWD, CROWD + BATCH_ROWS_MIN)
+        child = crowd(by, first)
+        append(by, second)
+        print(child.pid, flush=True)
+        sys.stdin.readline()
+
+        def wait() -> str:
+            print("handed over", flush=True)
+            return sys.stdin.read()
+
+        by._answer = wait  # type: ignore[method-assign]
+        append(by, third)
+
+
+async def test_a_busy_node_has_a_child_write(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(appender, "CROWD", BATCH_ROWS_MIN)
+    handed_over = 0
+    hand_over = Appender._hand_over
+
+    def counted(self: Appender, batch: list[Assignment]) -> object:
+        nonlocal handed_over
+        handed_over += len(batch)
+        return hand_over(self, batch)
+
+    monkeypatch.setattr(Appender, "_hand_over", counted)
+    async with Node.open(path, wallet=NODE) as node:
+        sent = 0
+        while not handed_over:
+            asks = [item(ALICE, node.registry, "QueryHandle", {"handle": f"{sent + n}"}) for n in range(200)]
+            results = await asyncio.gather(*map(node.send, asks))
+            assert all(result.sequence for result in results)
+            sent += len(asks)
+        root = node.state_root
+    report = audit(path)
+    assert (report.faults, report.events, report.state_root) == ([], 1 + sent, root)
