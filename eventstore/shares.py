@@ -4,7 +4,8 @@ What a process answers and sends follows from its own messages, in their order, 
 them, if what one share sent is, all in all, what the others received. That is known without anybody putting it in
 order: of every message sent and of every one received a share adds up a keyed digest, and sent less received comes to
 nought over all shares exactly if both are the same messages (a chance of 2^-256 for a forger, who cannot know the key
-of a run that is still to come). Where a message stands in the log decides the rest:
+of a run that is still to come). What one process of a share sends another is simply compared. Where a message stands in
+the log decides the rest:
 
 * what one evaluation sent stands together and in order: the digest holds a message's place in its evaluation's outbox,
   received is the place among its neighbours of the same parent;
@@ -29,7 +30,7 @@ from eventstore.records import Assignment, Message
 from eventstore.replay import Evaluation, named
 from eventstore.sequencer import GENESIS_CHAIN, Sequencer
 
-_BATCH_ROWS = 256
+_BATCH_ROWS = 128
 _encode = msgspec.msgpack.Encoder().encode
 _PLACE = 8
 """The character of a process's id that says whose share it is: one that is equally often any."""
@@ -86,6 +87,10 @@ class Tally(msgspec.Struct):
     received: list[Late] = msgspec.field(default_factory=list)
 
 
+_Own = tuple[int, int, Message]
+"""1 for sent, -1 for received; the place in its parent's outbox; the message."""
+
+
 class _Rows(Protocol):
     """What is needed of an ``EventLog``."""
 
@@ -116,6 +121,9 @@ class ShareReplay:
         self._late_from = late_from
         self._sequencer = Sequencer()
         self._rows = self._balance = 0
+        self._own: dict[str, _Own] = {}
+        """Messages between processes of this share that were sent and not received yet, or the other way round: within
+        a batch of rows all of them are received before any is sent."""
         self._sent: list[Late] = []
         self._received: list[Late] = []
         self._run = (0, 0)
@@ -143,6 +151,9 @@ class ShareReplay:
             self._replay(assignments)
             self._rows += len(batch)
             watch(assignments)
+        for _, _, message in self._own.values():
+            what = "sent or received, but not both"
+            raise LogFault(what, sequence=0, process=message.target, expected=message.id, found=None)
 
     def tally(self) -> Tally:
         """What it came to so far."""
@@ -171,30 +182,45 @@ class ShareReplay:
         if not right:
             what = "not caused by what comes next"
             raise LogFault(what, sequence=sequence, process=message.target, expected=parent_before, found=parent)
+        late = parent >= self._late_from
+        if not late and self._share.holds(message.sender):
+            self._match(-1, place, message)
+            return
         digest = self._digest.copy()
         digest.update(_encode((place, message)))
-        if parent < self._late_from:
-            self._balance -= int.from_bytes(digest.digest())
-        else:
+        if late:
             self._received.append(Late(parent, place, digest.digest()))
+        else:
+            self._balance -= int.from_bytes(digest.digest())
 
     def _replay(self, assignments: Sequence[Assignment]) -> None:
         """Evaluates each, holds what came out against the row, and notes what it sent."""
-        evaluate, begun = self._evaluate, self._digest
+        evaluate, begun, holds = self._evaluate, self._digest, self._share.holds
         for assignment in assignments:
             evaluation = evaluate(assignment)
             if evaluation.output != assignment.output or evaluation.error != assignment.error:
                 raise LogFault.at(assignment, "output or error", evaluation.output, assignment.output)
             if not evaluation.outbox:
                 continue
-            sequence = assignment.sequence
+            late = assignment.sequence >= self._late_from
             for place, message in enumerate(evaluation.outbox):
+                if not late and holds(message.target):
+                    self._match(1, place, message)
+                    continue
                 digest = begun.copy()
                 digest.update(_encode((place, message)))
-                if sequence < self._late_from:
-                    self._balance += int.from_bytes(digest.digest())
+                if late:
+                    self._sent.append(Late(assignment.sequence, place, digest.digest(), named(message)))
                 else:
-                    self._sent.append(Late(sequence, place, digest.digest(), named(message)))
+                    self._balance += int.from_bytes(digest.digest())
+
+    def _match(self, sign: int, place: int, message: Message) -> None:
+        """Hold a message that was sent against the one that was received, whichever comes first."""
+        other = self._own.pop(message.id, None)
+        if other is None:
+            self._own[message.id] = sign, place, message
+        elif other != (-sign, place, message):
+            raise LogFault("not what was sent", sequence=0, process=message.target, expected=other, found=message)
 
     def _place(self, parent: int, sequence: int) -> int:
         if self._run[0] != parent:

@@ -40,7 +40,7 @@ loop would keep the writer waiting for the lock thousands of times a batch."""
 _WAL_PAGES = 16_384
 """Pages (of 4 KiB) of the write-ahead log from which on it is folded into the file. A batch touches hundreds of pages
 of indexes, and the next one most of them again: with SQLite's own 1,000 each would write them twice."""
-_READ_ROWS = 1000
+_READ_ROWS = 128
 
 
 class SqliteLog:

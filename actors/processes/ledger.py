@@ -1,7 +1,8 @@
 """The messages of a conversation as its process keeps them: where each is in the log, not what it says."""
 
-from array import array
+import struct
 from bisect import bisect_left
+from itertools import starmap
 from typing import Any, ClassVar, NamedTuple, Self
 
 
@@ -21,17 +22,18 @@ class Ledger:
     """An immutable sequence of entries. Appending gives a new one in constant time; the old one stays as it was.
 
     An entry takes 21 bytes, so a conversation of a million messages fits in memory beside many others. The versions of
-    one ledger share their columns, and each sees its own length of them. Only the newest can append in place; an older
+    one ledger share their bytes, and each sees its own length of them. Only the newest can append in place; an older
     one (the state before a dryrun, say) copies first.
     """
 
-    __slots__ = ("_columns", "_length")
-    columns_of: ClassVar[dict[str, str]] = {"slots": "q", "timestamps": "q", "generations": "i", "by_b": "B"}
-    """Names and types (as ``array`` has them) of the columns, in the order of an entry's fields."""
+    __slots__ = ("_entries", "_length")
+    columns_of: ClassVar[tuple[str, ...]] = ("slots", "timestamps", "generations", "by_b")
+    """Names of the columns, in the order of an entry's fields."""
+    layout: ClassVar[struct.Struct] = struct.Struct("<qqiB")
     entry: ClassVar[Any] = Entry
 
-    def __init__(self, columns: tuple["array[int]", ...] | None = None, length: int = 0) -> None:
-        self._columns = tuple(array(code) for code in self.columns_of.values()) if columns is None else columns
+    def __init__(self, entries: bytearray | None = None, length: int = 0) -> None:
+        self._entries = bytearray() if entries is None else entries
         self._length = length
 
     @classmethod
@@ -42,36 +44,33 @@ class Ledger:
             ValueError: it is none.
         """
         try:
-            arrays = tuple(array(code, columns[name]) for name, code in cls.columns_of.items())
-        except (KeyError, TypeError, OverflowError):
-            raise ValueError("this is no ledger") from None
-        if len({len(column) for column in arrays}) != 1:
-            raise ValueError("the columns of a ledger are of one length")
-        return cls(arrays, len(arrays[0]))
+            rows = list(zip(*(columns[name] for name in cls.columns_of), strict=True))
+            return cls(bytearray().join(starmap(cls.layout.pack, rows)), len(rows))
+        except (KeyError, TypeError, ValueError, struct.error):
+            raise ValueError("this is no ledger: its columns are numbers, and of one length") from None
 
     def columns(self) -> dict[str, list[int]]:
         """The entries, column by column."""
-        return {
-            name: column[: self._length].tolist() for name, column in zip(self.columns_of, self._columns, strict=True)
-        }
+        rows = self.layout.iter_unpack(self._entries[: self._length * self.layout.size])
+        columns = zip(*rows, strict=True) if self._length else ((),) * len(self.columns_of)
+        return dict(zip(self.columns_of, map(list, columns), strict=True))
 
     def append(self, entry: tuple[int, ...]) -> Self:
         """This ledger with one more entry."""
-        columns = self._columns
-        if len(columns[0]) != self._length:
-            columns = tuple(column[: self._length] for column in columns)
-        for column, value in zip(columns, entry, strict=True):
-            column.append(value)
-        return type(self)(columns, self._length + 1)
+        entries, layout = self._entries, self.layout
+        if len(entries) != self._length * layout.size:
+            entries = entries[: self._length * layout.size]
+        entries += layout.pack(*entry)
+        return type(self)(entries, self._length + 1)
 
     def since(self, timestamp: int) -> int:
         """Place of the first entry that is not older than this."""
-        return bisect_left(self._columns[1], timestamp, 0, self._length)
+        return bisect_left(range(self._length), timestamp, key=lambda place: self[place].timestamp)
 
     def __getitem__(self, place: int) -> Any:
         if not 0 <= place < self._length:
             raise IndexError(place)
-        return self.entry._make(column[place] for column in self._columns)
+        return self.entry._make(self.layout.unpack_from(self._entries, place * self.layout.size))
 
     def __len__(self) -> int:
         return self._length
@@ -97,5 +96,6 @@ class AuthoredLedger(Ledger):
     """A ledger of many people's conversation."""
 
     __slots__ = ()
-    columns_of: ClassVar[dict[str, str]] = {"slots": "q", "timestamps": "q", "generations": "i", "authors": "i"}
+    columns_of: ClassVar[tuple[str, ...]] = ("slots", "timestamps", "generations", "authors")
+    layout: ClassVar[struct.Struct] = struct.Struct("<qqii")
     entry: ClassVar[Any] = AuthoredEntry

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from shutil import copyfile
@@ -12,9 +13,9 @@ from actors import Node, replay
 from actors.audit import audit
 from actors.replaying import Earlier
 from actors.shares import Whole, follow_in_shares
-from eventstore import SqliteLog
+from eventstore import Assignment, SqliteLog
 from eventstore.shares import Share
-from tests.actors.forger import forget_checkpoints, place, read, relinked, write
+from tests.actors.forger import changed, forget_checkpoints, place, read, relinked, write
 from tests.actors.in_shares import SharesHere
 from tests.actors.people import ALICE, BOB, EVE, NODE, item, register, relay, still, talking
 
@@ -123,6 +124,29 @@ def test_an_outbox_in_another_order_is_not_sound(world: Path, path: Path) -> Non
     write(path, relinked(rows))
     for shares in (1, 2, 3):
         assert followed(path, len(rows), shares=shares, audited=False) is None
+
+
+@pytest.mark.parametrize(
+    "forge",
+    [
+        lambda row: [changed(row, message=changed(row.message, data=row.message.data + b" "))],
+        lambda row: [changed(row, message=changed(row.message, id=row.message.id[::-1]))],
+        lambda row: [],
+        lambda row: [row, row],
+    ],
+    ids=["altered", "under another id", "withheld", "twice"],
+)
+def test_no_message_between_processes_can_be_forged_whoever_shares_them(
+    world: Path, path: Path, forge: Callable[[Assignment], list[Assignment]]
+) -> None:
+    rows = read(world)
+    inside = [number for number, row in enumerate(rows) if row.message.parent is not None]
+    assert len(inside) > 20
+    for number in inside:
+        copyfile(world, path)
+        write(path, relinked([*rows[:number], *forge(rows[number]), *rows[number + 1 :]]))
+        for shares in (1, 2, 3):
+            assert followed(path, len(rows), shares=shares, audited=False) is None
 
 
 def test_every_process_is_in_exactly_one_share(world: Path) -> None:
