@@ -7,7 +7,8 @@ where it needs meaning, it takes an ``evaluate`` function.
 * ``records``   what is logged, and its canonical bytes
 * ``sequencer`` the only place where order and time are made
 * ``log``       the ``EventLog`` interface that everything above is written against
-* ``sqlite``    that interface on an SQLite file (``schema``: its tables, ``lock``: one writer)
+* ``sqlite``    that interface on an SQLite file (``schema``: its tables, ``rows``: what stands in them, ``lock``: one
+                writer)
 * ``upgrading`` such a file of an older version, brought to this one's format
 * ``readers``   the same file for any number of threads that read
 * ``writer``    the actor that owns the file and commits in groups; who only reads does without it

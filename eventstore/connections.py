@@ -5,6 +5,10 @@ from pathlib import Path
 
 from eventstore.errors import LogMissing, LogUnusable
 
+_WAL_PAGES = 16_384
+"""Pages (of 4 KiB) of the write-ahead log from which on it is folded into the file. A batch touches hundreds of pages
+of indexes, and the next one most of them again: with SQLite's own 1,000 each would write them twice."""
+
 
 def existing(path: str | Path) -> Path:
     """Where a log lies that has to be there.
@@ -38,6 +42,14 @@ def connect_to_read(path: Path) -> sqlite3.Connection:
         if path.with_name(path.name + "-wal").exists():
             raise
         return connect(path, "mode=ro&immutable=1")
+
+
+def prepare_to_write(connection: sqlite3.Connection) -> None:
+    """Set what a connection has to have that appends to a log."""
+    connection.execute("pragma journal_mode = wal")
+    connection.execute("pragma synchronous = full")
+    connection.execute("pragma cache_size = -65536")
+    connection.execute(f"pragma wal_autocheckpoint = {_WAL_PAGES}")
 
 
 def unusable(path: Path, error: sqlite3.Error) -> str:

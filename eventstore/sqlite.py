@@ -5,41 +5,22 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from eventstore.connections import connect, connect_to_read, existing, unusable
+from eventstore.connections import connect, connect_to_read, existing, prepare_to_write, unusable
 from eventstore.errors import LogExists, LogFailed, LogUnusable, PositionConflict
 from eventstore.format import EXCERPT_ID, FORMAT, ID_START, check_format, is_excerpt
 from eventstore.lock import WriterLock
 from eventstore.log import Head
-from eventstore.records import Assignment, Message
+from eventstore.records import Assignment
+from eventstore.rows import SELECT_SHARE, SELECTED, assignment_of, beside_before, insert_of, parts_of, row_of
 from eventstore.sequencer import GENESIS_CHAIN, ProcessHead
-from eventstore.shares import GENESIS, Before, End, Share
-from eventstore.tree import FAN, StoredTree, TreeBuilder, TreeNode
+from eventstore.shares import Before, End, Share
+from eventstore.tree import StoredTree, TreeBuilder, TreeNode
 
-COLUMNS = (
-    "sequence, slot, timestamp, message_id, sender, process, action, tags, data, anchor, parent, envelope,"
-    " process_chain, log_chain, output, error"
-)
-"""A message's fields stand together and in their order, so that a row is read without being taken apart."""
-_MESSAGE = slice(3, 12)
-_SELECT = COLUMNS.replace("data", "cast(data as blob)")
-_SELECT_SHARE = f"""
-    select {", ".join(f"it.{name.strip()}" for name in COLUMNS.split(",")).replace("it.data", "cast(it.data as blob)")},
-        before.sequence, before.timestamp, cast(before.log_chain as blob), before.parent
-    from assignments it not indexed left join assignments before on before.sequence = it.sequence - 1
-    where it.sequence <= ? and {Share.where("it.process")} order by it.sequence
-"""
-_COLUMN_COUNT = len(COLUMNS.split(","))
 _WITH_ID = f"id_start = substr(?1, 1, {ID_START}) and message_id = ?1"
 _SPAWN = f"(select sequence from assignments where id_start = substr(?1, 1, {ID_START}) and process = ?1 and slot = 0)"
 """Sequence of the first message of a process, which has the process's id."""
 _SPAWNS_MAX = 50_000
 """Processes whose first message's sequence is remembered."""
-_ROWS_PER_STATEMENT = 64
-"""Rows written by one statement. The interpreter lock is let go once per statement: with a row each, a busy event
-loop would keep the writer waiting for the lock thousands of times a batch."""
-_WAL_PAGES = 16_384
-"""Pages (of 4 KiB) of the write-ahead log from which on it is folded into the file. A batch touches hundreds of pages
-of indexes, and the next one most of them again: with SQLite's own 1,000 each would write them twice."""
 _READ_ROWS = 128
 
 
@@ -91,7 +72,7 @@ class SqliteLog:
             format_ = check_format(connection, path, excerpt=excerpt)
             if new and format_ and (events := log.head().sequence):
                 raise LogExists(f"{path} already holds a world ({events} events): choose another file, or remove it")
-            _prepare(connection)
+            prepare_to_write(connection)
             if format_ < FORMAT:
                 from sqlite_utils import Database  # who only reads starts sooner without
 
@@ -115,7 +96,7 @@ class SqliteLog:
         """
         try:
             connection = connect(path, "mode=rw")
-            _prepare(connection)
+            prepare_to_write(connection)
         except sqlite3.Error as error:
             raise LogUnusable(unusable(path, error)) from None
         return cls(path, connection, None)
@@ -165,9 +146,10 @@ class SqliteLog:
                 found = self.head().sequence
                 if found != expected:
                     raise PositionConflict(expected=expected, found=found)
-                for rows in _statements(batch):
-                    execute(_insert(len(rows)), [value for assignment in rows for value in self._row(assignment)])
-                    self._grow_tree(rows)
+                for part in parts_of(batch):
+                    rows = (row_of(assignment, self._spawn(assignment)) for assignment in part)
+                    execute(insert_of(len(part)), [value for row in rows for value in row])
+                    self._grow_tree(part)
                 execute("commit")
             except BaseException:
                 self._tree = None
@@ -195,9 +177,7 @@ class SqliteLog:
 
     def read_share(self, share: Share, *, until: int) -> Iterator[tuple[Before, Assignment]]:
         """See ``EventLog.read_share``."""
-        for row in self._rows(_SELECT_SHARE, (until, share.of, share.number)):
-            before = row[_COLUMN_COUNT:] if row[_COLUMN_COUNT] is not None else GENESIS
-            yield before, Assignment(row[0], row[1], row[2], Message(*row[_MESSAGE]), *row[12:_COLUMN_COUNT])
+        return map(beside_before, self._rows(SELECT_SHARE, (until, share.of, share.number)))
 
     def first_of_run(self, sequence: int) -> int:
         """See ``EventLog.first_of_run``."""
@@ -350,33 +330,6 @@ class SqliteLog:
             if self._lock is not None:
                 self._lock.release()
 
-    def _row(self, assignment: Assignment) -> tuple[Any, ...]:
-        message = assignment.message
-        try:
-            data: str | bytes = message.data.decode()  # text is stored as text, so that a person can read it
-        except UnicodeDecodeError:
-            data = message.data
-        return (
-            assignment.sequence,
-            assignment.slot,
-            assignment.timestamp,
-            message.id,
-            message.sender,
-            message.target,
-            message.action,
-            message.tags,
-            data,
-            message.anchor,
-            message.parent,
-            message.envelope,
-            assignment.process_chain,
-            assignment.log_chain,
-            assignment.output,
-            assignment.error,
-            message.id[:ID_START],
-            self._spawn(assignment),
-        )
-
     def _spawn(self, assignment: Assignment) -> int:
         if assignment.slot == 0:
             self._spawns[assignment.process] = assignment.sequence
@@ -399,7 +352,7 @@ class SqliteLog:
         return [hashed for [hashed] in self._connection.execute(query, (level, start, stop))]
 
     def _select(self, where: str, arguments: tuple[int | str, ...]) -> Iterator[Assignment]:
-        return map(_assignment, self._rows(f"select {_SELECT} from assignments {where}", arguments))
+        return map(assignment_of, self._rows(f"select {SELECTED} from assignments {where}", arguments))
 
     def _rows(self, query: str, arguments: tuple[int | str, ...]) -> Iterator[Any]:
         try:
@@ -408,35 +361,3 @@ class SqliteLog:
                 yield from rows
         except sqlite3.DatabaseError as error:
             raise LogUnusable(unusable(self.path, error)) from None
-
-
-def _prepare(connection: sqlite3.Connection) -> None:
-    """Set what a connection that writes has to have."""
-    connection.execute("pragma journal_mode = wal")
-    connection.execute("pragma synchronous = full")
-    connection.execute("pragma cache_size = -65536")
-    connection.execute(f"pragma wal_autocheckpoint = {_WAL_PAGES}")
-
-
-def _insert(rows: int) -> str:
-    """A statement that writes so many rows. If one is refused the whole batch is, so nothing is lost by "or rollback",
-    and SQLite need not keep what every page was before the statement: that takes a third of the writer's time.
-    """
-    return f"insert or rollback into assignments ({COLUMNS}, id_start, spawn) values " + ",".join(
-        ["(" + ",".join("?" * (_COLUMN_COUNT + 2)) + ")"] * rows
-    )
-
-
-def _statements(batch: Sequence[Assignment]) -> Iterator[Sequence[Assignment]]:
-    """Parts of a batch that one statement writes. None crosses the end of a subtree: when a hash of the tree is written
-    follows from its sequence alone, so the same assignments make the same file however they came in batches.
-    """
-    start = 0
-    while start < len(batch):
-        stop = min(start + _ROWS_PER_STATEMENT, start + FAN - (batch[start].sequence - 1) % FAN)
-        yield batch[start:stop]
-        start = stop
-
-
-def _assignment(row: tuple[Any, ...]) -> Assignment:
-    return Assignment(row[0], row[1], row[2], Message(*row[_MESSAGE]), *row[12:])

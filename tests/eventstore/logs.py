@@ -8,8 +8,8 @@ import sqlite_utils
 from eventstore import Assignment, Message, Sequencer
 from eventstore.format import APPLICATION_ID
 from eventstore.records import encode_id
+from eventstore.rows import COLUMNS
 from eventstore.schema import migrations
-from eventstore.sqlite import COLUMNS
 
 
 def an_id(name: object) -> str:

@@ -1,0 +1,91 @@
+"""What an assignment is as a row of the log's table, and the statements that write and read rows."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from eventstore.format import ID_START
+from eventstore.records import Assignment, Message
+from eventstore.shares import GENESIS, Before, Share
+from eventstore.tree import FAN
+
+COLUMNS = (
+    "sequence, slot, timestamp, message_id, sender, process, action, tags, data, anchor, parent, envelope,"
+    " process_chain, log_chain, output, error"
+)
+"""A message's fields stand together and in their order, so that a row is read without being taken apart."""
+_MESSAGE = slice(3, 12)
+_NAMES = COLUMNS.split(", ")
+_ROWS_PER_STATEMENT = 64
+"""Rows written by one statement. The interpreter lock is let go once per statement: with a row each, a busy event
+loop would keep the writer waiting for the lock thousands of times a batch."""
+
+SELECTED = COLUMNS.replace("data", "cast(data as blob)")
+"""The columns that ``assignment_of`` is given."""
+SELECT_SHARE = f"""
+    select {", ".join(f"it.{name}" for name in _NAMES).replace("it.data", "cast(it.data as blob)")},
+        before.sequence, before.timestamp, cast(before.log_chain as blob), before.parent
+    from assignments it not indexed left join assignments before on before.sequence = it.sequence - 1
+    where it.sequence <= ? and {Share.where("it.process")} order by it.sequence
+"""
+"""The rows that ``beside_before`` is given."""
+
+
+def row_of(assignment: Assignment, spawn: int) -> tuple[Any, ...]:
+    """The values of a row, in the order of ``insert_of``; ``spawn`` is the sequence of its process's first message."""
+    message = assignment.message
+    try:
+        data: str | bytes = message.data.decode()  # text is stored as text, so that a person can read it
+    except UnicodeDecodeError:
+        data = message.data
+    return (
+        assignment.sequence,
+        assignment.slot,
+        assignment.timestamp,
+        message.id,
+        message.sender,
+        message.target,
+        message.action,
+        message.tags,
+        data,
+        message.anchor,
+        message.parent,
+        message.envelope,
+        assignment.process_chain,
+        assignment.log_chain,
+        assignment.output,
+        assignment.error,
+        message.id[:ID_START],
+        spawn,
+    )
+
+
+def insert_of(rows: int) -> str:
+    """A statement that writes so many rows. If one is refused the whole batch is, so nothing is lost by "or rollback",
+    and SQLite need not keep what every page was before the statement: that takes a third of the writer's time.
+    """
+    columns = [*_NAMES, "id_start", "spawn"]
+    values = ",".join(["(" + ",".join("?" * len(columns)) + ")"] * rows)
+    return f"insert or rollback into assignments ({', '.join(columns)}) values {values}"
+
+
+def parts_of(batch: Sequence[Assignment]) -> Iterator[Sequence[Assignment]]:
+    """Parts of a batch that one statement writes. None crosses the end of a subtree: when a hash of the tree is written
+    follows from its sequence alone, so the same assignments make the same file however they came in batches.
+    """
+    start = 0
+    while start < len(batch):
+        stop = min(start + _ROWS_PER_STATEMENT, start + FAN - (batch[start].sequence - 1) % FAN)
+        yield batch[start:stop]
+        start = stop
+
+
+def assignment_of(row: tuple[Any, ...]) -> Assignment:
+    """The assignment of a row."""
+    return Assignment(row[0], row[1], row[2], Message(*row[_MESSAGE]), *row[12:])
+
+
+def beside_before(row: tuple[Any, ...]) -> tuple[Before, Assignment]:
+    """What the row before a row says, and its assignment."""
+    end = len(_NAMES)
+    before = row[end:] if row[end] is not None else GENESIS
+    return before, Assignment(row[0], row[1], row[2], Message(*row[_MESSAGE]), *row[12:end])
