@@ -101,7 +101,8 @@ def _audit(
     report.faults += _faults_at_start(log)
     if not report.faults or all_faults:
         report.faults += snapshots.finish()
-        report.faults += _filing_faults(log, events)
+        if whole is None:  # else those who followed it have looked
+            report.faults += _filing_faults(log, events)
         report.faults += _tree_faults(log, nodes, events)
         report.faults += _checkpoint_faults(log, [*log.checkpoints(), *checkpoints], report)
     report.faults.sort(key=lambda fault: fault.sequence)
