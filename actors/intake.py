@@ -13,9 +13,10 @@ from actors.verifiers import Verifiers
 BATCH_MAX = 1024
 """Items verified together; the next batch gathers meanwhile."""
 _ITEMS_PER_TASK_MIN = 16
-"""Below this a second thread, or a child process, costs more than it saves."""
+"""Below this a second thread costs more than it saves."""
 CROWD = 256
-"""Items of such batches after which child processes are worth their start."""
+"""Items of larger batches after which child processes are worth their start. From then on they verify everything: a
+thread would wait for the interpreter lock."""
 
 
 class Arrival(NamedTuple):
@@ -101,8 +102,8 @@ class Intake:
             self._crowded += len(items)
             if self._crowded >= CROWD:
                 self._verifiers.start()
-            if self._verifiers.ready and (answered := await self._verifiers.verify(items)) is not None:
-                return answered
+        if self._verifiers.ready and (answered := await self._verifiers.verify(items)) is not None:
+            return answered
         size = max(_ITEMS_PER_TASK_MIN, -(-len(items) // self._cores))
         parts = [items[start : start + size] for start in range(0, len(items), size)]
         run = asyncio.get_running_loop().run_in_executor
