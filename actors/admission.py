@@ -33,7 +33,7 @@ class Overloaded(Exception):
 class Admission:
     """The queue in front of the log.
 
-    A place in it is reserved before an item is looked at, so that refusing one that is too many costs next to nothing.
+    A place in it is reserved before an item is read, so that refusing one that is too many costs next to nothing.
     """
 
     def __init__(self) -> None:
@@ -50,14 +50,22 @@ class Admission:
         self._changed_s = 0.0
         """When it was last another process's turn than just before."""
 
-    def reserve(self, mailbox: bytes) -> None:
-        """Take a place.
+    def check_room(self) -> None:
+        """See whether there is a place for anybody.
 
         Raises:
             Overloaded: there is none.
         """
         if self.reserved >= WAITING_MAX:
             raise Overloaded(_TOO_MANY)
+
+    def reserve(self, mailbox: bytes) -> None:
+        """Take a place.
+
+        Raises:
+            Overloaded: there is none.
+        """
+        self.check_room()
         if self._of_mailbox[mailbox] >= MAILBOX_MAX:
             raise Overloaded(_TOO_MANY_FOR_ONE)
         self.reserved += 1

@@ -194,6 +194,7 @@ class Node:
             ItemRefused, Overloaded, LogFailed, NodeClosed: as ``send``; the future has what is found out later.
         """
         self.check_open()
+        self._admission.check_room()
         mailbox = mailbox_of(raw)
         self._admission.reserve(mailbox)
         try:
