@@ -71,10 +71,10 @@ class Pair:
         return self.wallets[0].sign(target=self.handles[0], action="RelayMessage", data=relayed, anchor=anchor)
 
 
-def sends_per_second(path: Path, *, sends: int, in_flight: int) -> float:
+def sends_per_second(path: Path, *, sends: int, in_flight: int, sessions: int = SESSIONS) -> float:
     """Durable sends per second of a node, signed beforehand, with so many in flight. Each is three events."""
     dedicate_process()  # as the commands do that run a node
-    return uvloop.run(_send(path, sends=sends, in_flight=in_flight))
+    return uvloop.run(_send(path, sends=sends, in_flight=in_flight, sessions=sessions))
 
 
 def p99_ms(path: Path, *, sends: int, per_second: float) -> float:
@@ -83,8 +83,8 @@ def p99_ms(path: Path, *, sends: int, per_second: float) -> float:
     return uvloop.run(_send_evenly(path, sends=sends, per_second=per_second))
 
 
-async def _send(path: Path, *, sends: int, in_flight: int) -> float:
-    async with talking(path, sends) as (node, items):
+async def _send(path: Path, *, sends: int, in_flight: int, sessions: int) -> float:
+    async with talking(path, sends, sessions) as (node, items):
         before = node.sequence
         begun = time.perf_counter()
         await asyncio.gather(*(speak(node, items) for _ in range(in_flight)))

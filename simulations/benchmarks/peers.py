@@ -32,7 +32,8 @@ SENDERS = 64
 @click.command()
 @click.option("--rounds", type=click.IntRange(1, 100), default=3, show_default=True)
 @click.option("--sends", type=click.IntRange(100, 10**6), default=10_000, show_default=True)
-def main(rounds: int, sends: int) -> None:
+@click.option("--sessions", type=click.IntRange(1, 10**6), default=SESSIONS, show_default=True)
+def main(rounds: int, sends: int, sessions: int) -> None:
     """Print durable sends per second of each, and the node's as a multiple of them."""
     figures: defaultdict[str, list[float]] = defaultdict(list)
     with TemporaryDirectory() as folder, fresh_processes() as processes:
@@ -43,8 +44,8 @@ def main(rounds: int, sends: int) -> None:
                 ("pykka threads", pykka_sends),
             ):
                 path = Path(folder) / f"{name}-{number}.db"
-                figures[name].append(processes.submit(measure, path, sends).result())
-    click.echo(f"{rounds} rounds of {sends:,} sends, {SESSIONS:,} sessions, {CONTENT_BYTES} bytes")
+                figures[name].append(processes.submit(measure, path, sends, sessions).result())
+    click.echo(f"{rounds} rounds of {sends:,} sends, {sessions:,} sessions, {CONTENT_BYTES} bytes")
     click.echo(f"{'':16}{'sends/s':>10}{'mostao is':>12}   round by round")
     for name, rates in figures.items():
         ratios = [ours / theirs for ours, theirs in zip(figures["mostao"], rates, strict=True)]
@@ -52,12 +53,12 @@ def main(rounds: int, sends: int) -> None:
         click.echo(f"{name:16}{median(rates):>10,.0f}{median(ratios):>10.2f} x   {shown}")
 
 
-def node_sends(path: Path, sends: int) -> float:
+def node_sends(path: Path, sends: int, sessions: int) -> float:
     """The node's."""
-    return load.sends_per_second(path, sends=sends, in_flight=1024)
+    return load.sends_per_second(path, sends=sends, in_flight=1024, sessions=sessions)
 
 
-def eventsourcing_sends(path: Path, sends: int) -> float:
+def eventsourcing_sends(path: Path, sends: int, sessions: int) -> float:
     """Those of the package ``eventsourcing``."""
     from eventsourcing.application import Application
     from eventsourcing.domain import Aggregate, event
@@ -72,11 +73,11 @@ def eventsourcing_sends(path: Path, sends: int) -> float:
 
     os.environ |= {"PERSISTENCE_MODULE": "eventsourcing.sqlite", "SQLITE_DBNAME": str(path)}
     application = Application[Any]()
-    conversations = [Conversation() for _ in range(SESSIONS)]
+    conversations = [Conversation() for _ in range(sessions)]
     application.save(*conversations)
     begun = time.perf_counter()
     for number in range(sends):
-        conversation = conversations[number % SESSIONS]
+        conversation = conversations[number % sessions]
         conversation.send(CONTENT)
         application.save(conversation)
     elapsed = time.perf_counter() - begun
@@ -109,19 +110,19 @@ class _Session(pykka.ThreadingActor):
             self._connection.close()
 
 
-def pykka_sends(path: Path, sends: int) -> float:
+def pykka_sends(path: Path, sends: int, sessions: int) -> float:
     """Those of an actor thread per session."""
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("pragma journal_mode = wal")
     connection.execute("create table messages (id integer primary key, content text)")
-    sessions = [_Session.start(path) for _ in range(SESSIONS)]
+    actors = [_Session.start(path) for _ in range(sessions)]
     numbers: queue.SimpleQueue[int] = queue.SimpleQueue()
     for number in range(sends):
         numbers.put(number)
 
     def send() -> None:
         for number in _drain(numbers):
-            sessions[number % SESSIONS].ask(CONTENT)
+            actors[number % sessions].ask(CONTENT)
 
     threads = [threading.Thread(target=send) for _ in range(SENDERS)]
     begun = time.perf_counter()
