@@ -151,9 +151,10 @@ class ShareReplay:
             self._replay(assignments)
             self._rows += len(batch)
             watch(assignments)
-        for _, _, message in self._own.values():
+        if self._own:
+            message_id, (_, _, message) = next(iter(self._own.items()))
             what = "sent or received, but not both"
-            raise LogFault(what, sequence=0, process=message.target, expected=message.id, found=None)
+            raise LogFault(what, sequence=0, process=message.target, expected=message_id, found=None)
 
     def tally(self) -> Tally:
         """What it came to so far."""
@@ -182,45 +183,38 @@ class ShareReplay:
         if not right:
             what = "not caused by what comes next"
             raise LogFault(what, sequence=sequence, process=message.target, expected=parent_before, found=parent)
-        late = parent >= self._late_from
-        if not late and self._share.holds(message.sender):
-            self._match(-1, place, message)
-            return
-        digest = self._digest.copy()
-        digest.update(_encode((place, message)))
-        if late:
-            self._received.append(Late(parent, place, digest.digest()))
-        else:
-            self._balance -= int.from_bytes(digest.digest())
+        self._note(-1, parent, place, message, message.sender)
 
     def _replay(self, assignments: Sequence[Assignment]) -> None:
         """Evaluates each, holds what came out against the row, and notes what it sent."""
-        evaluate, begun, holds = self._evaluate, self._digest, self._share.holds
+        evaluate = self._evaluate
         for assignment in assignments:
             evaluation = evaluate(assignment)
             if evaluation.output != assignment.output or evaluation.error != assignment.error:
                 raise LogFault.at(assignment, "output or error", evaluation.output, assignment.output)
-            if not evaluation.outbox:
-                continue
-            late = assignment.sequence >= self._late_from
             for place, message in enumerate(evaluation.outbox):
-                if not late and holds(message.target):
-                    self._match(1, place, message)
-                    continue
-                digest = begun.copy()
-                digest.update(_encode((place, message)))
-                if late:
-                    self._sent.append(Late(assignment.sequence, place, digest.digest(), named(message)))
-                else:
-                    self._balance += int.from_bytes(digest.digest())
+                self._note(1, assignment.sequence, place, message, message.target)
 
-    def _match(self, sign: int, place: int, message: Message) -> None:
-        """Hold a message that was sent against the one that was received, whichever comes first."""
-        other = self._own.pop(message.id, None)
-        if other is None:
-            self._own[message.id] = sign, place, message
-        elif other != (-sign, place, message):
-            raise LogFault("not what was sent", sequence=0, process=message.target, expected=other, found=message)
+    def _note(self, sign: int, parent: int, place: int, message: Message, other: str) -> None:
+        """Count a message that one of this share's processes sent (1) or received (-1), ``other`` being at its other
+        end.
+        """
+        late = parent >= self._late_from
+        if not late and self._share.holds(other):
+            found = self._own.pop(message.id, None)
+            if found is None:
+                self._own[message.id] = sign, place, message
+            elif found != (-sign, place, message):
+                raise LogFault("not what was sent", sequence=0, process=other, expected=found, found=message)
+            return
+        digest = self._digest.copy()
+        digest.update(_encode((place, message)))
+        if not late:
+            self._balance += sign * int.from_bytes(digest.digest())
+        elif sign > 0:
+            self._sent.append(Late(parent, place, digest.digest(), named(message)))
+        else:
+            self._received.append(Late(parent, place, digest.digest()))
 
     def _place(self, parent: int, sequence: int) -> int:
         if self._run[0] != parent:
