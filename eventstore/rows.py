@@ -15,6 +15,7 @@ COLUMNS = (
 """A message's fields stand together and in their order, so that a row is read without being taken apart."""
 _MESSAGE = slice(3, 12)
 _NAMES = COLUMNS.split(", ")
+_BEHIND_MESSAGE = slice(12, len(_NAMES))
 _ROWS_PER_STATEMENT = 64
 """Rows written by one statement. The interpreter lock is let go once per statement: with a row each, a busy event
 loop would keep the writer waiting for the lock thousands of times a batch."""
@@ -80,12 +81,11 @@ def parts_of(batch: Sequence[Assignment]) -> Iterator[Sequence[Assignment]]:
 
 
 def assignment_of(row: tuple[Any, ...]) -> Assignment:
-    """The assignment of a row."""
-    return Assignment(row[0], row[1], row[2], Message(*row[_MESSAGE]), *row[12:])
+    """The assignment of a row, whatever columns follow."""
+    return Assignment(row[0], row[1], row[2], Message(*row[_MESSAGE]), *row[_BEHIND_MESSAGE])
 
 
 def beside_before(row: tuple[Any, ...]) -> tuple[Before, Assignment]:
     """What the row before a row says, and its assignment."""
-    end = len(_NAMES)
-    before = row[end:] if row[end] is not None else GENESIS
-    return before, Assignment(row[0], row[1], row[2], Message(*row[_MESSAGE]), *row[12:end])
+    before = row[len(_NAMES) :]
+    return before if before[0] is not None else GENESIS, assignment_of(row)
