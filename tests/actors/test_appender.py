@@ -19,6 +19,7 @@ from actors import Node, appender
 from actors.appender import BATCH_ROWS_MIN, CROWD, Appender
 from actors.audit import audit
 from eventstore import Assignment, LogFailed, LogInUse, SqliteLog, lock
+from tests.actors.forger import read
 from tests.actors.people import ALICE, NODE, item
 from tests.eventstore.logs import assignments
 
@@ -55,14 +56,6 @@ def crowd(by: Appender, batch: list[Assignment]) -> psutil.Process:
     said.register(by._child.stdout, select.POLLIN)
     assert said.poll(30_000)
     return psutil.Process(by._child.pid)
-
-
-def read(path: Path) -> list[Assignment]:
-    log = SqliteLog.open_to_read(path)
-    try:
-        return list(log.read())
-    finally:
-        log.close()
 
 
 def test_a_child_writes_the_same_log(path: Path) -> None:
