@@ -58,8 +58,8 @@ def _spent() -> Counter[str]:
         spent[name or "other threads"] += thread.user_time + thread.system_time  # type: ignore[assignment]
     for child in process.children():
         times = child.cpu_times()
-        what = next(what for module, what in _CHILDREN.items() if module in " ".join(child.cmdline()))
-        spent[what] += times.user + times.system  # type: ignore[assignment]
+        what = next((what for module, what in _CHILDREN.items() if module in " ".join(child.cmdline())), "")
+        spent[what or "other children"] += times.user + times.system  # type: ignore[assignment]
     return spent
 
 
