@@ -4,7 +4,6 @@ SQLite lets go of the interpreter lock while it writes, but what a row is made o
 For that the writer's thread and the event loop would fight over the lock, and neither core would be busy.
 """
 
-import os
 import select
 import signal
 import subprocess
@@ -12,14 +11,14 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import msgspec
 
-from actors.children import command_of
+from actors.children import command_of, cores, framed, read_framed
 from actors.logger import get_logger
 from eventstore import Assignment, EventStoreError, Head, LogFailed, SqliteLog
-from eventstore.lock import HelperLock
+from eventstore.lock import lock_as_helper
 
 BATCH_ROWS_MIN = 48
 """A node that commits so many events at a time is busy …"""
@@ -29,7 +28,6 @@ pages that it knows when another one writes."""
 _PART_ROWS = 256
 """Rows handed over at a time: the child reads them while the next are encoded."""
 _END_S = 10.0
-_LENGTH_BYTES = 8
 _READY = "ready"
 
 _Part = tuple[int, list[Assignment]]
@@ -54,7 +52,7 @@ class Appender:
         self._crowded = 0
         self._child: subprocess.Popen[bytes] | None = None
         self.child_writes = False
-        self._may_have_child = (os.cpu_count() or 1) > 1
+        self._may_have_child = cores() > 1
 
     def append(self, batch: Sequence[Assignment], *, expected: int) -> Head:
         """See ``EventLog.append``."""
@@ -67,7 +65,7 @@ class Appender:
             except (OSError, EOFError) as error:
                 self._lose(error)
                 found = self._log.head()
-                if found == _head_after(batch):
+                if found == Head.at(batch[-1]):
                     return found  # it went after it had written it
         return self._log.append(batch, expected=expected)
 
@@ -117,16 +115,16 @@ class Appender:
         assert self._child is not None
         assert self._child.stdin is not None
         for stop in range(_PART_ROWS, len(batch) + _PART_ROWS, _PART_ROWS):
-            _write(self._child.stdin, _encode((max(len(batch) - stop, 0), batch[stop - _PART_ROWS : stop])))
+            _say(self._child.stdin, (max(len(batch) - stop, 0), batch[stop - _PART_ROWS : stop]))
         refused = self._answer()
         if refused:
             raise LogFailed(refused)
-        return _head_after(batch)
+        return Head.at(batch[-1])
 
     def _answer(self) -> str:
         assert self._child is not None
         assert self._child.stdout is not None
-        said = _read(self._child.stdout)
+        said = read_framed(self._child.stdout)
         if said is None:
             raise EOFError("it ended")
         return _decode_answer(said)
@@ -139,22 +137,9 @@ class Appender:
         self.close()
 
 
-def _head_after(batch: Sequence[Assignment]) -> Head:
-    return Head(batch[-1].sequence, batch[-1].log_chain)
-
-
-def _write(stream: IO[bytes], what: bytes) -> None:
-    stream.write(len(what).to_bytes(_LENGTH_BYTES) + what)
+def _say(stream: IO[bytes], what: Any) -> None:
+    stream.write(framed(_encode(what)))
     stream.flush()
-
-
-def _read(stream: IO[bytes]) -> bytes | None:
-    """What ``_write`` wrote; None where the stream ends, also within it."""
-    length = stream.read(_LENGTH_BYTES)
-    if len(length) < _LENGTH_BYTES:
-        return None
-    what = stream.read(int.from_bytes(length))
-    return what if len(what) == int.from_bytes(length) else None
 
 
 def work() -> None:
@@ -164,17 +149,17 @@ def work() -> None:
     from actors.interpreter import dedicate_process
 
     path = Path(sys.argv[1])
-    HelperLock(path)
+    lock_as_helper(path)
     log = SqliteLog.open_to_help(path)
     dedicate_process()
     batches, answers = sys.stdin.buffer, sys.stdout.buffer
-    _write(answers, _encode(_READY))
+    _say(answers, _READY)
     batch: list[Assignment] = []
-    while (part := _read(batches)) is not None:
+    while (part := read_framed(batches)) is not None:
         left, rows = _decode_part(part)
         batch += rows
         if not left:
-            _write(answers, _encode(_append(log, batch)))
+            _say(answers, _append(log, batch))
             batch = []
 
 

@@ -8,10 +8,11 @@ from typing import Any
 import msgspec
 
 from actors.checkpoints import NoteInvalid, VerifierKey, key_of
+from actors.children import cores
 from actors.envelopes import envelope_fault
 from actors.processes import REGISTRIES
 from actors.proofs import agreeing
-from actors.replaying import cores, counted
+from actors.replaying import counted
 from actors.shares import Whole, follow_in_shares
 from actors.snapshot_check import SnapshotCheck
 from actors.world import World, module_of

@@ -1,11 +1,11 @@
 """The door's first half: signatures are verified in batches beside the event loop, in the order in which items came."""
 
 import asyncio
-import os
 from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import NamedTuple
 
+from actors.children import cores
 from actors.dataitem import DataItem, ItemForged, verify_all
 from actors.messages import Result
 from actors.verifiers import Verifiers
@@ -52,7 +52,7 @@ class Intake:
         self._emptied = emptied
         self._waiting: list[Arrival] = []
         self._pump: asyncio.Task[None] | None = None
-        self._cores = os.cpu_count() or 1
+        self._cores = cores()
         self._verifiers = Verifiers()
         self._crowded = 0
 

@@ -1,10 +1,10 @@
 """Replay: every state from the file alone."""
 
-import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from actors.children import cores
 from actors.idle import IdleProcesses
 from actors.processes import Registry
 from actors.shares import follow_in_shares
@@ -171,11 +171,6 @@ def _replay_excerpt(log: SqliteLog, end: int, rows: Iterable[Assignment]) -> Rep
     root = world.state_root().hex()
     head = Head(end, chain)
     return Replayed(world, head=head, registry="", state_root=root, processes=len(world.entries), unsent=0)
-
-
-def cores() -> int:
-    """Cores of this machine."""
-    return os.cpu_count() or 1
 
 
 def counted(assignments: Iterator[Assignment], progress: Callable[[int], Any] | None) -> Iterator[Assignment]:

@@ -5,7 +5,6 @@ loop that has enough to do keeps them waiting.
 """
 
 import asyncio
-import os
 import signal
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
@@ -14,7 +13,7 @@ from contextlib import suppress
 
 import msgspec
 
-from actors.children import command_of
+from actors.children import command_of, cores, framed, read_framed
 from actors.dataitem import DataItem
 from actors.logger import get_logger
 from actors.schemes import SCHEMES
@@ -23,7 +22,6 @@ COUNT_MAX = 2
 """More would wait for the event loop: one verifies twice as much as it evaluates."""
 ANSWER_S = 10.0
 """A child that takes longer is stuck."""
-_LENGTH_BYTES = 4
 _READY = b"\1"
 _Asked = list[tuple[int, bytes, bytes, bytes]]
 """Of each item ANS-104's signature type, the signature, the text that it covers and the public key."""
@@ -78,7 +76,7 @@ class Verifiers:
         command, environment = command_of(__name__)
         children: list[Process] = []
         try:
-            for _ in range(min(COUNT_MAX, max(1, (os.cpu_count() or 1) - 1))):
+            for _ in range(min(COUNT_MAX, max(1, cores() - 1))):
                 child = await asyncio.create_subprocess_exec(
                     *command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env=environment
                 )
@@ -103,7 +101,7 @@ async def _ask(child: Process, items: Sequence[DataItem]) -> bytes:
     assert child.stdin is not None
     assert child.stdout is not None
     asked = _encode([(item.scheme.kind, item.signature, item.signed, item.public_key) for item in items])
-    child.stdin.write(len(asked).to_bytes(_LENGTH_BYTES) + asked)
+    child.stdin.write(framed(asked))
     await child.stdin.drain()
     return await child.stdout.readexactly(len(items))
 
@@ -121,7 +119,7 @@ def work() -> None:
     asked, answers = sys.stdin.buffer, sys.stdout.buffer
     answers.write(_READY)
     answers.flush()
-    while length := asked.read(_LENGTH_BYTES):
-        items = _decode(asked.read(int.from_bytes(length)))
+    while (part := read_framed(asked)) is not None:
+        items = _decode(part)
         answers.write(bytes(SCHEMES[kind].genuine(signature, text, key) for kind, signature, text, key in items))
         answers.flush()

@@ -64,17 +64,12 @@ class WriterLock:
         return False
 
 
-class HelperLock:
-    """Held by a process that writes a log for another one, which has the ``WriterLock``, until it ends.
+def lock_as_helper(log: Path) -> None:
+    """Keep, until this process ends, everybody from opening a log that it writes for another one, who has the
+    ``WriterLock``: so nobody takes it over while a batch of a node that was killed may still come.
 
-    So nobody takes a log over while a batch of a node that was killed may still come.
+    Raises:
+        OSError: the lock is held, or the file cannot be opened.
     """
-
-    def __init__(self, log: Path) -> None:
-        """Take the lock.
-
-        Raises:
-            OSError: it is held, or the file cannot be opened.
-        """
-        descriptor = os.open(log.with_name(log.name + ".lock"), os.O_RDWR | os.O_CLOEXEC)  # open until the process ends
-        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, _HELPER_BYTES)
+    descriptor = os.open(log.with_name(log.name + ".lock"), os.O_RDWR | os.O_CLOEXEC)  # open until the process ends
+    fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, _HELPER_BYTES)

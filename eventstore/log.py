@@ -17,6 +17,11 @@ class Head(NamedTuple):
     chain: bytes
     """The log chain there: 32 bytes that stand for everything before."""
 
+    @classmethod
+    def at(cls, assignment: Assignment) -> "Head":
+        """The end of a log that ends with an assignment."""
+        return cls(assignment.sequence, assignment.log_chain)
+
 
 class EventLog(Protocol):
     """An append-only sequence of assignments."""

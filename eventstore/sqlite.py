@@ -159,8 +159,7 @@ class SqliteLog:
                 raise
         except sqlite3.Error as error:
             raise LogFailed(f"{self.path} could not be written ({error})") from error
-        last = batch[-1]
-        return Head(last.sequence, last.log_chain)
+        return Head.at(batch[-1])
 
     def read(self, *, after: int = 0, until: int | None = None) -> Iterator[Assignment]:
         """See ``EventLog.read``."""

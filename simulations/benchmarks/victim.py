@@ -8,6 +8,7 @@ from pathlib import Path
 import uvloop
 
 from actors import Node, appender
+from actors.children import cores
 from actors.jsontext import encode
 from simulations.benchmarks.load import Pair
 
@@ -27,7 +28,7 @@ async def _live(path: Path, run: int) -> None:
         for pair in pairs:
             if not await pair.find(node):
                 await pair.meet(node)
-        while not appender.CROWD and not node.load().child_writes and (os.cpu_count() or 1) > 1:
+        while not appender.CROWD and not node.load().child_writes and cores() > 1:
             await node.send(pairs[0].wallets[0].sign(target=node.registry, action="GetHandles", anchor=os.urandom(32)))
         print("ready", flush=True)
         await asyncio.gather(*(_speak(node, pairs[user % PAIRS], run, user) for user in range(IN_FLIGHT)))

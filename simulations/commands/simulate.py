@@ -9,7 +9,7 @@ import click
 import msgspec
 import uvloop
 
-from actors.replaying import cores
+from actors.children import cores
 from actors.wallet import Wallet, key_path
 from simulations.commands.paths import check_writable, free_log
 from simulations.commands.progress import progress_bar
