@@ -101,4 +101,4 @@ def work() -> None:
 
     dedicate_process()
     job = msgspec.json.decode(sys.stdin.buffer.read(), type=Job)
-    say(follow_share(job, int(sys.argv[1]), say))
+    say(follow_share(job, int(sys.argv[1]), say, alone=True))

@@ -114,10 +114,10 @@ def follow_in_shares(
     )
 
 
-def follow_share(job: Job, number: int, progress: Callable[[int], Any]) -> Outcome:
-    """Follow one share of a log, in whatever process."""
+def follow_share(job: Job, number: int, progress: Callable[[int], Any], *, alone: bool = False) -> Outcome:
+    """Follow one share of a log, in whatever process; ``alone`` if nobody else in it opens the file."""
     outcome = Outcome()
-    log = SqliteLog.open_to_read(job.path)
+    log = SqliteLog.open_to_read(job.path, alone=alone)
     try:
         _follow(log, job, Share(number, job.shares), outcome, progress)
     except (EventStoreError, Unevaluable, UnknownModule, TypeError, ValueError, AttributeError, LookupError) as error:

@@ -2,6 +2,7 @@
 
 import sqlite3
 from pathlib import Path
+from typing import cast
 
 from eventstore.errors import LogMissing, LogUnusable
 
@@ -24,24 +25,35 @@ def existing(path: str | Path) -> Path:
     return path
 
 
-def connect(path: Path, query: str) -> sqlite3.Connection:
-    """A connection with SQLite's URI parameters, of which it is known that it can read."""
+def connect(path: Path, query: str, *, alone: bool = False) -> sqlite3.Connection:
+    """A connection of which it is known that it can read.
+
+    Args:
+        path: the file.
+        query: SQLite's URI parameters.
+        alone: nobody else in this process opens the file: take the faster library.
+    """
     uri = f"{path.as_uri()}?{query}"
-    connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+    if alone:
+        from eventstore.alone import Connection  # most processes have no use for it
+
+        connection = cast("sqlite3.Connection", Connection(uri))
+    else:
+        connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
     connection.execute("pragma schema_version").fetchone()
     return connection
 
 
-def connect_to_read(path: Path) -> sqlite3.Connection:
+def connect_to_read(path: Path, *, alone: bool = False) -> sqlite3.Connection:
     """A connection that only reads, while somebody else may be writing."""
     try:
-        return connect(path, "mode=ro")
+        return connect(path, "mode=ro", alone=alone)
     except sqlite3.OperationalError:
         # A reader of a WAL file wants to make its index beside it. In a folder that nobody can write there is no
         # writer either, so the file may be read as it lies; but never past a write-ahead log that it does not hold.
         if path.with_name(path.name + "-wal").exists():
             raise
-        return connect(path, "mode=ro&immutable=1")
+        return connect(path, "mode=ro&immutable=1", alone=alone)
 
 
 def prepare_to_write(connection: sqlite3.Connection) -> None:

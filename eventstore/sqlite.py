@@ -27,10 +27,13 @@ _READ_ROWS = 128
 class SqliteLog:
     """One log file. One connection for the thread that uses it; see ``EventLog`` for the methods' contract."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, lock: WriterLock | None) -> None:
+    def __init__(
+        self, path: Path, connection: sqlite3.Connection, lock: WriterLock | None, *, alone: bool = False
+    ) -> None:
         self.path = path
         self._connection = connection
         self._lock = lock
+        self._alone = alone
         self._tree: TreeBuilder | None = None
         self._spawns: dict[str, int] = {}
 
@@ -89,25 +92,27 @@ class SqliteLog:
 
     @classmethod
     def open_to_help(cls, path: Path) -> "SqliteLog":
-        """Open a log for appending to it in place of the process that has it open for writing, and lets this one do it.
+        """Open a log for appending to it in place of the process that has it open for writing, and lets this one do it,
+        in which nobody else opens the file (see ``eventstore.alone``).
 
         Raises:
             LogUnusable: it cannot be opened.
         """
         try:
-            connection = connect(path, "mode=rw")
+            connection = connect(path, "mode=rw", alone=True)
             prepare_to_write(connection)
         except sqlite3.Error as error:
             raise LogUnusable(unusable(path, error)) from None
-        return cls(path, connection, None)
+        return cls(path, connection, None, alone=True)
 
     @classmethod
-    def open_to_read(cls, path: str | Path, *, excerpt: bool = False) -> "SqliteLog":
+    def open_to_read(cls, path: str | Path, *, excerpt: bool = False, alone: bool = False) -> "SqliteLog":
         """Open a log for reading only, while a node may be writing it.
 
         Args:
             path: the file.
             excerpt: whether the history of some processes of another log will do.
+            alone: nobody else in this process opens the file; see ``eventstore.alone``.
 
         Raises:
             LogMissing: there is no such file.
@@ -115,7 +120,7 @@ class SqliteLog:
         """
         path = existing(path)
         try:
-            connection = connect_to_read(path)
+            connection = connect_to_read(path, alone=alone)
         except sqlite3.Error as error:
             raise LogUnusable(unusable(path, error)) from None
         try:
@@ -133,7 +138,7 @@ class SqliteLog:
         except BaseException:
             connection.close()
             raise
-        return cls(path, connection, None)
+        return cls(path, connection, None, alone=alone)
 
     def append(self, batch: Sequence[Assignment], *, expected: int) -> Head:
         """See ``EventLog.append``."""
@@ -147,8 +152,7 @@ class SqliteLog:
                 if found != expected:
                     raise PositionConflict(expected=expected, found=found)
                 for part in parts_of(batch):
-                    rows = (row_of(assignment, self._spawn(assignment)) for assignment in part)
-                    execute(insert_of(len(part)), [value for row in rows for value in row])
+                    self._insert([row_of(assignment, self._spawn(assignment)) for assignment in part])
                     self._grow_tree(part)
                 execute("commit")
             except BaseException:
@@ -328,6 +332,12 @@ class SqliteLog:
             self._connection.close()
             if self._lock is not None:
                 self._lock.release()
+
+    def _insert(self, rows: Sequence[tuple[Any, ...]]) -> None:
+        if self._alone:  # there is no event loop that would have to wait for the interpreter lock row by row
+            self._connection.executemany(insert_of(1), rows)
+        else:
+            self._connection.execute(insert_of(len(rows)), [value for row in rows for value in row])
 
     def _spawn(self, assignment: Assignment) -> int:
         if assignment.slot == 0:

@@ -1,0 +1,99 @@
+import sqlite3
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from eventstore import LogFailed, LogMissing, LogUnusable, PositionConflict, SqliteLog
+from eventstore.shares import Share
+from tests.eventstore.logs import an_id, assignments
+
+ROWS = 700
+
+
+@pytest.fixture
+def written(path: Path) -> Path:
+    log = SqliteLog.open(path)
+    log.append(assignments(ROWS), expected=0)
+    log.close()
+    return path
+
+
+def everything(log: SqliteLog) -> list[object]:
+    first = next(log.read())
+    return [
+        list(log.read()),
+        *(list(log.read_share(Share(number, 2), until=ROWS)) for number in range(2)),
+        log.head(),
+        log.leaves(0, ROWS),
+        list(log.tree_nodes()),
+        log.known_from(first.process),
+        log.known_from(an_id("nothing")),
+        log.received(first.process, [0, 2]),
+        log.first_of_run(ROWS),
+        log.end(ROWS),
+    ]
+
+
+def test_both_libraries_read_the_same(written: Path) -> None:
+    found = []
+    for alone in (False, True):
+        log = SqliteLog.open_to_read(written, alone=alone)
+        found.append(everything(log))
+        log.close()
+    assert found[0] == found[1]
+
+
+def test_what_either_library_writes_the_other_reads(path: Path) -> None:
+    batch = assignments(ROWS)
+    log = SqliteLog.open(path)
+    log.append(batch[:300], expected=0)
+    log.close()
+    helper = SqliteLog.open_to_help(path)
+    helper.append(batch[300:], expected=300)
+    with pytest.raises(PositionConflict):
+        helper.append(batch[300:], expected=300)
+    helper.close()
+    log = SqliteLog.open(path)
+    assert list(log.read()) == batch
+    assert log.head() == (ROWS, batch[-1].log_chain)
+    assert [node.number for node in log.tree_nodes()] == [0, 1]
+    log.close()
+
+
+def test_a_batch_that_is_refused_leaves_nothing(written: Path) -> None:
+    helper = SqliteLog.open_to_help(written)
+    again = assignments(ROWS + 2)[ROWS:]
+    again[1].message = again[0].message  # an id of another slot's message
+    again[1].sequence = again[0].sequence
+    with pytest.raises(LogFailed, match="a message with this id is there already"):
+        helper.append(again, expected=ROWS)
+    assert helper.head().sequence == ROWS
+    helper.append(assignments(ROWS + 2)[ROWS:], expected=ROWS)
+    helper.close()
+
+
+def test_errors_are_those_of_the_other_library(written: Path, tmp_path: Path) -> None:
+    with pytest.raises(LogMissing):
+        SqliteLog.open_to_read(tmp_path / "none.db", alone=True)
+    other = tmp_path / "other.db"
+    other.write_bytes(b"no database at all" * 100)
+    with pytest.raises(LogUnusable, match="is not a database"):
+        SqliteLog.open_to_read(other, alone=True)
+    log = SqliteLog.open_to_read(written, alone=True)
+    with pytest.raises(sqlite3.Error, match="readonly"):
+        log._connection.execute("delete from assignments")
+    log.close()
+
+
+def test_a_page_that_is_broken_is_met_on_the_way(written: Path) -> None:
+    raw = bytearray(written.read_bytes())
+    middle = len(raw) // 2 // 4096 * 4096
+    raw[middle : middle + 8 * 4096] = bytes(8 * 4096)
+    written.write_bytes(raw)
+    log = SqliteLog.open_to_read(written, alone=True)
+    rows = log.read()
+    assert len(list(islice(rows, 100))) == 100
+    with pytest.raises(LogUnusable, match="malformed"):
+        list(rows)
+    log.close()
