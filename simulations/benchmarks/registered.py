@@ -1,10 +1,17 @@
-"""``python -m simulations.benchmarks.registered``: does a send cost more where many are registered?"""
+"""``python -m simulations.benchmarks.registered``: does a send cost more where many are registered?
+
+Two nodes, one with few handles and one with many, are open at a time, each in a process of its own, and take the same
+number of sends in turn: what else the machine does meanwhile then concerns both.
+"""
 
 import asyncio
+import multiprocessing
 import time
 from collections.abc import Iterator
 from hashlib import sha256
+from multiprocessing.connection import Connection
 from pathlib import Path
+from statistics import median
 from tempfile import TemporaryDirectory
 
 import click
@@ -13,7 +20,6 @@ import uvloop
 from actors import Node, Wallet
 from actors.interpreter import dedicate_process
 from actors.jsontext import encode
-from simulations.benchmarks.fresh import fresh_processes
 from simulations.benchmarks.load import SESSIONS, Pair
 
 IN_FLIGHT = 1024
@@ -23,37 +29,78 @@ _SAID = encode({"content": "x" * 240})
 @click.command()
 @click.option("--handles", type=click.IntRange(2 * SESSIONS, 10**7), default=1_000_000, show_default=True)
 @click.option("--sends", type=click.IntRange(1000, 10**6), default=20_000, show_default=True)
-def main(handles: int, sends: int) -> None:
+@click.option("--rounds", type=click.IntRange(1, 100), default=7, show_default=True, help="Each measures both in turn.")
+def main(handles: int, sends: int, rounds: int) -> None:
     """Print the cost of a send with few handles and with many, and the ratio."""
-    costs = []
-    with TemporaryDirectory() as folder, fresh_processes() as processes:
-        for count in (2 * SESSIONS, handles):
-            path = Path(folder) / f"{count}.db"
-            cost, seconds = processes.submit(cost_us, path, count, sends).result()
-            costs.append(cost)
-            click.echo(f"{count:>10,} handles, registered in {seconds:.0f} s: {cost:,.0f} us per durable send")
-    click.echo(f"with {handles:,} handles a send costs {costs[1] / costs[0]:.2f} times as much")
+    counts = (2 * SESSIONS, handles)
+    costs: list[list[float]] = [[], []]
+    with TemporaryDirectory() as folder:
+        nodes = [_Remote(Path(folder) / f"{number}.db", count) for number, count in enumerate(counts)]
+        try:
+            for _ in range(rounds):
+                for node, measured in zip(nodes, costs, strict=True):
+                    measured.append(node.ask(sends))
+        finally:
+            for node in nodes:
+                node.close()
+    for count, node, measured in zip(counts, nodes, costs, strict=True):
+        click.echo(
+            f"{count:>10,} handles, registered in {node.registered_s:.0f} s:"
+            f" {median(measured):,.0f} us per durable send ({' '.join(f'{cost:,.0f}' for cost in measured)})"
+        )
+    ratio = median(many / few for few, many in zip(*costs, strict=True))
+    click.echo(f"with {handles:,} handles a send costs {ratio:.2f} times as much")
 
 
-def cost_us(path: Path, handles: int, sends: int) -> tuple[float, float]:
-    """Microseconds per durable send, and the seconds that registering everybody took."""
+class _Remote:
+    """A node in a process of its own, where so many handles are registered."""
+
+    def __init__(self, path: Path, handles: int) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._ours, theirs = context.Pipe()
+        self._process = context.Process(target=_run, args=(theirs, path, handles))
+        self._process.start()
+        theirs.close()
+        self.registered_s = float(self._ours.recv())
+
+    def ask(self, sends: int) -> float:
+        """Microseconds per durable send."""
+        self._ours.send(sends)
+        return float(self._ours.recv())
+
+    def close(self) -> None:
+        self._ours.close()
+        self._process.join()
+
+
+def _run(pipe: Connection, path: Path, handles: int) -> None:
     dedicate_process()  # as the commands do that run a node
-    return uvloop.run(_cost_us(path, handles, sends))
+    uvloop.run(_answer(pipe, path, handles))
 
 
-async def _cost_us(path: Path, handles: int, sends: int) -> tuple[float, float]:
+async def _answer(pipe: Connection, path: Path, handles: int) -> None:
     async with Node.open(path, new=True, wallet=Wallet(bytes(32))) as node:
         begun = time.perf_counter()
         await _send_all(node, _registrations(node.registry, handles - 2 * SESSIONS))
         pairs = [Pair(number) for number in range(SESSIONS)]
         await asyncio.gather(*(pair.meet(node) for pair in pairs))
         await node.settle()
-        registered = time.perf_counter() - begun
-        anchors = (number.to_bytes(32, "big") for number in range(1, sends + 1))
-        items = [pairs[number % SESSIONS].relay("SendMessage", _SAID, anchor) for number, anchor in enumerate(anchors)]
-        begun = time.perf_counter()
-        await _send_all(node, iter(items))
-        return (time.perf_counter() - begun) / sends * 1e6, registered
+        pipe.send(time.perf_counter() - begun)
+        sent = 0
+        while (sends := await asyncio.to_thread(_asked, pipe)) is not None:
+            numbers = range(sent + 1, sent + sends + 1)
+            items = [pairs[number % SESSIONS].relay("SendMessage", _SAID, number.to_bytes(32)) for number in numbers]
+            sent += sends
+            begun = time.perf_counter()
+            await _send_all(node, iter(items))
+            pipe.send((time.perf_counter() - begun) / sends * 1e6)
+
+
+def _asked(pipe: Connection) -> int | None:
+    try:
+        return int(pipe.recv())
+    except EOFError:
+        return None
 
 
 def _registrations(registry: str, count: int) -> Iterator[bytes]:
