@@ -15,7 +15,8 @@ from actors.proofs import agreeing
 from actors.replaying import counted
 from actors.shares import Whole, follow_in_shares
 from actors.snapshot_check import SnapshotCheck
-from actors.world import World, module_of
+from actors.spawning import module_of
+from actors.world import World
 from eventstore import Assignment, EventLog, LogFault, Replay, SqliteLog, Unevaluable
 from eventstore.chains import check_chains
 from eventstore.replay import named

@@ -10,6 +10,7 @@ import pykka
 from actors.admission import COMMIT_QUEUE_MAX, Admission
 from actors.commits import Commits
 from actors.dataitem import DataItem, ItemRefused, NoSuchProcess, message_of
+from actors.evaluation import Evaluated
 from actors.intake import Arrival
 from actors.live import LiveActors
 from actors.messages import Result
@@ -18,7 +19,6 @@ from actors.passivation import Passivation
 from actors.process_actor import ProcessActor
 from actors.processes import MODULES
 from actors.results import result_of
-from actors.world import Evaluated
 from eventstore import Assignment, EventStoreError, Message
 from eventstore.snapshots import snapshots_path
 from eventstore.writer import Writer

@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 
 from actors.bundles import Bundle, BundleUnusable
 from actors.dataitem import DataItem, ItemRefused, message_of, parse
+from actors.evaluation import Evaluated
 from actors.exporting import unwatched
 from actors.hash_chain import chain_after, chain_at_start
 from actors.manifest import Manifest, manifest_of
 from actors.pushed import NotPushed, message_in
-from actors.world import Evaluated, World
+from actors.world import World
 from eventstore import Assignment, Message, Sequencer, SqliteLog, Unevaluable
 from eventstore.records import decode_id, encode_id
 

@@ -15,6 +15,7 @@ from actors.appender import Appender
 from actors.checkpoints import checkpoint_of, key_of, sign
 from actors.conductor import Conductor
 from actors.dataitem import DATA_BYTES_MAX, DataTooLarge, NoSuchProcess, mailbox_of, parse
+from actors.evaluation import Evaluated
 from actors.intake import Arrival, Intake
 from actors.logger import get_logger
 from actors.messages import Result, message_tags
@@ -23,8 +24,8 @@ from actors.passivation import IDLE_S, MAX_LIVE
 from actors.process_actor import Dryrun
 from actors.processes import REGISTRIES, GroupRegistry
 from actors.results import outcome_of, recall, result_of
+from actors.spawning import module_of
 from actors.wallet import Wallet, key_path
-from actors.world import Evaluated, module_of
 from eventstore import Assignment, EventLog, EventStoreError, LogUnusable, Message, Readers, Replay
 from eventstore.writer import Writer
 

@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+from actors.evaluation import Evaluated
 from actors.mailbox import AsyncioActor
-from actors.world import Evaluated, World
+from actors.world import World
 from eventstore import Assignment, Message
 
 

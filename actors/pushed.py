@@ -10,7 +10,7 @@ from actors.avrotags import TagsMalformed
 from actors.dataitem import DataItem
 from actors.jsontext import decode, encode
 from actors.signing import Signer
-from actors.world import module_of
+from actors.spawning import module_of
 from eventstore import Assignment, EventLog, Message
 
 _ADDED = ("Data-Protocol", "Variant", "From-Process", "From-Module", "Pushed-For", "Reference", "Id")

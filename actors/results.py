@@ -6,7 +6,7 @@ from functools import lru_cache
 from actors.ids import sent_id
 from actors.jsontext import decode
 from actors.messages import REPLY, Result, Sent, Spawned, Tags
-from actors.world import SPAWN
+from actors.spawning import SPAWN
 from eventstore import Assignment, EventLog, Message
 
 

@@ -6,10 +6,11 @@ from typing import Any
 
 import msgspec
 
+from actors.evaluation import Evaluated
 from actors.share_workers import ShareWorkers
 from actors.snapshot_check import SnapshotCheck
 from actors.state_root import leaf_of, root_over
-from actors.world import Asleep, Evaluated, UnknownModule, World
+from actors.world import Asleep, UnknownModule, World
 from eventstore import Assignment, EventLog, EventStoreError, SqliteLog, Unevaluable
 from eventstore.merkle import fold, leaf_hash
 from eventstore.shares import Late, Share, ShareReplay, Tally, unsent

@@ -5,39 +5,16 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
-from actors.ids import sent_id, spawned_id
-from actors.jsontext import decode, encode
-from actors.messages import (
-    REPLY,
-    Context,
-    Effects,
-    Past,
-    Refusal,
-    message_tags,
-)
+from actors.evaluation import EVERYTHING, Evaluated, evaluate, receive
+from actors.messages import Context, Past, Refusal
 from actors.processes import MODULES, Process
+from actors.spawning import module_of, owner_in
 from actors.state_root import state_root
 from eventstore import Assignment, LogFault, Message, Unevaluable
-
-_EVERYTHING = 2**62
-"""Past every sequence."""
-SPAWN = "Spawn"
-"""Action of the message that starts a process."""
 
 
 class UnknownModule(Exception):
     """The log needs a module that this version does not have; names it."""
-
-
-class Evaluated(msgspec.Struct, frozen=True):
-    """What evaluating a message gave, as far as others are concerned."""
-
-    outbox: list[Message]
-    """The messages to processes, in order: what it spawned, its reply if it goes to a process, the rest."""
-    output: str | None
-    """The answer as JSON text; None where there is none to give (a spawn, a reply)."""
-    error: str | None
-    """Why it was refused."""
 
 
 class Entry(msgspec.Struct):
@@ -121,15 +98,15 @@ class World:
             raise Unevaluable("a message to a process that was never started")
         entry.slot, entry.sequence = assignment.slot, assignment.sequence
         context = self._context(entry, assignment)
-        effects, output, error = _receive(entry, message, context)
-        outbox = self._outbox(message, context, effects, output, error, assignment.sequence)
-        if effects.spawns:
-            self._expected.update(sent.target for sent in outbox if sent.action == SPAWN)
-        return Evaluated(outbox, output, error)
+        evaluated = evaluate(entry.process, message, context, sequence=assignment.sequence, existed=self._existed)
+        for sent in evaluated.outbox:
+            if sent.id == sent.target:  # it starts that process
+                self._expected.add(sent.target)
+        return evaluated
 
     def dryrun(self, message: Message, *, timestamp: int) -> Evaluated:
         """Evaluate a message against the current state of its target, and leave everything as it is."""
-        entry = self.entries.get(message.target) or self._wake(message.target, before=_EVERYTHING)
+        entry = self.entries.get(message.target) or self._wake(message.target, before=EVERYTHING)
         if entry is None:
             raise Unevaluable("a message to a process that was never started")
         from_process = bool(message.sender) and self.has(message.sender)
@@ -138,8 +115,7 @@ class World:
         )
         before = entry.process.state if entry.process else None
         try:
-            effects, output, error = _receive(entry, message, context)
-            return Evaluated(self._outbox(message, context, effects, output, error, 0), output, error)
+            return evaluate(entry.process, message, context, sequence=0, existed=self._existed)
         finally:
             if entry.process and before is not None:
                 entry.process.state = before
@@ -155,10 +131,9 @@ class World:
 
     def has(self, process: str) -> bool:
         """Whether a message to this id has somewhere to go."""
-        return self._had(process, before=_EVERYTHING)
+        return self._existed(process, EVERYTHING)
 
-    def _had(self, process: str, *, before: int) -> bool:
-        """Whether it had before some sequence."""
+    def _existed(self, process: str, before: int) -> bool:
         return (
             process in self.entries
             or process in self._expected
@@ -177,7 +152,7 @@ class World:
         yield from self.entries.items()
         if self._idle is not None:
             for process in self._idle.processes():
-                if process not in self.entries and (entry := self._awoken(process, _EVERYTHING)) is not None:
+                if process not in self.entries and (entry := self._awoken(process, EVERYTHING)) is not None:
                     yield process, entry
 
     def find(self, process: str, *, before: int) -> Entry | None:
@@ -205,7 +180,7 @@ class World:
                 output = None
             else:
                 context = self._context(entry, row)
-                _, output, error = _receive(entry, row.message, context)
+                _, output, error = receive(entry.process, row.message, context)
                 entry.slot, entry.sequence = row.slot, row.sequence
             for what, due, found in (("output", output, row.output), ("error", error, row.error)):
                 if due != found:
@@ -234,13 +209,12 @@ class World:
 
     def _started(self, assignment: Assignment) -> tuple[Entry, str | None]:
         """A process from its first message, and why it did not start, if it did not."""
-        message, tags = assignment.message, _tags(assignment.message)
-        if "Module" not in tags:
+        message = assignment.message
+        name = module_of(message)
+        if not name:
             raise Unevaluable("a process's first message that names no module")
-        module = self._needed(tags["Module"], f"sequence {assignment.sequence} starts a process")
-        # a process that starts another names its owner; a wallet that starts one is its owner
-        owner = tags.get("Owner", "") if message.parent is not None else message.sender
-        entry = Entry(module.module, owner, None, assignment.slot, assignment.sequence)
+        module = self._needed(name, f"sequence {assignment.sequence} starts a process")
+        entry = Entry(module.module, owner_in(message), None, assignment.slot, assignment.sequence)
         try:
             entry.process = module(message.data, self._context(entry, assignment))
         except Refusal as refusal:
@@ -256,77 +230,3 @@ class World:
                 f"{by} of module {name!r}, which this version does not have; it has {', '.join(MODULES)}"
             )
         return module
-
-    def _outbox(
-        self,
-        message: Message,
-        context: Context,
-        effects: Effects,
-        output: str | None,
-        error: str | None,
-        sequence: int,
-    ) -> list[Message]:
-        answered = context.from_process and output is not None and not (effects.quiet and error is None)
-        if not answered and not effects.messages and not effects.spawns:
-            return []
-        outbox: list[Message] = []
-        sender, parent = message.target, message.id
-        for place, spawn in enumerate(effects.spawns):
-            spawned = spawned_id(parent, place)
-            tags = message_tags(SPAWN, (("Type", "Process"), ("Module", spawn.module), ("Owner", spawn.owner)))
-            data = spawn.data.encode()
-            outbox.append(Message(spawned, sender, spawned, SPAWN, tags, data, "", sequence))
-        spawns = {sent.id for sent in outbox} if outbox else ()
-        before = sequence or _EVERYTHING
-        if answered and self._had(message.sender, before=before):
-            # whoever relayed a message that is refused wants to know which of its messages it was
-            answer = {"status": "error", "message": error, "messageID": parent}
-            data = (encode(answer) if error is not None else str(output)).encode()
-            tags = message_tags(REPLY, ())
-            outbox.append(Message(sent_id(parent, 0), sender, message.sender, REPLY, tags, data, "", sequence))
-        for place, sent in enumerate(effects.messages, start=1):  # place 0 is the reply's, also where none is sent
-            target, action = sent.target, sent.action
-            if target in spawns or self._had(target, before=before):  # else it has nowhere to go
-                tags, data = message_tags(action, sent.tags), sent.data.encode()
-                outbox.append(Message(sent_id(parent, place), sender, target, action, tags, data, "", sequence))
-        return outbox
-
-
-def module_of(message: Message) -> str:
-    """The module that a process's first message names, or empty.
-
-    Raises:
-        Unevaluable: it has no tags.
-    """
-    return str(_tags(message).get("Module", ""))
-
-
-def _tags(message: Message) -> dict[str, str]:
-    try:
-        return dict(reversed(decode(message.tags.encode())))  # of tags of one name the first counts
-    except (ValueError, TypeError):
-        raise Unevaluable("tags that are no tags") from None
-
-
-def _receive(entry: Entry, message: Message, context: Context) -> tuple[Effects, str | None, str | None]:
-    """Effects, answer as JSON text, and error. Whatever a handler raises leaves the state as it was."""
-    process = entry.process
-    if process is None:
-        return _refused(message, "the process was not started")
-    before = process.state
-    try:
-        effects = process.receive(message, context)
-        return effects, None if effects.reply is None else encode(effects.reply), None
-    except Refusal as refusal:
-        process.state = before
-        return _refused(message, str(refusal))
-    except Exception as fault:  # an error in a handler is a result like any other, and the process goes on
-        process.state = before
-        return _refused(message, f"{type(fault).__name__} in the handler of {message.action!r}")
-
-
-def _refused(message: Message, reason: str) -> tuple[Effects, str | None, str]:
-    if message.action == REPLY:  # a reply is never answered
-        return Effects(None), None, reason
-    answer = {"status": "error", "message": reason}
-    return Effects(answer), encode(answer), reason

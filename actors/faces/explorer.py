@@ -17,7 +17,7 @@ from actors.faces.replies import encode_json
 from actors.faces.seen import Row, Seen, readable
 from actors.jsontext import decode, encode
 from actors.node import Node
-from actors.world import module_of
+from actors.spawning import module_of
 from eventstore import EventLog
 from eventstore.records import ID_LENGTH
 

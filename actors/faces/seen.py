@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 import msgspec
 
+from actors.spawning import module_of
 from actors.states import canonical_state
-from actors.world import World, module_of
+from actors.world import World
 from eventstore import Assignment, EventLog
 
 LABEL_CHARACTERS = 10

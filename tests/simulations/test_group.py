@@ -8,7 +8,7 @@ from actors import Node, replay
 from actors.audit import audit
 from actors.messages import REPLY
 from actors.processes import MODULES
-from actors.world import module_of
+from actors.spawning import module_of
 from eventstore import SqliteLog
 from simulations import User
 from simulations.group import GroupChat
