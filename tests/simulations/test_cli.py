@@ -405,7 +405,7 @@ def test_export_and_import_say_what_was_wrong(town: tuple[Path, dict[str, Any]],
 
 def test_ctrl_c_in_the_middle_of_a_day_leaves_a_page_of_what_there_is_and_a_sound_log(path: Path) -> None:
     page = path.with_name("world.html")
-    options = ["--users", "8", "--messages", "100000", "--log", str(path), "--report", str(page)]
+    options = ["--users", "8", "--messages", "10000", "--log", str(path), "--report", str(page)]
     child = subprocess.Popen(
         [sys.executable, "-c", "from simulations.cli import main; main()", "simulate", *options],
         stdout=subprocess.PIPE,
