@@ -6,7 +6,7 @@ from functools import lru_cache
 from actors.ids import sent_id
 from actors.jsontext import decode
 from actors.messages import REPLY, Result, Sent, Spawned, Tags
-from actors.spawning import SPAWN
+from actors.spawning import starts_process
 from eventstore import Assignment, EventLog, Message
 
 
@@ -27,7 +27,7 @@ def result_of(
         messages.append(Sent(sent_id(message.id, 0), message.sender, REPLY, output))
     for sent in outbox:
         tags = _tags(sent.tags)
-        if sent.action == SPAWN and sent.id == sent.target:
+        if starts_process(sent):
             named = dict(tags)
             spawns.append(Spawned(sent.id, named["Module"], named["Owner"], sent.data.decode()))
         else:

@@ -1,12 +1,22 @@
 """How a process comes to be: by a first message, which has the process's own id and names its module."""
 
+from typing import NamedTuple
+
 from actors.ids import spawned_id
 from actors.jsontext import decode
 from actors.messages import Spawn, message_tags
 from eventstore import Message, Unevaluable
 
-SPAWN = "Spawn"
+_SPAWN = "Spawn"
 """Action of the message that starts a process."""
+
+
+class Origin(NamedTuple):
+    """Where a process comes from."""
+
+    module: str
+    """Empty where none is named."""
+    owner: str
 
 
 def spawn_message(spawn: Spawn, *, place: int, by: Message, sequence: int) -> Message:
@@ -19,8 +29,13 @@ def spawn_message(spawn: Spawn, *, place: int, by: Message, sequence: int) -> Me
         sequence: … and where that stands in the log.
     """
     spawned = spawned_id(by.id, place)
-    tags = message_tags(SPAWN, (("Type", "Process"), ("Module", spawn.module), ("Owner", spawn.owner)))
-    return Message(spawned, by.target, spawned, SPAWN, tags, spawn.data.encode(), "", sequence)
+    tags = message_tags(_SPAWN, (("Type", "Process"), ("Module", spawn.module), ("Owner", spawn.owner)))
+    return Message(spawned, by.target, spawned, _SPAWN, tags, spawn.data.encode(), "", sequence)
+
+
+def starts_process(message: Message) -> bool:
+    """Whether a message that a process sent starts another."""
+    return message.id == message.target
 
 
 def module_of(message: Message) -> str:
@@ -29,17 +44,19 @@ def module_of(message: Message) -> str:
     Raises:
         Unevaluable: it has no tags.
     """
-    return str(_tags(message).get("Module", ""))
+    return origin_of(message).module
 
 
-def owner_in(message: Message) -> str:
-    """Whose a process is that this message starts: a process that starts another names its owner, a wallet that starts
-    one is its owner.
+def origin_of(message: Message) -> Origin:
+    """What a process's first message says of it.
 
     Raises:
         Unevaluable: it has no tags.
     """
-    return _tags(message).get("Owner", "") if message.parent is not None else message.sender
+    tags = _tags(message)
+    # a process that starts another names its owner; a wallet that starts one is its owner
+    owner = tags.get("Owner", "") if message.parent is not None else message.sender
+    return Origin(str(tags.get("Module", "")), owner)
 
 
 def _tags(message: Message) -> dict[str, str]:

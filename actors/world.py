@@ -8,7 +8,7 @@ import msgspec
 from actors.evaluation import EVERYTHING, Evaluated, evaluate, receive
 from actors.messages import Context, Past, Refusal
 from actors.processes import MODULES, Process
-from actors.spawning import module_of, owner_in
+from actors.spawning import origin_of, starts_process
 from actors.state_root import state_root
 from eventstore import Assignment, LogFault, Message, Unevaluable
 
@@ -100,7 +100,7 @@ class World:
         context = self._context(entry, assignment)
         evaluated = evaluate(entry.process, message, context, sequence=assignment.sequence, existed=self._existed)
         for sent in evaluated.outbox:
-            if sent.id == sent.target:  # it starts that process
+            if starts_process(sent):
                 self._expected.add(sent.target)
         return evaluated
 
@@ -210,11 +210,11 @@ class World:
     def _started(self, assignment: Assignment) -> tuple[Entry, str | None]:
         """A process from its first message, and why it did not start, if it did not."""
         message = assignment.message
-        name = module_of(message)
+        name, owner = origin_of(message)
         if not name:
             raise Unevaluable("a process's first message that names no module")
         module = self._needed(name, f"sequence {assignment.sequence} starts a process")
-        entry = Entry(module.module, owner_in(message), None, assignment.slot, assignment.sequence)
+        entry = Entry(module.module, owner, None, assignment.slot, assignment.sequence)
         try:
             entry.process = module(message.data, self._context(entry, assignment))
         except Refusal as refusal:
