@@ -16,8 +16,8 @@ COLUMNS = (
 _MESSAGE = slice(3, 12)
 _NAMES = COLUMNS.split(", ")
 _BEHIND_MESSAGE = slice(12, len(_NAMES))
-_ROWS_PER_STATEMENT = 64
-"""Rows written by one statement. The interpreter lock is let go once per statement: with a row each, a busy event
+_PART_ROWS = 64
+"""Rows written at a time. The interpreter lock is let go once per statement: with a row each, a busy event
 loop would keep the writer waiting for the lock thousands of times a batch."""
 
 SELECTED = COLUMNS.replace("data", "cast(data as blob)")
@@ -70,12 +70,12 @@ def insert_of(rows: int) -> str:
 
 
 def parts_of(batch: Sequence[Assignment]) -> Iterator[Sequence[Assignment]]:
-    """Parts of a batch that one statement writes. None crosses the end of a subtree: when a hash of the tree is written
-    follows from its sequence alone, so the same assignments make the same file however they came in batches.
+    """Parts of a batch that are written at a time. None crosses the end of a subtree: when a hash of the tree is
+    written follows from its sequence alone, so the same assignments make the same file however they came in batches.
     """
     start = 0
     while start < len(batch):
-        stop = min(start + _ROWS_PER_STATEMENT, start + FAN - (batch[start].sequence - 1) % FAN)
+        stop = min(start + _PART_ROWS, start + FAN - (batch[start].sequence - 1) % FAN)
         yield batch[start:stop]
         start = stop
 
