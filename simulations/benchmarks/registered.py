@@ -8,6 +8,7 @@ import asyncio
 import multiprocessing
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from hashlib import sha256
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -34,15 +35,14 @@ def main(handles: int, sends: int, rounds: int) -> None:
     """Print the cost of a send with few handles and with many, and the ratio."""
     counts = (2 * SESSIONS, handles)
     costs: list[list[float]] = [[], []]
-    with TemporaryDirectory() as folder:
-        nodes = [_Remote(Path(folder) / f"{number}.db", count) for number, count in enumerate(counts)]
-        try:
-            for _ in range(rounds):
-                for node, measured in zip(nodes, costs, strict=True):
-                    measured.append(node.ask(sends))
-        finally:
-            for node in nodes:
-                node.close()
+    with TemporaryDirectory() as folder, ExitStack() as opened:
+        nodes = []
+        for number, count in enumerate(counts):
+            nodes.append(_Remote(Path(folder) / f"{number}.db", count))
+            opened.callback(nodes[-1].close)
+        for _ in range(rounds):
+            for node, measured in zip(nodes, costs, strict=True):
+                measured.append(node.ask(sends))
     for count, node, measured in zip(counts, nodes, costs, strict=True):
         click.echo(
             f"{count:>10,} handles, registered in {node.registered_s:.0f} s:"
