@@ -1,26 +1,37 @@
 """A progress bar, on terminals only."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+_REFRESH_S = 0.1
+
 
 class Bar:
-    """Counts towards a total."""
+    """Counts towards a total. Drawn by whoever counts: a thread that draws would keep this process from being copied to
+    the cores that help it (see ``actors.share_workers``).
+    """
 
     def __init__(self, progress: Progress, label: str, total: int) -> None:
         self._progress = progress
         self._task = progress.add_task(label, total=total)
+        self._count = 0
+        self._drawn = 0.0
 
     def advance(self) -> None:
         """One more."""
-        self._progress.advance(self._task)
+        self.at(self._count + 1)
 
     def at(self, count: int) -> None:
         """So many by now."""
-        self._progress.update(self._task, completed=count)
+        self._count = count
+        now = time.monotonic()
+        if now >= self._drawn + _REFRESH_S:
+            self._drawn = now
+            self._progress.update(self._task, completed=count, refresh=True)
 
 
 @contextmanager
@@ -28,5 +39,6 @@ def progress_bar(label: str, total: int) -> Iterator[Bar]:
     """Show a bar on standard error while the block runs, if that is a terminal."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    shown = console.is_terminal
+    with Progress(*columns, console=console, transient=True, auto_refresh=False, disable=not shown) as progress:
         yield Bar(progress, label, total)

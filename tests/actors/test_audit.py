@@ -2,6 +2,8 @@
 
 import asyncio
 import random
+import subprocess
+import sys
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
@@ -468,6 +470,19 @@ def test_it_does_not_matter_how_many_processes_check(
     log.close()
     assert [fault.sequence for fault in audit(path).faults] == [300]
     assert {300, 301, 500} <= {fault.sequence for fault in audit(path, all_faults=True).faults}
+
+
+def test_a_process_without_threads_has_copies_of_itself_check(long: Path) -> None:
+    script = f"""
+import actors.audit, actors.share_workers
+actors.share_workers._start = actors.audit._in_order = None
+actors.audit.EVENTS_WORTH_SHARES, actors.audit.cores = 1, lambda: 2
+counted = []
+report = actors.audit.audit({str(long)!r}, progress=counted.append)
+print(report.events, report.signatures, report.faults, max(counted) <= report.events)
+"""
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (ran.stdout.split(" ", 1)[1], ran.stderr) == ("205 [] True\n", "")
 
 
 async def test_a_log_that_a_node_is_writing_is_audited_as_far_as_it_was(
