@@ -1,14 +1,14 @@
 """Which processes live in memory, and which are left to their snapshots and the log."""
 
 import asyncio
+import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor
 from heapq import nsmallest
 from pathlib import Path
+from time import thread_time
 from typing import Any, NamedTuple
-
-import msgspec
 
 from actors.commits import Commits
 from actors.idle import IdleProcesses
@@ -31,6 +31,9 @@ MARK_EVENTS = 100_000
 EVENTS_MIN = 1_000
 """A shorter log has no snapshots: it is replayed before they are found."""
 _TICKS = 4
+_REST = 4
+"""So many times as long as it worked on one snapshot the writing thread rests before the next, unless somebody waits
+for it: else those who talk meanwhile would wait, for the interpreter lock and for a core."""
 
 logger = get_logger()
 
@@ -38,11 +41,16 @@ logger = get_logger()
 class _Due(NamedTuple):
     """A snapshot that is to be written. States are immutable, so any thread may write it while the process goes on."""
 
-    snapshot: Snapshot
+    process: str
+    slot: int
+    sequence: int
+    module: str
+    owner: str
+    assignment_id: bytes
     state: Any
 
     def written(self) -> Snapshot:
-        return msgspec.structs.replace(self.snapshot, state=canonical_state(self.state)).hashed()
+        return Snapshot(*self[:-1], canonical_state(self.state)).hashed()
 
 
 class Passivation:
@@ -87,6 +95,7 @@ class Passivation:
         self._released, self._resume = released, resume
         self._snapshots: Snapshots | None = None
         self._running: asyncio.Task[None] | None = None
+        self._hurry = threading.Event()
         self._loop = asyncio.get_running_loop()
         self._seen = deque([0], maxlen=_TICKS + 1)
         self._tick_s = idle_s / _TICKS
@@ -106,8 +115,12 @@ class Passivation:
                 self._swept = True
                 leaving = self._idlest(live)
                 if mark_is_due or leaving:
+                    self._hurry.clear()
                     self._running = self._loop.create_task(self._run(self._now(), self._due(), leaving))
-        return self._running is not None and live > self.max_live
+        if self._running is None or live <= self.max_live:
+            return False
+        self._hurry.set()
+        return True
 
     async def done(self) -> None:
         """Wait until nobody is on the way out."""
@@ -117,6 +130,7 @@ class Passivation:
     async def close(self) -> None:
         """Write the last snapshots of a node whose log is settled, and let go of every file."""
         self._timer.cancel()
+        self._hurry.set()
         await self.done()
         if self._commits.failed is None and self._sequencer.sequence >= EVENTS_MIN:
             await self._write(self._now(), self._due())
@@ -162,8 +176,8 @@ class Passivation:
         head = self._sequencer.head(process)
         assert head is not None
         assert head.slot == entry.slot  # between two messages from outside everything is evaluated
-        place = (process, entry.slot, entry.sequence, entry.module, entry.owner, head.assignment_id)
-        return _Due(Snapshot(*place, b""), entry.process.state if entry.process else None)
+        state = entry.process.state if entry.process else None
+        return _Due(process, entry.slot, entry.sequence, entry.module, entry.owner, head.assignment_id, state)
 
     async def _run(self, mark: Head, due: list[_Due], leaving: list[tuple[str, int]]) -> None:
         try:
@@ -186,9 +200,9 @@ class Passivation:
         else:
             self._idle.use(self._path)
             for one, size in zip(due, sizes, strict=True):
-                entry = self._world.entries.get(one.snapshot.process)
+                entry = self._world.entries.get(one.process)
                 if entry is not None:
-                    entry.snapshot_slot, entry.snapshot_bytes = one.snapshot.slot, size
+                    entry.snapshot_slot, entry.snapshot_bytes = one.slot, size
         self._mark = mark.sequence
 
     def _keep(self, mark: Head, due: list[_Due], modules: list[str]) -> list[int]:
@@ -198,9 +212,11 @@ class Passivation:
 
         def written() -> Any:
             for one in due:
+                begun = thread_time()
                 snapshot = one.written()
                 sizes.append(len(snapshot.state))
                 yield snapshot
+                self._hurry.wait(_REST * (thread_time() - begun))
 
         self._snapshots.keep(mark, written(), modules)
         return sizes

@@ -56,6 +56,25 @@ async def test_no_more_processes_live_than_may_and_all_states_are_as_if_they_did
     assert (audit(path).faults, audit(path).snapshots > 10) == ([], True)
 
 
+async def test_snapshots_are_written_with_rests_which_end_when_somebody_waits(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(passivation, "MARK_EVENTS", 1)
+    monkeypatch.setattr(passivation, "_REST", 10**9)  # nobody would see the end of it
+    async with Node.open(path, wallet=NODE, clock=still, max_live=100) as node:
+        await chat(node)
+        assert node._passivation._running is not None
+        while live(node) <= 100:
+            await register(node, BOB, f"bob-{live(node)}")
+        for name in ("eve", "mallory", "carol"):  # there has to be room first
+            await register(node, BOB, name)
+        assert node._passivation._running is not None
+        root = node.state_root
+    async with Node.open(path, wallet=NODE, clock=still) as node:  # it was closed, with all that lives written
+        assert live(node) < 5
+        assert node.state_root == root
+
+
 async def test_a_process_that_is_idle_leaves_and_comes_back_as_it_was(path: Path) -> None:
     async with Node.open(path, wallet=NODE, clock=still) as node:
         session = await chat(node)
