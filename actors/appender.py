@@ -160,6 +160,7 @@ def work() -> None:
         batch += rows
         if not left:
             _say(answers, _append(log, batch))
+            log.fold()
             batch = []
 
 

@@ -6,6 +6,7 @@ So where a program of its own may look at a log with Python's own ``sqlite3``, i
 
 import sqlite3
 from collections.abc import Callable
+from contextlib import suppress
 from functools import wraps
 from itertools import islice
 from typing import Any, ParamSpec, TypeVar
@@ -56,3 +57,19 @@ class Connection(apsw.Connection):
         flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_URI | apsw.SQLITE_OPEN_NOMUTEX
         _as_sqlite3(super().__init__)(uri, flags=flags)
         self.cursor_factory = _Cursor
+
+    def fold_when_asked(self, pages: int) -> None:
+        """Fold the write-ahead log in only in ``fold``, and only when it has so many pages."""
+        self._fold_from, self._unfolded = pages, 0
+        self.set_wal_hook(self._grown)
+
+    def fold(self) -> None:
+        """Fold the write-ahead log in if it is long."""
+        if self._unfolded >= self._fold_from:
+            self._unfolded = 0
+            with suppress(apsw.Error):  # the disk is full, say: it stays where it is, and grows
+                self.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+
+    def _grown(self, _connection: apsw.Connection, _database: str, pages: int) -> int:
+        self._unfolded = pages
+        return apsw.SQLITE_OK

@@ -6,9 +6,10 @@ from typing import cast
 
 from eventstore.errors import LogMissing, LogUnusable
 
-_WAL_PAGES = 16_384
+WAL_PAGES = 4_096
 """Pages (of 4 KiB) of the write-ahead log from which on it is folded into the file. A batch touches hundreds of pages
-of indexes, and the next one most of them again: with SQLite's own 1,000 each would write them twice."""
+of indexes, and the next one many of them again: with SQLite's own 1,000 each would be written twice. With more, whoever
+waits meanwhile waits longer."""
 
 
 def existing(path: str | Path) -> Path:
@@ -61,7 +62,7 @@ def prepare_to_write(connection: sqlite3.Connection) -> None:
     connection.execute("pragma journal_mode = wal")
     connection.execute("pragma synchronous = full")
     connection.execute("pragma cache_size = -65536")
-    connection.execute(f"pragma wal_autocheckpoint = {_WAL_PAGES}")
+    connection.execute(f"pragma wal_autocheckpoint = {WAL_PAGES}")
 
 
 def unusable(path: Path, error: sqlite3.Error) -> str:

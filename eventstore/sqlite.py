@@ -3,9 +3,9 @@
 import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
-from eventstore.connections import connect, connect_to_read, existing, prepare_to_write, unusable
+from eventstore.connections import WAL_PAGES, connect, connect_to_read, existing, prepare_to_write, unusable
 from eventstore.errors import LogExists, LogFailed, LogUnusable, PositionConflict
 from eventstore.format import EXCERPT_ID, FORMAT, ID_START, check_format, is_excerpt
 from eventstore.lock import WriterLock
@@ -15,6 +15,9 @@ from eventstore.rows import SELECT_SHARE, SELECTED, assignment_of, beside_before
 from eventstore.sequencer import GENESIS_CHAIN, ProcessHead
 from eventstore.shares import Before, End, Share
 from eventstore.tree import StoredTree, TreeBuilder, TreeNode
+
+if TYPE_CHECKING:
+    from eventstore.alone import Connection
 
 _WITH_ID = f"id_start = substr(?1, 1, {ID_START}) and message_id = ?1"
 _SPAWN = f"(select sequence from assignments where id_start = substr(?1, 1, {ID_START}) and process = ?1 and slot = 0)"
@@ -101,6 +104,7 @@ class SqliteLog:
         try:
             connection = connect(path, "mode=rw", alone=True)
             prepare_to_write(connection)
+            cast("Connection", connection).fold_when_asked(WAL_PAGES)
         except sqlite3.Error as error:
             raise LogUnusable(unusable(path, error)) from None
         return cls(path, connection, None, alone=True)
@@ -164,6 +168,12 @@ class SqliteLog:
         except sqlite3.Error as error:
             raise LogFailed(f"{self.path} could not be written ({error})") from error
         return Head.at(batch[-1])
+
+    def fold(self) -> None:
+        """Fold the write-ahead log into the file if it is long. For a log that was opened to help; any other does it
+        within ``append``, whose batch is durable by then and waits nevertheless.
+        """
+        cast("Connection", self._connection).fold()
 
     def read(self, *, after: int = 0, until: int | None = None) -> Iterator[Assignment]:
         """See ``EventLog.read``."""

@@ -61,6 +61,31 @@ def test_what_either_library_writes_the_other_reads(path: Path) -> None:
     log.close()
 
 
+def test_the_write_ahead_log_is_folded_in_when_it_is_asked_for_and_long(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    SqliteLog.open(path).close()
+    monkeypatch.setattr("eventstore.sqlite.WAL_PAGES", 50)
+    helper = SqliteLog.open_to_help(path)
+    batch = assignments(ROWS)
+    sizes = [path.stat().st_size]
+    for stop in range(100, ROWS + 1, 100):
+        helper.append(batch[stop - 100 : stop], expected=stop - 100)
+        sizes.append(path.stat().st_size)
+    assert len(set(sizes)) == 1  # nobody asked
+    helper.fold()
+    grown = path.stat().st_size
+    assert grown > 5 * sizes[0]
+    more = assignments(ROWS + 1)[ROWS:]
+    helper.append(more, expected=ROWS)
+    helper.fold()
+    assert path.stat().st_size == grown  # it is short
+    helper.close()
+    log = SqliteLog.open(path)
+    assert list(log.read()) == [*batch, *more]
+    log.close()
+
+
 def test_a_batch_that_is_refused_leaves_nothing(written: Path) -> None:
     helper = SqliteLog.open_to_help(written)
     again = assignments(ROWS + 2)[ROWS:]
