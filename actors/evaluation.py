@@ -15,7 +15,7 @@ EVERYTHING = 2**62
 """Past every sequence."""
 
 
-class Evaluated(msgspec.Struct, frozen=True):
+class Evaluated(msgspec.Struct, frozen=True, gc=False):
     """What evaluating a message gave, as far as others are concerned."""
 
     outbox: list[Message]

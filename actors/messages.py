@@ -74,7 +74,7 @@ class Spawn(msgspec.Struct, frozen=True, gc=False):
     """What it starts from: a JSON object."""
 
 
-class Effects(msgspec.Struct, frozen=True):
+class Effects(msgspec.Struct, frozen=True, gc=False):
     """What a handler wants to happen."""
 
     reply: Any
@@ -104,7 +104,7 @@ class Spawned(NamedTuple):
     data: str
 
 
-class Result(msgspec.Struct, frozen=True):
+class Result(msgspec.Struct, frozen=True, gc=False):
     """What evaluating one message gave. The reply, if there is one, is the first of its messages."""
 
     messages: tuple[Sent, ...] = ()

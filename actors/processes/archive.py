@@ -29,7 +29,7 @@ class Pack(msgspec.Struct, frozen=True, gc=False):
     """When it was stored, in ms."""
 
 
-class ArchiveState(msgspec.Struct, frozen=True):
+class ArchiveState(msgspec.Struct, frozen=True, gc=False):
     """What an archive knows."""
 
     began: int

@@ -8,7 +8,7 @@ from actors.messages import Refusal
 MEMBERS_MAX = 10_000
 
 
-class Dao(msgspec.Struct, frozen=True):
+class Dao(msgspec.Struct, frozen=True, gc=False):
     """One group."""
 
     name: str

@@ -46,7 +46,7 @@ class Member(msgspec.Struct, frozen=True, gc=False):
     """How many messages there were when they last looked."""
 
 
-class Generation(msgspec.Struct, frozen=True):
+class Generation(msgspec.Struct, frozen=True, gc=False):
     """A group key, sealed to every member."""
 
     epoch: int
@@ -55,7 +55,7 @@ class Generation(msgspec.Struct, frozen=True):
     """Where in the group's log the sealed keys are: it keeps them once."""
 
 
-class Pending(msgspec.Struct, frozen=True):
+class Pending(msgspec.Struct, frozen=True, gc=False):
     """A key that is not sealed to everybody yet."""
 
     rotated_by: str
@@ -64,7 +64,7 @@ class Pending(msgspec.Struct, frozen=True):
     """To whom it is."""
 
 
-class GroupState(msgspec.Struct, frozen=True):
+class GroupState(msgspec.Struct, frozen=True, gc=False):
     """What a group knows."""
 
     registry: str

@@ -20,7 +20,7 @@ CONTACTS_MAX = 10_000
 TEXT_FIELDS = ("name", "img", "banner", "bio", "pubkey")
 
 
-class HandleState(msgspec.Struct, frozen=True):
+class HandleState(msgspec.Struct, frozen=True, gc=False):
     """What a handle knows."""
 
     name: str

@@ -29,7 +29,7 @@ _STATEMENT = re.compile(
 )
 
 
-class Grant(msgspec.Struct, frozen=True):
+class Grant(msgspec.Struct, frozen=True, gc=False):
     """What became of a request."""
 
     address: str
@@ -41,7 +41,7 @@ class Grant(msgspec.Struct, frozen=True):
     given: bool
 
 
-class Asked(msgspec.Struct, frozen=True):
+class Asked(msgspec.Struct, frozen=True, gc=False):
     """A request that waits for what its registers say."""
 
     request: str
@@ -52,7 +52,7 @@ class Asked(msgspec.Struct, frozen=True):
     balances: tuple[int, ...] = ()
 
 
-class KeyKeeperState(msgspec.Struct, frozen=True):
+class KeyKeeperState(msgspec.Struct, frozen=True, gc=False):
     """What a key keeper knows. Keys are sealed to the secret of whoever runs it, which is nowhere in the log."""
 
     relation: str

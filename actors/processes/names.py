@@ -23,7 +23,7 @@ class Name(msgspec.Struct, frozen=True, gc=False):
     """Counts registrations, so that lists come in their order."""
 
 
-class Directory(msgspec.Struct, frozen=True):
+class Directory(msgspec.Struct, frozen=True, gc=False):
     """The names of one kind. Immutable: changes give a new directory."""
 
     names: Map[str, Name] = Map()

@@ -12,7 +12,7 @@ from actors.processes.relation import Place
 from actors.processes.relation_contracts import address_of
 
 
-class Flags(msgspec.Struct, frozen=True):
+class Flags(msgspec.Struct, frozen=True, gc=False):
     """One chat of one person."""
 
     read: int = -1
@@ -21,7 +21,7 @@ class Flags(msgspec.Struct, frozen=True):
     sticky: bool = False
 
 
-class ProxyState(msgspec.Struct, frozen=True):
+class ProxyState(msgspec.Struct, frozen=True, gc=False):
     """What a proxy knows."""
 
     people: Map[str, Map[str, Flags]] = Map()

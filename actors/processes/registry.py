@@ -17,7 +17,7 @@ from actors.processes.session import Session
 PUBKEY_CHARACTERS_MAX = 4096
 
 
-class RegistryState(msgspec.Struct, frozen=True):
+class RegistryState(msgspec.Struct, frozen=True, gc=False):
     """What a registry knows."""
 
     handles: Directory = Directory()

@@ -22,7 +22,7 @@ _Uri = Annotated[
 ]
 
 
-class ContractsState(msgspec.Struct, frozen=True):
+class ContractsState(msgspec.Struct, frozen=True, gc=False):
     """What the registers know. Addresses are as EIP-55 writes them."""
 
     names: Directory = Directory()

@@ -26,7 +26,7 @@ class Posted(msgspec.Struct, frozen=True, gc=False):
     """Size of all messages up to and with this one."""
 
 
-class Chat(msgspec.Struct, frozen=True):
+class Chat(msgspec.Struct, frozen=True, gc=False):
     """A conversation of two, or of a group."""
 
     places: Places = Places()
@@ -43,7 +43,7 @@ class Chat(msgspec.Struct, frozen=True):
         return len(self.places) - bisect_left(self.places, start) - (len(own) - bisect_left(own, start))
 
 
-class Mail(msgspec.Struct, frozen=True):
+class Mail(msgspec.Struct, frozen=True, gc=False):
     """All messages. A message's place is its number, from 0. Addresses are of persons and of groups."""
 
     posted: History[Posted] = History()

@@ -55,7 +55,7 @@ class RelationMessage(Body):
         return [value for key, value in self.tags if key == name]
 
 
-class Delegation(msgspec.Struct, frozen=True):
+class Delegation(msgspec.Struct, frozen=True, gc=False):
     """What a wallet authorises a session key to do."""
 
     session_key: str

@@ -29,7 +29,7 @@ class KeyBatch(msgspec.Struct, frozen=True, gc=False):
     """The handle process."""
 
 
-class SessionState(msgspec.Struct, frozen=True):
+class SessionState(msgspec.Struct, frozen=True, gc=False):
     """What a session knows."""
 
     a: str
