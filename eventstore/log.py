@@ -40,17 +40,20 @@ class EventLog(Protocol):
     def read_process(self, process: str, *, from_slot: int = 0, limit: int | None = None) -> Iterator[Assignment]:
         """One process's assignments in order, so many of them at most."""
 
-    def read_share(self, share: Share, *, until: int) -> Iterator[tuple[Before, Assignment]]:
-        """The assignments of one share of the processes in order, up to a sequence, each with the row before it."""
+    def read_share(
+        self, share: Share, *, until: int, filed: bool = False
+    ) -> Iterator[tuple[Before, int | None, Assignment]]:
+        """The assignments of one share of the processes in order, up to a sequence, each with the row before it.
+
+        ``filed`` ones also come with the sequence of their process's first message as they are found by it; None where
+        they are not found by their message's id.
+        """
 
     def first_of_run(self, sequence: int) -> int:
         """Where the rows begin that stand together up to this one and have its parent."""
 
     def end(self, until: int) -> End:
         """The last rows of their kind up to a sequence."""
-
-    def repeated(self, until: int) -> bool:
-        """Whether a message from outside stands twice in the log up to a sequence."""
 
     def misfiled(self, until: int) -> int | None:
         """The first row up to a sequence that is not found by its message's id or by its process and slot, if any."""

@@ -16,19 +16,28 @@ COLUMNS = (
 _MESSAGE = slice(3, 12)
 _NAMES = COLUMNS.split(", ")
 _BEHIND_MESSAGE = slice(12, len(_NAMES))
+_BEFORE = slice(len(_NAMES), -1)
 _PART_ROWS = 64
 """Rows written at a time. The interpreter lock is let go once per statement: with a row each, a busy event
 loop would keep the writer waiting for the lock thousands of times a batch."""
 
 SELECTED = COLUMNS.replace("data", "cast(data as blob)")
 """The columns that ``assignment_of`` is given."""
-SELECT_SHARE = f"""
-    select {", ".join(f"it.{name}" for name in _NAMES).replace("it.data", "cast(it.data as blob)")},
-        before.sequence, before.timestamp, cast(before.log_chain as blob), before.parent
-    from assignments it not indexed left join assignments before on before.sequence = it.sequence - 1
-    where it.sequence <= ? and {Share.where("it.process")} order by it.sequence
-"""
+
+
+def _select_share(found_by: str) -> str:
+    return f"""
+        select {", ".join(f"it.{name}" for name in _NAMES).replace("it.data", "cast(it.data as blob)")},
+            before.sequence, before.timestamp, cast(before.log_chain as blob), before.parent, {found_by}
+        from assignments it not indexed left join assignments before on before.sequence = it.sequence - 1
+        where it.sequence <= ? and {Share.where("it.process")} order by it.sequence
+    """
+
+
+SELECT_SHARE = _select_share("null")
 """The rows that ``beside_before`` is given."""
+SELECT_SHARE_FILED = _select_share(f"case when it.id_start is substr(it.message_id, 1, {ID_START}) then it.spawn end")
+"""The same, with what they are found by."""
 
 
 def row_of(assignment: Assignment, spawn: int) -> tuple[Any, ...]:
@@ -85,7 +94,7 @@ def assignment_of(row: tuple[Any, ...]) -> Assignment:
     return Assignment(row[0], row[1], row[2], Message(*row[_MESSAGE]), *row[_BEHIND_MESSAGE])
 
 
-def beside_before(row: tuple[Any, ...]) -> tuple[Before, Assignment]:
-    """What the row before a row says, and its assignment."""
-    before = row[len(_NAMES) :]
-    return before if before[0] is not None else GENESIS, assignment_of(row)
+def beside_before(row: tuple[Any, ...]) -> tuple[Before, int | None, Assignment]:
+    """What the row before a row says, what the row is found by, and its assignment."""
+    before = row[_BEFORE]
+    return before if before[0] is not None else GENESIS, row[-1], assignment_of(row)

@@ -94,7 +94,9 @@ _Own = tuple[int, int, Message]
 class _Rows(Protocol):
     """What is needed of an ``EventLog``."""
 
-    def read_share(self, share: Share, *, until: int) -> Iterator[tuple[Before, Assignment]]: ...
+    def read_share(
+        self, share: Share, *, until: int, filed: bool = False
+    ) -> Iterator[tuple[Before, int | None, Assignment]]: ...
 
     def first_of_run(self, sequence: int) -> int: ...
 
@@ -103,7 +105,14 @@ class ShareReplay:
     """Follows one share of a log, of whose every row the neighbour before is known."""
 
     def __init__(
-        self, log: _Rows, share: Share, evaluate: Callable[[Assignment], Evaluation], *, key: bytes, late_from: int
+        self,
+        log: _Rows,
+        share: Share,
+        evaluate: Callable[[Assignment], Evaluation],
+        *,
+        key: bytes,
+        late_from: int,
+        filed: bool = False,
     ) -> None:
         """Prepare.
 
@@ -113,12 +122,16 @@ class ShareReplay:
             evaluate: gives what an assignment's evaluation comes to; called for each of the share, in order.
             key: of this run's digests; the same for every share, and nobody else's.
             late_from: messages with this parent or a later one are given as they are.
+            filed: check also that each row is found by its message's id and its process.
         """
         self._log = log
         self._share = share
         self._evaluate = evaluate
         self._digest = sha256(key)
         self._late_from = late_from
+        self._filed = filed
+        self._spawns: dict[str, int] = {}
+        """Sequence of the first message of each process, where it is asked for."""
         self._sequencer = Sequencer()
         self._rows = self._balance = 0
         self._own: dict[str, _Own] = {}
@@ -144,10 +157,12 @@ class ShareReplay:
             Unevaluable: likewise.
             TypeError, ValueError, AttributeError, LookupError: likewise; a row has columns of other types.
         """
-        rows = self._log.read_share(self._share, until=until)
+        rows = self._log.read_share(self._share, until=until, filed=self._filed)
         while batch := list(islice(rows, _BATCH_ROWS)):
             self._accept(batch)
-            assignments = [assignment for _, assignment in batch]
+            if self._filed:
+                self._check_filing(batch)
+            assignments = [assignment for _, _, assignment in batch]
             self._replay(assignments)
             self._rows += len(batch)
             watch(assignments)
@@ -160,10 +175,10 @@ class ShareReplay:
         """What it came to so far."""
         return Tally(self._rows, hex(self._balance), self._sent, self._received)
 
-    def _accept(self, batch: Sequence[tuple[Before, Assignment]]) -> None:
+    def _accept(self, batch: Sequence[tuple[Before, int | None, Assignment]]) -> None:
         """Chains, order and time, each row against the one before it."""
         sequencer = self._sequencer
-        for (sequence, sequencer.timestamp, sequencer.log_chain, parent_before), assignment in batch:
+        for (sequence, sequencer.timestamp, sequencer.log_chain, parent_before), _, assignment in batch:
             sequencer.sequence = sequence
             sequencer.accept(assignment)
             message = assignment.message
@@ -171,6 +186,16 @@ class ShareReplay:
                 self._receive(message, message.parent, assignment.sequence, parent_before)
             elif message.envelope is None:
                 raise LogFault.at(assignment, "neither a parent nor an envelope", "one of them", None)
+
+    def _check_filing(self, batch: Sequence[tuple[Before, int | None, Assignment]]) -> None:
+        """Whether each is found by its message's id and its process's first message."""
+        spawns = self._spawns
+        for _, found_by, assignment in batch:
+            process = assignment.message.target
+            if assignment.slot == 0:
+                spawns[process] = assignment.sequence
+            if found_by != spawns.get(process):
+                raise LogFault.at(assignment, "what it is found by", spawns.get(process), found_by)
 
     def _receive(self, message: Message, parent: int, sequence: int, parent_before: int | None) -> None:
         place = 0

@@ -11,7 +11,16 @@ from eventstore.format import EXCERPT_ID, FORMAT, ID_START, check_format, is_exc
 from eventstore.lock import WriterLock
 from eventstore.log import Head
 from eventstore.records import Assignment
-from eventstore.rows import SELECT_SHARE, SELECTED, assignment_of, beside_before, insert_of, parts_of, row_of
+from eventstore.rows import (
+    SELECT_SHARE,
+    SELECT_SHARE_FILED,
+    SELECTED,
+    assignment_of,
+    beside_before,
+    insert_of,
+    parts_of,
+    row_of,
+)
 from eventstore.sequencer import GENESIS_CHAIN, ProcessHead
 from eventstore.shares import Before, End, Share
 from eventstore.tree import StoredTree, TreeBuilder, TreeNode
@@ -188,9 +197,12 @@ class SqliteLog:
             (process, from_slot, -1 if limit is None else limit),
         )
 
-    def read_share(self, share: Share, *, until: int) -> Iterator[tuple[Before, Assignment]]:
+    def read_share(
+        self, share: Share, *, until: int, filed: bool = False
+    ) -> Iterator[tuple[Before, int | None, Assignment]]:
         """See ``EventLog.read_share``."""
-        return map(beside_before, self._rows(SELECT_SHARE, (until, share.of, share.number)))
+        query = SELECT_SHARE_FILED if filed else SELECT_SHARE
+        return map(beside_before, self._rows(query, (until, share.of, share.number)))
 
     def first_of_run(self, sequence: int) -> int:
         """See ``EventLog.first_of_run``."""
@@ -207,15 +219,6 @@ class SqliteLog:
         outside = self._connection.execute(query.format("sequence", "parent is null"), (until,)).fetchone()
         inside = self._connection.execute(query.format("parent", "parent is not null"), (until,)).fetchone()
         return End(outside[0] if outside else 0, inside[0] if inside else 0)
-
-    def repeated(self, until: int) -> bool:
-        """See ``EventLog.repeated``."""
-        query = """
-            select count(*) > count(distinct message_id) from assignments not indexed
-            where sequence <= ? and parent is null
-        """
-        [found] = self._connection.execute(query, (until,)).fetchone()
-        return bool(found)
 
     def misfiled(self, until: int) -> int | None:
         """See ``EventLog.misfiled``."""

@@ -154,7 +154,7 @@ def test_every_process_is_in_exactly_one_share(world: Path) -> None:
     everything = [row.sequence for row in log.read()]
     for shares in range(1, 6):
         parts = [list(log.read_share(Share(number, shares), until=2**62)) for number in range(shares)]
-        assert sorted(row.sequence for part in parts for _, row in part) == everything
+        assert sorted(row.sequence for part in parts for *_, row in part) == everything
         for number, part in enumerate(parts):
-            assert all(Share(number, shares).holds(row.process) for _, row in part)
+            assert all(Share(number, shares).holds(row.process) for *_, row in part)
     log.close()
