@@ -14,13 +14,13 @@ class LiveActors:
         self._start = start
         self.actors: dict[str, pykka.ActorRef[ProcessActor]] = {}
         self.spare: list[pykka.ActorRef[ProcessActor]] = []
+        self._started: list[pykka.ActorRef[ProcessActor]] = []
 
     def of(self, process: str) -> pykka.ActorRef[ProcessActor]:
         """The actor of a process."""
         actor = self.actors.get(process)
         if actor is None:
-            actor = self.spare.pop() if self.spare else self._start()
-            self.actors[process] = actor
+            actor = self.actors[process] = self.spare.pop() if self.spare else self._begin()
         return actor
 
     def release(self, process: str) -> None:
@@ -32,7 +32,12 @@ class LiveActors:
             self.spare.append(actor)
 
     async def stop(self) -> None:
-        """Stop all of them, about in the order of their start: Pykka finds the oldest first."""
-        stopping = [actor.stop(block=False) for actor in [*self.actors.values(), *self.spare]]
+        """Stop all of them, in the order of their start: Pykka looks for each among all, and finds the oldest first."""
+        stopping = [actor.stop(block=False) for actor in self._started]
         if stopping:
             await stopping[-1]  # they stop in the order in which they were asked to
+
+    def _begin(self) -> pykka.ActorRef[ProcessActor]:
+        actor = self._start()
+        self._started.append(actor)
+        return actor
