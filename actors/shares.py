@@ -129,7 +129,7 @@ def follow_share(job: Job, number: int, progress: Callable[[int], Any], *, alone
     outcome = Outcome()
     log = SqliteLog.open_to_read(job.path, alone=alone)
     try:
-        _follow(log, job, Share(number, job.shares), outcome, progress)
+        _follow(log, job, number, outcome, progress)
     except (EventStoreError, Unevaluable, UnknownModule, TypeError, ValueError, AttributeError, LookupError) as error:
         outcome.doubt = f"{type(error).__name__}: {error}"
     finally:
@@ -137,7 +137,8 @@ def follow_share(job: Job, number: int, progress: Callable[[int], Any], *, alone
     return outcome
 
 
-def _follow(log: SqliteLog, job: Job, share: Share, outcome: Outcome, progress: Callable[[int], Any]) -> None:
+def _follow(log: SqliteLog, job: Job, number: int, outcome: Outcome, progress: Callable[[int], Any]) -> None:
+    share = Share.part(number, job.shares)
     world = World(log.received, _Elsewhere(log))
     snapshots = SnapshotCheck(log, among=share.holds, until=job.events) if job.audited else None
     rows = 0
@@ -181,17 +182,17 @@ def _follow(log: SqliteLog, job: Job, share: Share, outcome: Outcome, progress: 
         if left := snapshots.finish():
             raise left[0]
         outcome.snapshots = snapshots.checked
-        outcome.nodes = list(_nodes(log, job.events, share))
+        outcome.nodes = list(_nodes(log, job.events, number, job.shares))
     outcome.states = [
         (process, leaf_of(process, entry.module, entry.owner, entry.process.state if entry.process else None))
         for process, entry in world.entries.items()
     ]
 
 
-def _nodes(log: EventLog, events: int, share: Share) -> Iterator[bytes]:
+def _nodes(log: EventLog, events: int, part: int, of: int) -> Iterator[bytes]:
     """The hashes over each 256 rows of one part of the log."""
     blocks = events // FAN
-    for block in range(blocks * share.number // share.of, blocks * (share.number + 1) // share.of):
+    for block in range(blocks * part // of, blocks * (part + 1) // of):
         yield fold([leaf_hash(leaf) for leaf in log.leaves(block * FAN, (block + 1) * FAN)])
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from eventstore.format import ID_START
 from eventstore.records import Assignment, Message
-from eventstore.shares import GENESIS, Before, Share
+from eventstore.shares import GENESIS, Before
 from eventstore.tree import FAN
 
 COLUMNS = (
@@ -30,7 +30,7 @@ def _select_share(found_by: str) -> str:
         select {", ".join(f"it.{name}" for name in _NAMES).replace("it.data", "cast(it.data as blob)")},
             before.sequence, before.timestamp, cast(before.log_chain as blob), before.parent, {found_by}
         from assignments it not indexed left join assignments before on before.sequence = it.sequence - 1
-        where it.sequence <= ? and {Share.where("it.process")} order by it.sequence
+        where it.sequence <= ? and it.process >= ? and it.process < ? order by it.sequence
     """
 
 

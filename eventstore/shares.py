@@ -18,9 +18,11 @@ therefore not added up but given as they are.
 This says no more than sound or not. Where a log is not, ``Replay`` says where and why.
 """
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import sha256
 from itertools import islice
+from string import ascii_letters, digits
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -32,24 +34,26 @@ from eventstore.sequencer import GENESIS_CHAIN, Sequencer
 
 _BATCH_ROWS = 128
 _encode = msgspec.msgpack.Encoder().encode
-_PLACE = 8
-"""The character of a process's id that says whose share it is: one that is equally often any."""
+_ALPHABET = sorted(ascii_letters + digits + "-_")
+"""An id begins equally often with any of them."""
+_BEHIND_ALL = chr(sys.maxunicode)
 
 
 class Share(NamedTuple):
-    """Which of how many."""
+    """The processes whose ids lie between two texts."""
 
-    number: int
-    of: int
+    start: str
+    stop: str
+
+    @classmethod
+    def part(cls, number: int, of: int) -> "Share":
+        """One of several of about the same size, counted from 0; every text belongs to one."""
+        bounds = ["", *(_ALPHABET[len(_ALPHABET) * part // of] for part in range(1, of)), _BEHIND_ALL]
+        return cls(bounds[number], bounds[number + 1])
 
     def holds(self, process: str) -> bool:
         """Whether a process belongs to it."""
-        return ord(process[_PLACE]) % self.of == self.number
-
-    @classmethod
-    def where(cls, column: str) -> str:
-        """The same in SQL, with the number and how many there are still to be named."""
-        return f"unicode(substr({column}, {_PLACE + 1}, 1)) % ? = ?"
+        return self.start <= process < self.stop
 
 
 Before = tuple[int, int, bytes, int | None]
@@ -225,7 +229,8 @@ class ShareReplay:
         end.
         """
         late = parent >= self._late_from
-        if not late and self._share.holds(other):
+        start, stop = self._share
+        if not late and start <= other < stop:
             found = self._own.pop(message.id, None)
             if found is None:
                 self._own[message.id] = sign, place, message

@@ -202,7 +202,7 @@ class SqliteLog:
     ) -> Iterator[tuple[Before, int | None, Assignment]]:
         """See ``EventLog.read_share``."""
         query = SELECT_SHARE_FILED if filed else SELECT_SHARE
-        return map(beside_before, self._rows(query, (until, share.of, share.number)))
+        return map(beside_before, self._rows(query, (until, *share)))
 
     def first_of_run(self, sequence: int) -> int:
         """See ``EventLog.first_of_run``."""
