@@ -65,8 +65,27 @@ def prepare_to_write(connection: sqlite3.Connection) -> None:
     connection.execute(f"pragma wal_autocheckpoint = {WAL_PAGES}")
 
 
+def refuse_other_files(path: Path) -> None:
+    """Let a file pass that is no other program's, as far as its beginning tells, or that is still to be made.
+
+    Raises:
+        LogUnusable: it is another's.
+    """
+    if not path.exists():
+        return
+    try:
+        connect_to_read(path).close()
+    except sqlite3.Error as error:
+        if _is_no_database(error):  # whatever else is wrong, whoever opens it for writing may mend
+            raise LogUnusable(unusable(path, error)) from None
+
+
 def unusable(path: Path, error: sqlite3.Error) -> str:
     """Why a file cannot be used as a log."""
-    if getattr(error, "sqlite_errorname", "") == "SQLITE_NOTADB":
+    if _is_no_database(error):
         return f"{path} is not a mostao log (it is no SQLite file)"
     return f"{path} cannot be used ({error})"
+
+
+def _is_no_database(error: sqlite3.Error) -> bool:
+    return getattr(error, "sqlite_errorname", "") == "SQLITE_NOTADB"

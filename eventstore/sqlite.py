@@ -5,7 +5,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from eventstore.connections import WAL_PAGES, connect, connect_to_read, existing, prepare_to_write, unusable
+from eventstore.connections import (
+    WAL_PAGES,
+    connect,
+    connect_to_read,
+    existing,
+    prepare_to_write,
+    refuse_other_files,
+    unusable,
+)
 from eventstore.errors import LogExists, LogFailed, LogUnusable, PositionConflict
 from eventstore.format import EXCERPT_ID, FORMAT, ID_START, check_format, is_excerpt
 from eventstore.lock import WriterLock
@@ -68,6 +76,7 @@ class SqliteLog:
             raise LogUnusable(f"{path.parent} is not a folder: make it first, or choose another")
         if path.is_dir():
             raise LogUnusable(f"{path} is a folder: name a file in it")
+        refuse_other_files(path)  # before a lock is left beside it
         lock = WriterLock(path)
         try:
             return cls._open_locked(path, lock, new=new, excerpt=excerpt)

@@ -132,6 +132,14 @@ def test_a_closed_log_is_one_file(path: Path) -> None:
     assert not moved.with_name("moved.db-wal").exists()
 
 
+def test_a_file_of_another_program_is_left_alone(path: Path) -> None:
+    path.write_text("notes, and not few " * 100)
+    with pytest.raises(LogUnusable, match=r"world\.db is not a mostao log \(it is no SQLite file\)"):
+        SqliteLog.open(path)
+    assert [file.name for file in path.parent.iterdir()] == ["world.db"]
+    assert path.read_text() == "notes, and not few " * 100
+
+
 def test_other_tools_read_the_log_and_its_columns_say_what_they_are(path: Path) -> None:
     log = SqliteLog.open(path)
     log.append(assignments(10), expected=0)
