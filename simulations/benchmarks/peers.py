@@ -31,7 +31,7 @@ SENDERS = 64
 
 @click.command()
 @click.option("--rounds", type=click.IntRange(1, 100), default=3, show_default=True)
-@click.option("--sends", type=click.IntRange(100, 10**6), default=10_000, show_default=True)
+@click.option("--sends", type=click.IntRange(100, 10**6), default=40_000, show_default=True)
 @click.option("--sessions", type=click.IntRange(1, 10**6), default=SESSIONS, show_default=True)
 def main(rounds: int, sends: int, sessions: int) -> None:
     """Print durable sends per second of each, and the node's as a multiple of them."""
