@@ -96,6 +96,7 @@ class Passivation:
         self._snapshots: Snapshots | None = None
         self._running: asyncio.Task[None] | None = None
         self._hurry = threading.Event()
+        self._closing = False
         self._loop = asyncio.get_running_loop()
         self._seen = deque([0], maxlen=_TICKS + 1)
         self._tick_s = idle_s / _TICKS
@@ -109,7 +110,7 @@ class Passivation:
             Whether nothing more may be assigned before some processes have left.
         """
         live = len(self._world.entries)
-        if self._running is None:
+        if self._running is None and not self._closing:
             mark_is_due = self._sequencer.sequence - self._mark >= MARK_EVENTS
             if mark_is_due or live > self._live_high or not self._swept:
                 self._swept = True
@@ -130,6 +131,7 @@ class Passivation:
     async def close(self) -> None:
         """Write the last snapshots of a node whose log is settled, and let go of every file."""
         self._timer.cancel()
+        self._closing = True
         self._hurry.set()
         await self.done()
         if self._commits.failed is None and self._sequencer.sequence >= EVENTS_MIN:
