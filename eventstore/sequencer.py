@@ -68,8 +68,7 @@ class Sequencer:
         Raises:
             LogFault: its sequence, slot, timestamp or one of its chains is not what the log so far demands.
         """
-        if assignment.sequence != self.sequence + 1 or assignment.timestamp < self.timestamp:
-            self._check_place(assignment)
+        self._accept_place(assignment)
         self.timestamp = assignment.timestamp
         head = self._link(assignment.message)
         if assignment.slot != head.slot:
@@ -89,7 +88,7 @@ class Sequencer:
         head = self.processes.get(process) or self.head(process)
         due = 0 if head is None else head.slot + 1
         if assignment.sequence != self.sequence + 1 or assignment.timestamp < self.timestamp or slot != due:
-            self._check_place(assignment)
+            self._accept_place(assignment)
             raise LogFault.at(assignment, "slot", due, slot)
         self.sequence, self.timestamp = assignment.sequence, assignment.timestamp
         self.log_chain = chain = assignment.log_chain
@@ -106,7 +105,7 @@ class Sequencer:
         head = ProcessHead(assignment.slot, assignment.process_chain, assignment.log_chain)
         self.processes[assignment.message.target] = head
 
-    def _check_place(self, assignment: Assignment) -> None:
+    def _accept_place(self, assignment: Assignment) -> None:
         if assignment.sequence != self.sequence + 1:
             raise LogFault.at(assignment, "sequence", self.sequence + 1, assignment.sequence)
         if assignment.timestamp < self.timestamp:
