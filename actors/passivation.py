@@ -10,6 +10,8 @@ from pathlib import Path
 from time import thread_time
 from typing import Any, NamedTuple
 
+import msgspec
+
 from actors.commits import Commits
 from actors.idle import IdleProcesses
 from actors.logger import get_logger
@@ -41,16 +43,11 @@ logger = get_logger()
 class _Due(NamedTuple):
     """A snapshot that is to be written. States are immutable, so any thread may write it while the process goes on."""
 
-    process: str
-    slot: int
-    sequence: int
-    module: str
-    owner: str
-    assignment_id: bytes
+    snapshot: Snapshot
     state: Any
 
     def written(self) -> Snapshot:
-        return Snapshot(*self[:-1], canonical_state(self.state)).hashed()
+        return msgspec.structs.replace(self.snapshot, state=canonical_state(self.state)).hashed()
 
 
 class Passivation:
@@ -178,8 +175,8 @@ class Passivation:
         head = self._sequencer.head(process)
         assert head is not None
         assert head.slot == entry.slot  # between two messages from outside everything is evaluated
-        state = entry.process.state if entry.process else None
-        return _Due(process, entry.slot, entry.sequence, entry.module, entry.owner, head.assignment_id, state)
+        place = (process, entry.slot, entry.sequence, entry.module, entry.owner, head.assignment_id)
+        return _Due(Snapshot(*place, b""), entry.process.state if entry.process else None)
 
     async def _run(self, mark: Head, due: list[_Due], leaving: list[tuple[str, int]]) -> None:
         try:
@@ -202,9 +199,9 @@ class Passivation:
         else:
             self._idle.use(self._path)
             for one, size in zip(due, sizes, strict=True):
-                entry = self._world.entries.get(one.process)
+                entry = self._world.entries.get(one.snapshot.process)
                 if entry is not None:
-                    entry.snapshot_slot, entry.snapshot_bytes = one.slot, size
+                    entry.snapshot_slot, entry.snapshot_bytes = one.snapshot.slot, size
         self._mark = mark.sequence
 
     def _keep(self, mark: Head, due: list[_Due], modules: list[str]) -> list[int]:
