@@ -47,7 +47,7 @@ class Share(NamedTuple):
 
     @classmethod
     def part(cls, number: int, of: int) -> "Share":
-        """One of several of about the same size, counted from 0; every text belongs to one."""
+        """One of several of about the same size, counted from 0; every id belongs to one."""
         bounds = ["", *(_ALPHABET[len(_ALPHABET) * part // of] for part in range(1, of)), _BEHIND_ALL]
         return cls(bounds[number], bounds[number + 1])
 
