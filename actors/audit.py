@@ -105,6 +105,7 @@ def _audit(
         report.faults += snapshots.finish()
         if whole is None:  # else those who followed it have looked
             report.faults += _filing_faults(log, events)
+        report.faults += _stray_faults(log)
         report.faults += _tree_faults(log, nodes, events)
         report.faults += _checkpoint_faults(log, [*log.checkpoints(), *checkpoints], report)
     report.faults.sort(key=lambda fault: fault.sequence)
@@ -204,6 +205,14 @@ def _filing_faults(log: EventLog, events: int) -> Iterator[LogFault]:
     if misfiled is not None:
         for row in log.read(after=misfiled - 1, until=misfiled):
             yield LogFault.at(row, "what it is found by", "its id and its process's first message", "something else")
+
+
+def _stray_faults(log: EventLog) -> Iterator[LogFault]:
+    """What a message is said to be found at that is not there, or the other way round."""
+    stray = log.stray()
+    if stray is not None:
+        what = "what messages are found by"
+        yield LogFault(what, sequence=stray, process="(none)", expected="each id once, in its turn", found="another")
 
 
 def _tree_faults(log: EventLog, first_level: list[bytes], events: int) -> Iterator[LogFault]:

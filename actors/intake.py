@@ -33,6 +33,7 @@ class Intake:
 
     Args:
         pool: where signatures are verified and the log is asked for items that it knows already.
+        may_hold: whether the log may hold a message. Called on the event loop, for every item.
         recall: results of those of the given message ids that the log holds. Called in the pool.
         admit: called on the event loop for every item, in order of arrival, with its result if the log knows it
             already, and what is wrong with it, if something is.
@@ -42,11 +43,13 @@ class Intake:
     def __init__(
         self,
         pool: Executor,
+        may_hold: Callable[[str], bool],
         recall: Callable[[list[str]], dict[str, Result]],
         admit: Callable[[Arrival, Result | None, Exception | None], None],
         emptied: Callable[[], None],
     ) -> None:
         self._pool = pool
+        self._may_hold = may_hold
         self._recall = recall
         self._admit = admit
         self._emptied = emptied
@@ -91,11 +94,16 @@ class Intake:
 
     async def _pass(self, batch: list[Arrival]) -> None:
         items = [arrival.item for arrival in batch]
-        recalling = asyncio.get_running_loop().run_in_executor(self._pool, self._recall, [item.id for item in items])
+        recalling = self._recall_some([item.id for item in items if self._may_hold(item.id)])
         verdicts = await self._verify(items)
-        recalled = await recalling
+        recalled = await recalling if recalling is not None else {}
         for arrival, genuine in zip(batch, verdicts, strict=True):
             self._admit(arrival, recalled.get(arrival.item.id), None if genuine else ItemForged())
+
+    def _recall_some(self, message_ids: list[str]) -> "asyncio.Future[dict[str, Result]] | None":
+        if not message_ids:
+            return None
+        return asyncio.get_running_loop().run_in_executor(self._pool, self._recall, message_ids)
 
     async def _verify(self, items: list[DataItem]) -> list[bool]:
         if len(items) >= _ITEMS_PER_TASK_MIN:

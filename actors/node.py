@@ -24,6 +24,7 @@ from actors.passivation import IDLE_S, MAX_LIVE
 from actors.process_actor import Dryrun
 from actors.processes import REGISTRIES, GroupRegistry
 from actors.results import outcome_of, recall, result_of
+from actors.seen import Seen
 from actors.spawning import module_of
 from actors.wallet import Wallet, key_path
 from eventstore import Assignment, EventLog, EventStoreError, LogUnusable, Message, Readers, Replay
@@ -104,7 +105,8 @@ class Node:
         )
         self._commits, self._admission = self._conductor.commits, self._conductor.admission
         self._passivation = self._conductor.passivation
-        self._intake = Intake(self._pool, self._recall, self._admit, self._conductor.next_round)
+        self._seen = Seen()
+        self._intake = Intake(self._pool, self._seen.may_hold, self._recall, self._admit, self._conductor.next_round)
         self._dryruns = 0
         self._closed = False
 
@@ -333,9 +335,11 @@ class Node:
         if first is None or module_of(first.message) not in REGISTRIES:
             raise LogUnusable(f"{self._log.path} does not begin with a registry")
         self.registry, self._address = first.process, first.message.sender
+        self._pool.submit(self._readers.read, self._seen.read)
 
     async def _close(self) -> None:
         self._closed = True
+        self._seen.close()
         try:
             await self.settle()
         except EventStoreError as error:
@@ -384,6 +388,7 @@ class Node:
         item, waiter, mailbox = arrival
         if fault is None and not waiter.done() and recalled is None and not self._answers.give_again(item.id, waiter):
             self._answers.remember(item.id, waiter)
+            self._seen.add(item.id)
             self._conductor.admit(arrival)
             return
         self._admission.release(mailbox)

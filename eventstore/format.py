@@ -9,7 +9,7 @@ APPLICATION_ID = 0x4D4F5354
 """SQLite's application id of a log file: "MOST"."""
 EXCERPT_ID = 0x4D4F5345
 """The same of a file with the history of some processes of another log: "MOSE"."""
-FORMAT = 3
+FORMAT = 4
 """Number of the newest migration of ``schema``; kept in ``PRAGMA user_version``."""
 
 ID_START = 8

@@ -58,6 +58,9 @@ class EventLog(Protocol):
     def misfiled(self, until: int) -> int | None:
         """The first row up to a sequence that is not found by its message's id or by its process and slot, if any."""
 
+    def stray(self) -> int | None:
+        """A sequence that an id is said to be found at, and is not; or, of the newest, is not and should be."""
+
     def place(self, process: str, slot: int, *, assignment_id: bytes | None = None) -> int | None:
         """Sequence of a process's slot, if it is there and, where one is named, is that assignment."""
 
@@ -80,6 +83,9 @@ class EventLog(Protocol):
 
     def known(self, message_ids: Sequence[str]) -> set[str]:
         """Those of the ids that the log holds."""
+
+    def id_starts(self) -> Iterator[list[str]]:
+        """How the id of each message begins (``format.ID_START`` characters), some thousands of them at a time."""
 
     def children(self, sequence: int) -> list[Assignment]:
         """What the message at ``sequence`` directly caused, in order."""

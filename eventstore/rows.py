@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from eventstore.format import ID_START
+from eventstore.ids import FILED
 from eventstore.records import Assignment, Message
 from eventstore.shares import GENESIS, Before
 from eventstore.tree import FAN
@@ -30,14 +30,14 @@ def _select_share(found_by: str) -> str:
         select {", ".join(f"it.{name}" for name in _NAMES).replace("it.data", "cast(it.data as blob)")},
             before.sequence, before.timestamp, cast(before.log_chain as blob), before.parent, {found_by}
         from assignments it not indexed left join assignments before on before.sequence = it.sequence - 1
-        where it.sequence <= ? and it.process >= ? and it.process < ? order by it.sequence
+        where it.sequence <= ?1 and it.process >= ?2 and it.process < ?3 order by it.sequence
     """
 
 
 SELECT_SHARE = _select_share("null")
 """The rows that ``beside_before`` is given."""
-SELECT_SHARE_FILED = _select_share(f"case when it.id_start is substr(it.message_id, 1, {ID_START}) then it.spawn end")
-"""The same, with what they are found by."""
+SELECT_SHARE_FILED = _select_share(f"case when it.sequence > ?4 or {FILED} then it.spawn end")
+"""The same, with what they are found by: by their ids up to a sequence."""
 
 
 def row_of(assignment: Assignment, spawn: int) -> tuple[Any, ...]:
@@ -64,7 +64,6 @@ def row_of(assignment: Assignment, spawn: int) -> tuple[Any, ...]:
         assignment.log_chain,
         assignment.output,
         assignment.error,
-        message.id[:ID_START],
         spawn,
     )
 
@@ -73,7 +72,7 @@ def insert_of(rows: int) -> str:
     """A statement that writes so many rows. If one is refused the whole batch is, so nothing is lost by "or rollback",
     and SQLite need not keep what every page was before the statement: that takes a third of the writer's time.
     """
-    columns = [*_NAMES, "id_start", "spawn"]
+    columns = [*_NAMES, "spawn"]
     values = ",".join(["(" + ",".join("?" * len(columns)) + ")"] * rows)
     return f"insert or rollback into assignments ({', '.join(columns)}) values {values}"
 

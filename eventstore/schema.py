@@ -7,6 +7,7 @@ from sqlite_utils import Database, Migrations
 from sqlite_utils.db import Table
 
 from eventstore.format import APPLICATION_ID, FORMAT, ID_START, is_excerpt
+from eventstore.ids import IdTable
 from eventstore.tree import TreeBuilder
 
 _NO_TIME = "1970-01-01 00:00:00.000000+00:00"
@@ -104,6 +105,28 @@ def m003_short_indexes(database: Database) -> None:
         ) begin select raise(rollback, 'a message with this id is there already'); end
         """
     )
+
+
+@migrations()
+def m004_ids_in_order(database: Database) -> None:
+    """A table of ids that is filled in their order, some time later; see ``eventstore.ids``.
+
+    A process's first message, by which its others are found, has an index of its own.
+    """
+    database.execute("drop trigger no_message_twice")
+    database.execute("drop index idx_assignments_id_start")
+    database.execute("alter table assignments drop column id_start")
+    database.execute(
+        f"create index idx_assignments_first on assignments(substr(process, 1, {ID_START})) where slot = 0"
+    )
+    database.execute(
+        "create table ids (id_start text not null, sequence integer not null, primary key (id_start, sequence))"
+        " without rowid"
+    )
+    IdTable(database.conn).fill()
+    [processes] = database.execute("select sql from sqlite_master where name = 'processes'").fetchone()
+    database["processes"].drop()
+    database.execute(f"{processes} order by sequence")
 
 
 def migrate(database: Database) -> None:

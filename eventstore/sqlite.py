@@ -16,6 +16,7 @@ from eventstore.connections import (
 )
 from eventstore.errors import LogExists, LogFailed, LogUnusable, PositionConflict
 from eventstore.format import EXCERPT_ID, FORMAT, ID_START, check_format, is_excerpt
+from eventstore.ids import FILED, IdTable, filed_up_to
 from eventstore.lock import WriterLock
 from eventstore.log import Head
 from eventstore.records import Assignment
@@ -36,8 +37,10 @@ from eventstore.tree import StoredTree, TreeBuilder, TreeNode
 if TYPE_CHECKING:
     from eventstore.alone import Connection
 
-_WITH_ID = f"id_start = substr(?1, 1, {ID_START}) and message_id = ?1"
-_SPAWN = f"(select sequence from assignments where id_start = substr(?1, 1, {ID_START}) and process = ?1 and slot = 0)"
+_SPAWN = f"""(
+    select sequence from assignments where slot = 0 and substr(process, 1, {ID_START}) = substr(?1, 1, {ID_START})
+    and +process = ?1 -- without the plus SQLite would put ?1 in the index's expression, and not find the index
+)"""
 """Sequence of the first message of a process, which has the process's id."""
 _SPAWNS_MAX = 50_000
 """Processes whose first message's sequence is remembered."""
@@ -56,6 +59,7 @@ class SqliteLog:
         self._alone = alone
         self._tree: TreeBuilder | None = None
         self._spawns: dict[str, int] = {}
+        self._ids = IdTable(connection)
 
     @classmethod
     def open(cls, path: str | Path, *, new: bool = False, excerpt: bool = False) -> "SqliteLog":
@@ -174,12 +178,15 @@ class SqliteLog:
                 if found != expected:
                     raise PositionConflict(expected=expected, found=found)
                 for part in parts_of(batch):
+                    self._refuse_known(part)
                     self._insert([row_of(assignment, self._spawn(assignment)) for assignment in part])
                     self._grow_tree(part)
+                    self._ids.add(part[0].sequence - 1, [assignment.message.id for assignment in part])
                 execute("commit")
             except BaseException:
                 self._tree = None
                 self._spawns.clear()
+                self._ids.forget()
                 if self._connection.in_transaction:
                     execute("rollback")
                 raise
@@ -210,8 +217,9 @@ class SqliteLog:
         self, share: Share, *, until: int, filed: bool = False
     ) -> Iterator[tuple[Before, int | None, Assignment]]:
         """See ``EventLog.read_share``."""
-        query = SELECT_SHARE_FILED if filed else SELECT_SHARE
-        return map(beside_before, self._rows(query, (until, *share)))
+        if filed:
+            return map(beside_before, self._rows(SELECT_SHARE_FILED, (until, *share, filed_up_to(until))))
+        return map(beside_before, self._rows(SELECT_SHARE, (until, *share)))
 
     def first_of_run(self, sequence: int) -> int:
         """See ``EventLog.first_of_run``."""
@@ -233,11 +241,15 @@ class SqliteLog:
         """See ``EventLog.misfiled``."""
         query = f"""
             select it.sequence from assignments it not indexed left join assignments first on first.sequence = it.spawn
-            where it.sequence <= ? and (it.id_start is not substr(it.message_id, 1, {ID_START})
-                or first.process is not it.process or first.slot is not 0) order by it.sequence limit 1
+            where it.sequence <= ?1 and (first.process is not it.process or first.slot is not 0
+                or it.sequence <= ?2 and not {FILED}) order by it.sequence limit 1
         """
-        row = self._connection.execute(query, (until,)).fetchone()
+        row = self._connection.execute(query, (until, filed_up_to(until))).fetchone()
         return int(row[0]) if row else None
+
+    def stray(self) -> int | None:
+        """See ``EventLog.stray``."""
+        return self._ids.stray()
 
     def place(self, process: str, slot: int, *, assignment_id: bytes | None = None) -> int | None:
         """See ``EventLog.place``."""
@@ -262,7 +274,8 @@ class SqliteLog:
 
     def processes(self) -> Iterator[str]:
         """See ``EventLog.processes``."""
-        return (process for [process] in self._connection.execute("select process from assignments where slot = 0"))
+        query = "select process from assignments where slot = 0 order by sequence"
+        return (process for [process] in self._connection.execute(query))
 
     def received(self, process: str, slots: Sequence[int]) -> list[bytes]:
         """See ``EventLog.received``."""
@@ -273,14 +286,16 @@ class SqliteLog:
 
     def find(self, message_id: str) -> Assignment | None:
         """See ``EventLog.find``."""
-        return next(self._select(f"where {_WITH_ID}", (message_id,)), None)
+        sequence = self._ids.sequence_of(message_id)
+        return None if sequence is None else next(self._select("where sequence = ?", (sequence,)))
 
     def known(self, message_ids: Sequence[str]) -> set[str]:
         """See ``EventLog.known``."""
-        marks = ",".join("?" * len(message_ids))
-        query = f"select message_id from assignments where id_start in ({marks})"
-        starts = [message_id[:ID_START] for message_id in message_ids]
-        return {found for [found] in self._connection.execute(query, starts)}.intersection(message_ids)
+        return self._ids.known(message_ids)
+
+    def id_starts(self) -> Iterator[list[str]]:
+        """See ``EventLog.id_starts``."""
+        return self._ids.starts()
 
     def children(self, sequence: int) -> list[Assignment]:
         """See ``EventLog.children``."""
@@ -377,6 +392,11 @@ class SqliteLog:
         for assignment in rows:
             for node in self._tree.append(assignment.log_chain):
                 self._connection.execute("insert into tree values (?, ?, ?)", node)
+
+    def _refuse_known(self, rows: Sequence[Assignment]) -> None:
+        messages = [assignment.message for assignment in rows]
+        outside = [message.id for message in messages if message.parent is None]
+        self._ids.refuse_known(rows[0].sequence - 1, [message.id for message in messages], outside)
 
     def _nodes(self, level: int, start: int, stop: int) -> list[bytes]:
         query = "select cast(hash as blob) from tree where level = ? and number >= ? and number < ? order by number"

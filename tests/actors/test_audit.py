@@ -131,7 +131,6 @@ EDITS = [
         "log_chain = zeroblob(32)",
         "output = 'changed'",
         "error = 'changed'",
-        "id_start = 'changed'",
         "spawn = spawn - 1",
     )
 ]
@@ -441,7 +440,9 @@ def test_a_column_of_another_type_is_a_fault_like_any_other(forged: Path, action
 
 @pytest.fixture(scope="module")
 def long(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A log that is long enough for hashes of its tree to be kept, and for others to help."""
+    """A log that is long enough for hashes of its tree to be kept, for ids to be in the table of ids, and for
+    others to help.
+    """
     path = tmp_path_factory.mktemp("long") / "world.db"
 
     async def live() -> None:
@@ -452,6 +453,34 @@ def long(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     asyncio.run(live())
     return path
+
+
+@pytest.mark.parametrize("in_shares", [True, False])
+@pytest.mark.parametrize(
+    ("change", "sequence"),
+    [
+        ("update ids set id_start = 'changed' where sequence = 7", 7),
+        ("update ids set sequence = 1000 where sequence = 7", 7),
+        ("delete from ids where sequence = 7", 7),
+        ("insert into ids values ('changed', 7)", 7),
+        ("insert into ids values ('changed', 1000)", 1000),
+        ("insert into ids values ('changed', 10000)", 10_000),
+    ],
+)
+def test_what_messages_are_found_by_cannot_be_changed(
+    long: Path, path: Path, change: str, sequence: int, in_shares: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copyfile(long, path)
+    log = SqliteLog.open(path)
+    log._connection.execute(change)
+    log.close()
+    if not in_shares:
+        monkeypatch.setattr("actors.audit.cores", lambda: 1)
+    [fault] = audit(path).faults
+    assert (fault.what, fault.sequence) in (
+        ("what it is found by", sequence),
+        ("what messages are found by", sequence),
+    )
 
 
 @pytest.mark.parametrize("processes", [1, 2, 3])

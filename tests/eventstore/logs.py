@@ -38,15 +38,19 @@ def assignments(count: int, *, processes: int = 3, sequencer: Sequencer | None =
     ]
 
 
-def write_in_format_2(path: Path, newest: Path) -> None:
-    """The same log, as a version before short indexes wrote it."""
+def write_in_format(number: int, path: Path, newest: Path) -> None:
+    """The same log, as a version wrote it whose newest format was this one."""
     older = sqlite_utils.Database(path)
-    migrations.apply(older, stop_before="m003_short_indexes")
+    migrations.apply(older, stop_before=[it.name for it in migrations.pending(older)][number])
     older.attach("newest", newest)
-    for table, columns in (("assignments", COLUMNS), ("tree", "*"), ("checkpoints", "*")):
-        names = f"({columns})" if columns != "*" else ""
-        older.execute(f"insert into {table} {names} select {columns} from newest.{table}")
+    short = number == 3
+    for table, columns, values in (
+        ("assignments", COLUMNS + ", id_start, spawn" * short, COLUMNS + ", substr(message_id, 1, 8), spawn" * short),
+        ("tree", "level, number, hash", "*"),
+        ("checkpoints", "sequence, note", "*"),
+    ):
+        older.execute(f"insert into {table} ({columns}) select {values} from newest.{table}")
     older.conn.commit()
     older.execute(f"pragma application_id = {APPLICATION_ID}")
-    older.execute("pragma user_version = 2")
+    older.execute(f"pragma user_version = {number}")
     older.close()

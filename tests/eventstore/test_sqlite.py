@@ -203,7 +203,7 @@ def test_what_is_looked_up_is_found_by_an_index(path: Path) -> None:
             plans.extend(row[3] for row in execute(f"explain query plan {query}", arguments))
             return execute(query, arguments)
 
-    log._connection = Explaining()  # type: ignore[assignment]
+    log._connection = log._ids._connection = Explaining()  # type: ignore[assignment]
     process = an_id("process 1")
     assert log.known([an_id("message 5"), "unknown"]) == {an_id("message 5")}
     assert log.find(an_id("message 5"))

@@ -6,31 +6,36 @@ import sqlite_utils
 from eventstore import LogInUse, LogMissing, LogUnusable, SqliteLog
 from eventstore.format import EXCERPT_ID, FORMAT
 from eventstore.upgrading import upgrade
-from tests.eventstore.logs import an_id, assignments, write_in_format_2
+from tests.eventstore.logs import an_id, assignments, write_in_format
 
 BATCH = assignments(600)
 
 
+@pytest.fixture(params=[2, 3])
+def number(request: pytest.FixtureRequest) -> int:
+    return int(request.param)
+
+
 @pytest.fixture
-def older(path: Path, tmp_path: Path) -> Path:
+def older(path: Path, tmp_path: Path, number: int) -> Path:
     newest = SqliteLog.open(tmp_path / "newest.db")
     newest.append(BATCH, expected=0)
     newest.close()
-    write_in_format_2(path, tmp_path / "newest.db")
+    write_in_format(number, path, tmp_path / "newest.db")
     return path
 
 
-def test_a_log_of_an_older_format_says_how_it_becomes_readable(older: Path) -> None:
-    with pytest.raises(LogUnusable, match=f"format 2; this version reads format {FORMAT}: run `mostao upgrade"):
+def test_a_log_of_an_older_format_says_how_it_becomes_readable(older: Path, number: int) -> None:
+    with pytest.raises(LogUnusable, match=f"format {number}; this version reads format {FORMAT}: run `mostao upgrade"):
         SqliteLog.open_to_read(older)
 
 
-def test_it_is_brought_to_the_newest_with_its_events_as_they_are(older: Path) -> None:
+def test_it_is_brought_to_the_newest_with_its_events_as_they_are(older: Path, number: int) -> None:
     had, head = upgrade(older)
-    assert (had, head) == (2, (600, BATCH[-1].log_chain))
+    assert (had, head) == (number, (600, BATCH[-1].log_chain))
     log = SqliteLog.open_to_read(older)
     assert list(log.read()) == BATCH
-    assert log.misfiled(600) is None
+    assert (log.misfiled(600), log.stray()) == (None, None)
     assert all(log.find(row.message.id) == row for row in BATCH)
     assert list(log.read_process(an_id("process 1"))) == BATCH[1::3]
     assert len(list(log.tree_nodes())) == 2
@@ -38,9 +43,9 @@ def test_it_is_brought_to_the_newest_with_its_events_as_they_are(older: Path) ->
     assert upgrade(older) == (FORMAT, head)
 
 
-def test_an_excerpt_stays_one(older: Path) -> None:
+def test_an_excerpt_stays_one(older: Path, number: int) -> None:
     sqlite_utils.Database(older).execute(f"pragma application_id = {EXCERPT_ID}")
-    assert upgrade(older) == (2, (600, BATCH[-1].log_chain))
+    assert upgrade(older) == (number, (600, BATCH[-1].log_chain))
     with pytest.raises(LogUnusable, match="is an excerpt of another log"):
         SqliteLog.open(older)
     log = SqliteLog.open_to_read(older, excerpt=True)
@@ -52,7 +57,7 @@ def test_it_goes_on_like_any_other(older: Path) -> None:
     log = SqliteLog.open(older)
     more = assignments(900)[600:]
     log.append(more, expected=600)
-    assert (list(log.read(after=600)), log.misfiled(900)) == (more, None)
+    assert (list(log.read(after=600)), log.misfiled(900), log.stray()) == (more, None, None)
     log.close()
 
 

@@ -16,7 +16,7 @@ from actors import Wallet
 from actors.audit import audit
 from eventstore import EventStoreError, SqliteLog
 from simulations.cli import main
-from tests.eventstore.logs import write_in_format_2
+from tests.eventstore.logs import write_in_format
 
 
 def mostao(*arguments: object) -> Result:
@@ -295,7 +295,7 @@ def test_a_log_of_an_older_version_is_upgraded_and_then_audited(
 ) -> None:
     path, figures = town
     older = tmp_path / "older.db"
-    write_in_format_2(older, path)
+    write_in_format(2, older, path)
     run = mostao("audit", older)
     assert (run.exit_code, f"mostao upgrade {older}" in run.output) == (2, True), run.output
     run = mostao("upgrade", older)
