@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import cast
 
 from eventstore.errors import LogMissing, LogUnusable
+from eventstore.format import check_format
 
 WAL_PAGES = 4_096
 """Pages (of 4 KiB) of the write-ahead log from which on it is folded into the file. A batch touches hundreds of pages
@@ -66,15 +67,19 @@ def prepare_to_write(connection: sqlite3.Connection) -> None:
 
 
 def refuse_other_files(path: Path) -> None:
-    """Let a file pass that is no other program's, as far as its beginning tells, or that is still to be made.
+    """Let a file pass that is a log, or that is still to be made.
 
     Raises:
-        LogUnusable: it is another's.
+        LogUnusable: it is another program's, or a log of a newer format.
     """
     if not path.exists():
         return
     try:
-        connect_to_read(path).close()
+        connection = connect_to_read(path)
+        try:
+            check_format(connection, path, excerpt=True)
+        finally:
+            connection.close()
     except sqlite3.Error as error:
         if _is_no_database(error):  # whatever else is wrong, whoever opens it for writing may mend
             raise LogUnusable(unusable(path, error)) from None

@@ -11,13 +11,11 @@ assignments make the same file however they came in batches.
 
 import sqlite3
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
+from eventstore.chunks import Chunks, filed_up_to
 from eventstore.format import ID_START
-from eventstore.tree import FAN
 
-CHUNK_MAX = 65_536
-"""Rows of the longest chunk. A writer keeps the ids of two in memory, some 20 MB."""
 FILED = f"""exists (
     select 1 from ids where ids.id_start = substr(it.message_id, 1, {ID_START}) and ids.sequence = it.sequence
 )"""
@@ -25,81 +23,6 @@ FILED = f"""exists (
 _CANDIDATES = f"select sequence from ids where id_start = substr(?1, 1, {ID_START})"
 _READ_AT_ONCE = 16_384
 _INSERT = "insert into ids values (?, ?)"
-_LOG_CHUNKS = 32
-"""A log has about so many chunks or more: then a chunk's ids stand close enough to one another in the table."""
-
-Entry = tuple[str, int]
-"""How an id begins, and its message's sequence: a row of the table."""
-
-
-def chunk_of(position: int) -> tuple[int, int]:
-    """The chunk that a row belongs to.
-
-    Args:
-        position: rows before it.
-
-    Returns:
-        Rows before the chunk, and its length.
-    """
-    length = min(max(FAN, (1 << position.bit_length()) // (2 * _LOG_CHUNKS)), CHUNK_MAX)
-    return position - position % length, length
-
-
-def filed_up_to(rows: int) -> int:
-    """Sequence up to which every id is in the table of a log with so many rows."""
-    start, _ = chunk_of(rows)
-    return chunk_of(start - 1)[0] if start else 0
-
-
-class _Chunks:
-    """Which ids go into the table next."""
-
-    def __init__(self, rows: int, newest: Iterable[tuple[str, int]]) -> None:
-        """Stand at the end of a log.
-
-        Args:
-            rows: how many it has.
-            newest: id and sequence of each behind ``filed_up_to``.
-        """
-        self.rows = rows
-        self._start, self._length = chunk_of(rows)
-        self._newest = dict(newest)
-        """Of this chunk."""
-        self._before = {one: sequence for one, sequence in self._newest.items() if sequence <= self._start}
-        for one in self._before:
-            del self._newest[one]
-        self._order = sorted(self._before)
-
-    def hold(self, message_ids: Sequence[str]) -> bool:
-        """Whether one of these is there already."""
-        return not (self._newest.keys().isdisjoint(message_ids) and self._before.keys().isdisjoint(message_ids))
-
-    def add(self, message_ids: Sequence[str]) -> list[Entry]:
-        """Take those of the next rows, none of which stands behind the end of a subtree of the log's Merkle tree.
-
-        Returns:
-            What goes into the table with them.
-        """
-        self._newest.update(zip(message_ids, range(self.rows + 1, self.rows + 1 + len(message_ids)), strict=True))
-        self.rows += len(message_ids)
-        due = self.due() if self.rows % FAN == 0 else []
-        if self.rows == self._start + self._length:
-            self._before, self._newest, self._order = self._newest, {}, sorted(self._newest)
-            self._start, self._length = chunk_of(self.rows)
-        return due
-
-    def due(self) -> list[Entry]:
-        """What goes into the table with the newest row."""
-        subtrees = self._length // FAN
-        number = (self.rows - self._start) // FAN
-        count = len(self._order)
-        part = self._order[count * (number - 1) // subtrees : count * number // subtrees]
-        return [(one[:ID_START], self._before[one]) for one in part]
-
-    def already(self) -> list[Entry]:
-        """What is in the table of the chunk before this one."""
-        part = self._order[: len(self._order) * ((self.rows - self._start) // FAN) // (self._length // FAN)]
-        return [(one[:ID_START], self._before[one]) for one in part]
 
 
 class IdTable:
@@ -108,7 +31,7 @@ class IdTable:
     def __init__(self, connection: sqlite3.Connection) -> None:
         """Look at a log through a connection that is used by one thread at a time."""
         self._connection = connection
-        self._chunks: _Chunks | None = None
+        self._chunks: Chunks | None = None
         self._newest: set[str] = set()
         """The ids that are not in the table, as far as they were asked for."""
         self._read: deque[tuple[int, list[str]]] = deque()
@@ -185,7 +108,7 @@ class IdTable:
             " order by 1, 2",
             (filed_up_to(rows),),
         )
-        self._connection.executemany(_INSERT, self._read_chunks(rows).already())
+        self._connection.executemany(_INSERT, self._read_chunks(rows).filed())
 
     def stray(self) -> int | None:
         """The sequence of an entry that should not be there, or is not there; of those up to ``filed_up_to`` only the
@@ -196,7 +119,7 @@ class IdTable:
         try:
             rows = self._rows()
             whole = filed_up_to(rows)
-            due = set(self._read_chunks(rows).already())
+            due = set(self._read_chunks(rows).filed())
             found = set(execute("select id_start, sequence from ids where sequence > ?", (whole,)).fetchall())
             if due != found:
                 return min((sequence for _, sequence in due ^ found if isinstance(sequence, int)), default=0)
@@ -235,16 +158,16 @@ class IdTable:
         starts = [message_id[:ID_START] for message_id in message_ids]
         return {found for [found] in self._connection.execute(query, starts)}.intersection(message_ids)
 
-    def _at(self, rows: int) -> _Chunks:
+    def _at(self, rows: int) -> Chunks:
         if self._chunks is None or self._chunks.rows != rows:  # another process may have written since
             self._chunks = self._read_chunks(rows)
         return self._chunks
 
-    def _read_chunks(self, rows: int) -> _Chunks:
+    def _read_chunks(self, rows: int) -> Chunks:
         query = """
             select cast(message_id as text), sequence from assignments not indexed where sequence > ? and sequence <= ?
         """
-        return _Chunks(rows, self._connection.execute(query, (filed_up_to(rows), rows)))
+        return Chunks(rows, self._connection.execute(query, (filed_up_to(rows), rows)))
 
     def _rows(self) -> int:
         [rows] = self._connection.execute("select coalesce(max(sequence), 0) from assignments").fetchone()

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from eventstore.chunks import filed_up_to
 from eventstore.connections import (
     WAL_PAGES,
     connect,
@@ -16,7 +17,7 @@ from eventstore.connections import (
 )
 from eventstore.errors import LogExists, LogFailed, LogUnusable, PositionConflict
 from eventstore.format import EXCERPT_ID, FORMAT, ID_START, check_format, is_excerpt
-from eventstore.ids import FILED, IdTable, filed_up_to
+from eventstore.ids import FILED, IdTable
 from eventstore.lock import WriterLock
 from eventstore.log import Head
 from eventstore.records import Assignment

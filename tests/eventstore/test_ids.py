@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eventstore import Assignment, LogFailed, SqliteLog
+from eventstore.chunks import filed_up_to
 from eventstore.format import ID_START
-from eventstore.ids import CHUNK_MAX, chunk_of, filed_up_to
 from eventstore.tree import FAN
 from tests.eventstore.logs import an_id, assignments
 
@@ -44,23 +44,6 @@ def entries(path: Path) -> list[tuple[str, int]]:
         return list(log._connection.execute("select id_start, sequence from ids order by sequence"))
     finally:
         log.close()
-
-
-@given(st.integers(0, 10**12))
-def test_chunks_follow_one_another_and_end_with_subtrees(position: int) -> None:
-    start, length = chunk_of(position)
-    assert start <= position < start + length
-    assert start % FAN == length % FAN == 0
-    assert length <= CHUNK_MAX
-    assert chunk_of(start) == chunk_of(start + length - 1) == (start, length)
-    assert chunk_of(start + length)[0] == start + length
-
-
-@given(st.integers(0, 10**12))
-def test_all_but_two_chunks_are_in_the_table_and_few_beside_a_long_log(rows: int) -> None:
-    newest = rows - filed_up_to(rows)
-    assert 0 <= newest <= max(2 * FAN, min(rows // 8, 2 * CHUNK_MAX))
-    assert filed_up_to(rows + 1) >= filed_up_to(rows)
 
 
 @pytest.fixture(scope="module")

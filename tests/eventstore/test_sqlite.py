@@ -182,14 +182,17 @@ def test_another_applications_database_is_left_as_it_is(path: Path, opened: type
     with pytest.raises(LogUnusable, match="not a mostao log"):
         opened(path)
     assert sqlite_utils.Database(path).table_names() == ["cats"]
+    assert [file.name for file in path.parent.iterdir()] == ["world.db"]
 
 
 @pytest.mark.parametrize("opened", [SqliteLog.open, SqliteLog.open_to_read])
 def test_a_log_of_a_newer_format_is_refused_by_its_number(path: Path, opened: type) -> None:
     SqliteLog.open(path).close()
+    path.with_name("world.db.lock").unlink()
     sqlite_utils.Database(path).execute(f"pragma user_version = {FORMAT + 1}")
     with pytest.raises(LogUnusable, match=f"format {FORMAT + 1}; this version reads up to format {FORMAT}"):
         opened(path)
+    assert [file.name for file in path.parent.iterdir()] == ["world.db"]
 
 
 def test_what_is_looked_up_is_found_by_an_index(path: Path) -> None:
