@@ -1,5 +1,7 @@
 """Which messages the log may hold already: Bloom filters over their ids, so that for a new one nobody asks the disk."""
 
+import time
+
 from rbloom import Bloom
 
 from eventstore import EventLog
@@ -8,6 +10,8 @@ from eventstore.format import ID_START
 _FALSE_SHARE = 0.001
 """Of the new messages so many are looked for in the log for nothing."""
 _CAPACITY_MIN = 65_536
+_REST_S = 0.001
+"""A rest after every thousand ids that are read: the event loop would wait for the interpreter lock."""
 
 
 class Seen:
@@ -33,6 +37,7 @@ class Seen:
             if self._closed:
                 return
             before.update(starts)
+            time.sleep(_REST_S)
         self._before = before
 
     def add(self, message_id: str) -> None:

@@ -21,7 +21,7 @@ FILED = f"""exists (
 )"""
 """An SQL condition: the table has the row ``it``."""
 _CANDIDATES = f"select sequence from ids where id_start = substr(?1, 1, {ID_START})"
-_READ_AT_ONCE = 16_384
+_READ_AT_ONCE = 1024
 _INSERT = "insert into ids values (?, ?)"
 
 

@@ -18,7 +18,7 @@ from simulations.benchmarks.fresh import fresh_processes
 from simulations.benchmarks.load import SESSIONS, speak, talking
 
 _MICROSECONDS = 1_000_000
-_THREADS = {"MainThread": "event loop", "Writer": "writer", "mostao-door": "pool: what the log knows"}
+_THREADS = {"MainThread": "event loop", "Writer": "writer", "mostao-door": "pool: snapshots"}
 _CHILDREN = {verifiers.__name__: "child: signatures", appender.__name__: "child: the log"}
 
 

@@ -29,12 +29,14 @@ from simulations.benchmarks.memory import memory_bytes
 QUERIES = 1000
 PAGE = 50
 BATCH = 8192
+_WARM = 1000
+"""Handles that are written to before memory is measured."""
 _KIB, _MIB = 1024, 1024 * 1024
 _WALLET = Wallet(bytes(32))
 
 
 @click.command()
-@click.option("--processes", type=click.IntRange(100, 10**7), default=100_000, show_default=True)
+@click.option("--processes", type=click.IntRange(2 * _WARM, 10**7), default=100_000, show_default=True)
 @click.option("--messages", type=click.IntRange(100, 10**8), default=1_000_000, show_default=True)
 def main(processes: int, messages: int) -> None:
     """Print memory per live process, the time to open a log, and what queries in one long conversation take."""
@@ -79,7 +81,7 @@ def wake(path: Path, count: int) -> int:
             found = await node.dryrun(node.registry, action="GetHandles", data=encode({"owner": _WALLET.address}))
             handles = [row["pid"] for row in found.answer]
             assert len(handles) == count
-            await _write_to(node, handles[:1000], b"warm")
+            await _write_to(node, handles[:_WARM], b"warm")
             before, awake = memory_bytes(), len(node._world.entries)
             await _write_to(node, handles, b"measured")
             after = memory_bytes() - before
