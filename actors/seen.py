@@ -10,7 +10,7 @@ from eventstore.format import ID_START
 _FALSE_SHARE = 0.001
 """Of the new messages so many are looked for in the log for nothing."""
 _CAPACITY_MIN = 65_536
-_REST_S = 0.001
+_REST_S = 0.004
 """A rest after every thousand ids that are read: the event loop would wait for the interpreter lock."""
 
 
