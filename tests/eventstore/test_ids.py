@@ -95,7 +95,7 @@ def test_every_message_is_found_at_any_length_also_by_who_reads_meanwhile(path: 
         reader = SqliteLog.open_to_read(path)
         try:
             for before, after in pairwise(
-                [1, 200, 256, 300, 512, 513, 768, 1024, 5000, 8192, 8193, 8704, 9300, 10_500]
+                [1, 200, 256, 300, 512, 513, 768, 1024, 5000, 8192, 8193, 8704, 9300, 16_384, 16_385, 16_900, LONG]
             ):
                 append(log, after, after=before)
                 some = [*BATCH[:after:97], *BATCH[max(after - 600, 0) : after : 7], BATCH[after - 1]]
