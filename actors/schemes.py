@@ -5,9 +5,7 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import NamedTuple
 
-from nacl.bindings import crypto_sign_open
-from nacl.exceptions import BadSignatureError
-
+from actors import ed25519
 from actors.ethereum import ethereum_address, signing_key
 from eventstore.records import encode_id
 
@@ -36,14 +34,6 @@ class Scheme(NamedTuple):
 def address(public_key: bytes) -> str:
     """An Ed25519 or Arweave key's address: base64url(SHA-256(public key))."""
     return encode_id(sha256(public_key).digest())
-
-
-def _ed25519(signature: bytes, text: bytes, public_key: bytes) -> bool:
-    try:
-        crypto_sign_open(signature + text, public_key)
-    except BadSignatureError:
-        return False
-    return True
 
 
 def _rsa(signature: bytes, text: bytes, public_key: bytes) -> bool:
@@ -82,7 +72,7 @@ SCHEMES = {
     scheme.kind: scheme
     for scheme in (
         _scheme(ARWEAVE, "Arweave (RSA-4096)", 512, 512, address, _rsa),
-        _scheme(ED25519, "Ed25519", 64, 32, address, _ed25519),
+        _scheme(ED25519, "Ed25519", 64, 32, address, ed25519.genuine),
         _scheme(ETHEREUM, "Ethereum (secp256k1)", 65, 65, ethereum_address, _secp256k1),
     )
 }
