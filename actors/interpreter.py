@@ -15,7 +15,6 @@ loop runs out of work."""
 
 def dedicate_process() -> None:
     """Prepare it. For whoever owns the process, once what it needs is imported."""
-    gc.collect()
     gc.freeze()
     gc.set_threshold(*GARBAGE_THRESHOLDS)
     sys.setswitchinterval(SWITCH_S)

@@ -18,6 +18,8 @@ from eventstore import EventStoreError
 if TYPE_CHECKING:
     from actors.shares import Job, Outcome
 
+_ROWS_SAID = 2048
+"""How many rows are followed in some twentieths of a second."""
 _encode = msgspec.json.Encoder().encode
 
 
@@ -37,14 +39,14 @@ class ShareWorkers:
     def __init__(self, job: "Job", outcome: "type[Outcome]") -> None:
         self._job = job
         self._decode = msgspec.json.Decoder(int | outcome).decode
-        self._rows = [0] * job.shares
-        self._outcomes: list[Outcome | None] = [None] * job.shares
+        self._rows = [0] * len(job.shares)
+        self._outcomes: list[Outcome | None] = [None] * len(job.shares)
         self._children: list[tuple[_Child, IO[bytes]]] = []
         self._readers: list[threading.Thread] = []
 
     def __enter__(self) -> Self:
         start = _fork if _may_fork() else _start
-        for number in range(self._job.shares):
+        for number in range(len(self._job.shares)):
             self._children.append(start(self._job, number))
         for number, (_, stream) in enumerate(self._children):  # threads, after the last fork
             reader = threading.Thread(target=self._read, args=(number, stream), daemon=True)
@@ -156,4 +158,12 @@ def _follow(job: "Job", number: int, descriptor: int) -> None:
             stream.write(_encode(what) + b"\n")
             stream.flush()
 
-        say(follow_share(job, number, say, alone=True))
+        said = 0
+
+        def progress(rows: int) -> None:
+            nonlocal said
+            if rows - said >= _ROWS_SAID:  # whoever listens takes a core from those who follow
+                said = rows
+                say(rows)
+
+        say(follow_share(job, number, progress, alone=True))

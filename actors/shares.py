@@ -19,6 +19,8 @@ from eventstore.tree import FAN
 KEY_BYTES = 32
 _START = 11
 """Characters of an id, 66 bits, that by chance no two of a log share; where two do, a replay in order looks closer."""
+_SAMPLE = 2000
+"""Rows by whose processes a log is cut into shares."""
 
 
 class Job(msgspec.Struct, frozen=True):
@@ -27,7 +29,7 @@ class Job(msgspec.Struct, frozen=True):
     path: str
     events: int
     """Follow the rows up to this sequence."""
-    shares: int
+    shares: list[Share]
     late_from: int
     key: bytes
     """See ``ShareReplay``."""
@@ -96,7 +98,8 @@ def follow_in_shares(
         EventStoreError: one of the processes failed.
     """
     end = log.end(events)
-    job = Job(str(log.path), events, shares, end.inside_parent, os.urandom(KEY_BYTES), audited, signatures)
+    cut = Share.cut(log.sample(_SAMPLE, until=events), shares)
+    job = Job(str(log.path), events, cut, end.inside_parent, os.urandom(KEY_BYTES), audited, signatures)
     with ShareWorkers(job, Outcome) as workers:
         outcomes = workers.wait(progress)
     if any(outcome.doubt for outcome in outcomes) or _repeated(outcomes):
@@ -138,7 +141,7 @@ def follow_share(job: Job, number: int, progress: Callable[[int], Any], *, alone
 
 
 def _follow(log: SqliteLog, job: Job, number: int, outcome: Outcome, progress: Callable[[int], Any]) -> None:
-    share = Share.part(number, job.shares)
+    share = job.shares[number]
     world = World(log.received, _Elsewhere(log))
     snapshots = SnapshotCheck(log, among=share.holds, until=job.events) if job.audited else None
     rows = 0
@@ -182,7 +185,7 @@ def _follow(log: SqliteLog, job: Job, number: int, outcome: Outcome, progress: C
         if left := snapshots.finish():
             raise left[0]
         outcome.snapshots = snapshots.checked
-        outcome.nodes = list(_nodes(log, job.events, number, job.shares))
+        outcome.nodes = list(_nodes(log, job.events, number, len(job.shares)))
     outcome.states = [
         (process, leaf_of(process, entry.module, entry.owner, entry.process.state if entry.process else None))
         for process, entry in world.entries.items()

@@ -49,6 +49,9 @@ class EventLog(Protocol):
         they are not found by their message's id.
         """
 
+    def sample(self, rows: int, *, until: int) -> list[str]:
+        """The processes of about so many rows, evenly apart, up to a sequence; fewer where some are no text."""
+
     def first_of_run(self, sequence: int) -> int:
         """Where the rows begin that stand together up to this one and have its parent."""
 

@@ -21,8 +21,7 @@ This says no more than sound or not. Where a log is not, ``Replay`` says where a
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import sha256
-from itertools import islice
-from string import ascii_letters, digits
+from itertools import islice, pairwise
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -34,8 +33,6 @@ from eventstore.sequencer import GENESIS_CHAIN, Sequencer
 
 _BATCH_ROWS = 128
 _encode = msgspec.msgpack.Encoder().encode
-_ALPHABET = sorted(ascii_letters + digits + "-_")
-"""An id begins equally often with any of them."""
 _BEHIND_ALL = chr(sys.maxunicode)
 
 
@@ -46,10 +43,16 @@ class Share(NamedTuple):
     stop: str
 
     @classmethod
-    def part(cls, number: int, of: int) -> "Share":
-        """One of several of about the same size, counted from 0; every id belongs to one."""
-        bounds = ["", *(_ALPHABET[len(_ALPHABET) * part // of] for part in range(1, of)), _BEHIND_ALL]
-        return cls(bounds[number], bounds[number + 1])
+    def cut(cls, sample: Iterable[str], shares: int) -> "list[Share]":
+        """So many shares of about the same size; every id belongs to one.
+
+        Args:
+            sample: processes, each about as often as it has messages.
+            shares: how many.
+        """
+        ordered = sorted(sample) or [""]
+        bounds = ["", *(ordered[len(ordered) * part // shares] for part in range(1, shares)), _BEHIND_ALL]
+        return [cls(start, stop) for start, stop in pairwise(bounds)]
 
     def holds(self, process: str) -> bool:
         """Whether a process belongs to it."""

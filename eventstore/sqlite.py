@@ -222,6 +222,16 @@ class SqliteLog:
             return map(beside_before, self._rows(SELECT_SHARE_FILED, (until, *share, filed_up_to(until))))
         return map(beside_before, self._rows(SELECT_SHARE, (until, *share)))
 
+    def sample(self, rows: int, *, until: int) -> list[str]:
+        """See ``EventLog.sample``."""
+        query = """
+            with recursive place(sequence) as (
+                select ?1 where ?1 <= ?2 union all select sequence + ?1 from place where sequence + ?1 <= ?2
+            ) select cast(process as blob) from place join assignments using (sequence)
+        """
+        found = self._connection.execute(query, (max(1, until // rows), until))
+        return [process.decode(errors="ignore") for [process] in found]
+
     def first_of_run(self, sequence: int) -> int:
         """See ``EventLog.first_of_run``."""
         query = """

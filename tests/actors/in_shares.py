@@ -19,7 +19,7 @@ class SharesHere:
         pass
 
     def wait(self, progress: Callable[[int], Any] | None = None) -> list[Outcome]:
-        return [follow_share(self._job, number, progress or _ignore) for number in range(self._job.shares)]
+        return [follow_share(self._job, number, progress or _ignore) for number in range(len(self._job.shares))]
 
 
 def _ignore(events: int) -> None:
