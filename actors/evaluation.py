@@ -1,6 +1,6 @@
 """Evaluating one message: what its handler answers, and the messages that come of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -20,6 +20,8 @@ class Evaluated(msgspec.Struct, frozen=True, gc=False):
 
     outbox: list[Message]
     """The messages to processes, in order: what it spawned, its reply if it goes to a process, the rest."""
+    spawned: Sequence[str]
+    """The processes that it spawned: targets of the first of the messages."""
     output: str | None
     """The answer as JSON text; None where there is none to give (a spawn, a reply)."""
     error: str | None
@@ -41,12 +43,12 @@ def evaluate(
     effects, output, error = receive(process, message, context)
     answered = context.from_process and output is not None and not (effects.quiet and error is None)
     if not answered and not effects.messages and not effects.spawns:
-        return Evaluated([], output, error)
+        return Evaluated([], (), output, error)
     sender, parent, before = message.target, message.id, sequence or EVERYTHING
     outbox = [
         spawn_message(spawn, place=place, by=message, sequence=sequence) for place, spawn in enumerate(effects.spawns)
     ]
-    spawned = {sent.id for sent in outbox} if outbox else ()
+    spawned = [sent.target for sent in outbox] if outbox else ()
     if answered and existed(message.sender, before):
         # whoever relayed a message that is refused wants to know which of its messages it was
         answer = {"status": "error", "message": error, "messageID": parent}
@@ -58,7 +60,7 @@ def evaluate(
         if target in spawned or existed(target, before):
             tags, data = message_tags(action, sent.tags), sent.data.encode()
             outbox.append(Message(sent_id(parent, place), sender, target, action, tags, data, "", sequence))
-    return Evaluated(outbox, output, error)
+    return Evaluated(outbox, spawned, output, error)
 
 
 def receive(process: Process | None, message: Message, context: Context) -> tuple[Effects, str | None, str | None]:

@@ -8,7 +8,7 @@ import msgspec
 from actors.evaluation import EVERYTHING, Evaluated, evaluate, receive
 from actors.messages import Context, Past, Refusal
 from actors.processes import MODULES, Process
-from actors.spawning import origin_of, starts_process
+from actors.spawning import origin_of
 from actors.state_root import state_root
 from eventstore import Assignment, LogFault, Message, Unevaluable
 
@@ -99,9 +99,7 @@ class World:
         entry.slot, entry.sequence = assignment.slot, assignment.sequence
         context = self._context(entry, assignment)
         evaluated = evaluate(entry.process, message, context, sequence=assignment.sequence, existed=self._existed)
-        for sent in evaluated.outbox:
-            if starts_process(sent):
-                self._expected.add(sent.target)
+        self._expected.update(evaluated.spawned)
         return evaluated
 
     def dryrun(self, message: Message, *, timestamp: int) -> Evaluated:
@@ -205,7 +203,7 @@ class World:
         entry, error = self._started(assignment)
         self._expected.discard(process)
         self.entries[process] = entry
-        return Evaluated([], None, error)
+        return Evaluated([], (), None, error)
 
     def _started(self, assignment: Assignment) -> tuple[Entry, str | None]:
         """A process from its first message, and why it did not start, if it did not."""

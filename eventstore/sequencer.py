@@ -68,7 +68,8 @@ class Sequencer:
         Raises:
             LogFault: its sequence, slot, timestamp or one of its chains is not what the log so far demands.
         """
-        self._accept_place(assignment)
+        if assignment.sequence != self.sequence + 1 or assignment.timestamp < self.timestamp:
+            self._accept_place(assignment)
         self.timestamp = assignment.timestamp
         head = self._link(assignment.message)
         if assignment.slot != head.slot:
