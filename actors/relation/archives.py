@@ -3,6 +3,7 @@
 import asyncio
 import os
 from base64 import urlsafe_b64decode
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -104,13 +105,13 @@ class GatewayArchive:
 
     async def put(self, raw: bytes) -> None:
         """See ``ArchivePlace``."""
-        answer = await self._request("POST", "/tx", data=raw, headers={"Content-Type": "application/octet-stream"})
-        if answer is None:
+        if await self._request("POST", "/tx", raw, "application/octet-stream") is None:
             raise ArchiveFailed(f"{self._url} takes no transactions")
 
     async def get(self, id_: str) -> bytes:
         """See ``ArchivePlace``. The item is put together again from what the gateway says of it."""
-        found = await self._request("POST", "/graphql", json={"query": _HEADER, "variables": {"id": id_}})
+        query = msgspec.json.encode({"query": _HEADER, "variables": {"id": id_}})
+        found = await self._request("POST", "/graphql", query, "application/json")
         data = await self._request("GET", f"/{id_}")
         try:
             edges = msgspec.json.decode(found or b"{}")["data"]["transactions"]["edges"]
@@ -120,24 +121,25 @@ class GatewayArchive:
         except (KeyError, TypeError, ValueError, msgspec.MsgspecError) as error:
             raise ArchiveFailed(f"{self._url} does not answer as a gateway does ({error!r})") from None
 
-    async def _request(self, method: str, path: str, **options: Any) -> bytes | None:
+    async def _request(self, method: str, path: str, body: bytes = b"", kind: str = "") -> bytes | None:
         """The body of an answer; None where there is no such thing."""
-        import aiohttp  # takes long, and a folder needs none of it
+        from pyreqwest.client import ClientBuilder  # takes long, and a folder needs none of it
+        from pyreqwest.exceptions import PyreqwestError
 
         try:
-            async with (
-                aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(TIMEOUT_S)) as session,
-                session.request(method, self._url + path, **options) as response,
-            ):
-                body = await response.read()
+            async with ClientBuilder().timeout(timedelta(seconds=TIMEOUT_S)).build() as client:
+                request = client.request(method, self._url + path)
+                if body:
+                    request = request.header("Content-Type", kind).body_bytes(body)
+                response = await request.build().send()
                 if response.status == 404:
                     return None
                 if response.status >= 400:
-                    said = body[:200].decode(errors="replace")
+                    said = (await response.text())[:200]
                     raise ArchiveFailed(f"{self._url}{path} answered {response.status}: {said}")
-                return body
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise ArchiveFailed(f"{self._url} does not answer ({str(error) or type(error).__name__})") from None
+                return bytes(await response.bytes())
+        except PyreqwestError as error:
+            raise ArchiveFailed(f"{self._url} does not answer ({error})") from None
 
 
 def _assembled(node: Any, data: bytes) -> bytes:

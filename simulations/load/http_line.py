@@ -2,33 +2,35 @@
 
 import asyncio
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any, Self
 
-import aiohttp
+from pyreqwest.client import Client, ClientBuilder
+from pyreqwest.exceptions import DetailedPyreqwestError, PyreqwestError
+from pyreqwest.response import Response
 
 from simulations.load.lines import NotServed
 from simulations.load.wire import ACCEPTED, FAILED, ITEM_REFUSED, OVERLOADED, RATE_LIMITED, REFUSED, Answered
 
 CONNECTIONS = 64
-TIMEOUT_S = 60.0
+TIMEOUT = timedelta(seconds=60)
 _KINDS = {429: RATE_LIMITED, 503: OVERLOADED}
-_TROUBLE = (aiohttp.ClientError, TimeoutError, OSError)
+_HEADERS = {"Content-Type": "application/octet-stream"}
 
 
 class HttpLine:
     """A client's end, with connections that are kept."""
 
-    def __init__(self, url: str, session: aiohttp.ClientSession) -> None:
+    def __init__(self, url: str, client: Client) -> None:
         self._url = url
-        self._session = session
+        self._client = client
         self._asking: set[asyncio.Task[Answered]] = set()
 
     @classmethod
     async def open(cls, url: str, *, connections: int = CONNECTIONS) -> Self:
         """Get ready to ask; so many at one time."""
-        connector = aiohttp.TCPConnector(limit=connections)
-        timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
-        return cls(url.rstrip("/"), aiohttp.ClientSession(connector=connector, timeout=timeout))
+        client = ClientBuilder().max_connections(connections).timeout(TIMEOUT).no_proxy()
+        return cls(url.rstrip("/"), client.build())
 
     def submit(self, raw: bytes, *, answer: bool = False) -> "asyncio.Task[Answered]":
         """Send an item; the task is done when the node says what came of it.
@@ -49,35 +51,42 @@ class HttpLine:
             NotServed: it does not answer, or refuses.
         """
         try:
-            async with self._session.get(self._url + path, params=query) as response:
-                if response.status != 200:
-                    raise NotServed(f"{self._url}{path} answers {response.status}: {(await response.text())[:200]}")
-                return await (response.json() if response.content_type == "application/json" else response.text())
-        except _TROUBLE as error:
-            raise NotServed(f"{self._url} does not answer as a node ({error or type(error).__name__})") from None
+            response = await self._client.get(self._url + path).query(query).build().send()
+            if response.status != 200:
+                raise NotServed(f"{self._url}{path} answers {response.status}: {(await response.text())[:200]}")
+            return await (response.json() if _is_json(response) else response.text())
+        except (PyreqwestError, ValueError) as error:
+            raise NotServed(f"{self._url} does not answer as a node ({_reason(error)})") from None
 
     async def close(self) -> None:
         """Hang up."""
-        await self._session.close()
+        await self._client.close()
 
     async def _submit(self, raw: bytes, answer: bool) -> Answered:
         try:
-            async with self._session.post(self._url, data=raw, headers=_HEADERS) as response:
-                said = await response.json()
-                if response.status >= 400:
-                    return Answered(0, _KINDS.get(response.status, ITEM_REFUSED), said["error"])
+            response = await self._client.post(self._url).headers(_HEADERS).body_bytes(raw).build().send()
+            said = await response.json()
+            if response.status >= 400:
+                return Answered(0, _KINDS.get(response.status, ITEM_REFUSED), said["error"])
             if not answer:
                 return Answered(0, ACCEPTED, "")
-            async with self._session.get(f"{self._url}/result/{said['id']}") as response:
-                result = await response.json()
-                if response.status >= 400:
-                    return Answered(0, _KINDS.get(response.status, FAILED), result["error"])
-                return _answered(result)
-        except (*_TROUBLE, ValueError, KeyError) as error:
-            return Answered(0, FAILED, f"{type(error).__name__}: {error}")
+            response = await self._client.get(f"{self._url}/result/{said['id']}").build().send()
+            result = await response.json()
+            if response.status >= 400:
+                return Answered(0, _KINDS.get(response.status, FAILED), result["error"])
+            return _answered(result)
+        except (PyreqwestError, ValueError, KeyError, TypeError) as error:
+            return Answered(0, FAILED, _reason(error))
 
 
-_HEADERS = {"Content-Type": "application/octet-stream"}
+def _is_json(response: Response) -> bool:
+    return response.headers.get("content-type", "").startswith("application/json")
+
+
+def _reason(error: Exception) -> str:
+    """What went wrong, in the words of whoever noticed first."""
+    causes = error.details["causes"] if isinstance(error, DetailedPyreqwestError) else None
+    return causes[-1]["message"] if causes else f"{type(error).__name__}: {error}"
 
 
 def _answered(result: dict[str, Any]) -> Answered:
