@@ -12,7 +12,7 @@ from actors.snapshot_check import SnapshotCheck
 from actors.state_root import leaf_of, root_over
 from actors.world import Asleep, UnknownModule, World
 from eventstore import Assignment, EventLog, EventStoreError, SqliteLog, Unevaluable
-from eventstore.merkle import fold, leaf_hash
+from eventstore.merkle import fold, leaf_hashes
 from eventstore.shares import Late, Share, ShareReplay, Tally, unsent
 from eventstore.tree import FAN
 
@@ -196,7 +196,7 @@ def _nodes(log: EventLog, events: int, part: int, of: int) -> Iterator[bytes]:
     """The hashes over each 256 rows of one part of the log."""
     blocks = events // FAN
     for block in range(blocks * part // of, blocks * (part + 1) // of):
-        yield fold([leaf_hash(leaf) for leaf in log.leaves(block * FAN, (block + 1) * FAN)])
+        yield fold(leaf_hashes(log.leaves(block * FAN, (block + 1) * FAN)))
 
 
 class _Elsewhere:

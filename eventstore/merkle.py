@@ -4,7 +4,7 @@ With the tree's root somebody who has neither the log nor the node can check tha
 that a longer log begins with the shorter one that they knew (consistency).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
 
 EMPTY_ROOT = sha256(b"").digest()
@@ -22,6 +22,11 @@ def leaf_hash(leaf: bytes) -> bytes:
     return sha256(b"\0" + leaf).digest()
 
 
+def leaf_hashes(leaves: Iterable[bytes]) -> list[bytes]:
+    """Hashes of entries."""
+    return [sha256(b"\0" + leaf).digest() for leaf in leaves]
+
+
 def node_hash(left: bytes, right: bytes) -> bytes:
     """Hash of two subtrees."""
     return sha256(b"\1" + left + right).digest()
@@ -31,7 +36,7 @@ def fold(nodes: Sequence[bytes]) -> bytes:
     """Root over neighbouring subtrees of one size, of which the last may be smaller."""
     level = list(nodes)
     while len(level) > 1:
-        paired = [node_hash(level[place], level[place + 1]) for place in range(0, len(level) - 1, 2)]
+        paired = [sha256(b"\1" + left + right).digest() for left, right in zip(level[::2], level[1::2], strict=False)]
         level = [*paired, level[-1]] if len(level) % 2 else paired
     return level[0] if level else EMPTY_ROOT
 

@@ -7,7 +7,7 @@ level 2 one for each 256 of those, and so on; only hashes that nothing appended 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from eventstore.merkle import fold, leaf_hash, node_hash, split
+from eventstore.merkle import fold, leaf_hash, leaf_hashes, node_hash, split
 
 FAN = 256
 _FAN_BITS = 8
@@ -56,7 +56,7 @@ class TreeBuilder:
             leaves: the log's assignments.
             nodes: the hashes that it keeps.
         """
-        levels = [[leaf_hash(leaf) for leaf in leaves(size // FAN * FAN, size)]]
+        levels = [leaf_hashes(leaves(size // FAN * FAN, size))]
         level, count = 1, size // FAN
         while count:
             levels.append(nodes(level, count // FAN * FAN, count))
@@ -110,7 +110,7 @@ class StoredTree:
         """The leaf hashes of 256 assignments."""
         if number not in self._blocks:
             leaves = self._leaves(number * FAN, (number + 1) * FAN)
-            self._blocks[number] = [leaf_hash(leaf) for leaf in leaves]
+            self._blocks[number] = leaf_hashes(leaves)
         return self._blocks[number]
 
 

@@ -56,6 +56,8 @@ class Stored(Body):
 class Archive(Process):
     """Module ``mostao.archive@1``. Only its owner, who packs, changes it."""
 
+    __slots__ = ()
+
     module = "mostao.archive@1"
     state: ArchiveState
 

@@ -45,6 +45,8 @@ class Process:
     back, a dryrun needs no copy, and a state that was handed out never changes.
     """
 
+    __slots__ = ("state",)  # a world holds as many as there are handles and sessions
+
     module: ClassVar[str]
     """Name and version, as in ``mostao.session@1``."""
     handlers: ClassVar[dict[str, Handler]]

@@ -9,6 +9,8 @@ from actors.processes.session import Session
 class DescribedSession(Session):
     """Module ``mostao.session@2``: version 1, and its metadata."""
 
+    __slots__ = ()
+
     module = "mostao.session@2"
 
     @action("GetSession")

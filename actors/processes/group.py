@@ -158,6 +158,8 @@ _said = parser(SendMessage)
 class Group(Process):
     """Module ``mostao.group@1`` (mostao-mip-draft.md "MIP-03"; relation-one-im.md 6.2)."""
 
+    __slots__ = ()
+
     module = "mostao.group@1"
     state: GroupState
 

@@ -51,6 +51,8 @@ class GroupRegistry(Registry):
     "MIP-03").
     """
 
+    __slots__ = ()
+
     module = "mostao.registry@2"
     session_module = DescribedSession.module
     state: GroupRegistryState

@@ -94,6 +94,8 @@ _start = parser(Start)
 class Handle(Process):
     """Module ``mostao.handle@1`` (mostao.md "Handle"; drafts: "Avatar", "MIP-02 Profile")."""
 
+    __slots__ = ()
+
     module = "mostao.handle@1"
     state: HandleState
 

@@ -110,6 +110,8 @@ _start = parser(Start)
 class KeyKeeper(Process):
     """Module ``mostao.keykeeper@1``: in place of the Lit nodes, with their two methods."""
 
+    __slots__ = ()
+
     module = "mostao.keykeeper@1"
     state: KeyKeeperState
 

@@ -62,6 +62,8 @@ class Person(Body):
 class Proxy(Process):
     """Module ``mostao.proxy@1``. Only its owner, who serves it, changes it: in the name of whoever logged in there."""
 
+    __slots__ = ()
+
     module = "mostao.proxy@1"
     state: ProxyState
 

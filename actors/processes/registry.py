@@ -74,6 +74,8 @@ class EstablishSession(Body):
 class Registry(Process):
     """Module ``mostao.registry@1`` (mostao.md "Handle Registry"; mostao-mip-draft.md "MIP-01 Domain")."""
 
+    __slots__ = ()
+
     module = "mostao.registry@1"
     session_module: ClassVar = Session.module
     """What it spawns when two handles talk."""

@@ -71,6 +71,8 @@ class GetChats(Body):
 class Relation(Contracts):
     """Module ``mostao.relation@1`` (relation-one-im.md 2.1, 5, 6, 7)."""
 
+    __slots__ = ()
+
     module = "mostao.relation@1"
     state: RelationState
 

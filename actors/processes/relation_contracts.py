@@ -109,6 +109,8 @@ class BalanceOf(OfDao):
 class Contracts(Process):
     """The registers (relation-one-im.md 2.1, 5). Actions have the names of the contracts' methods."""
 
+    __slots__ = ()
+
     state: ContractsState
 
     @action("register", body=Register)

@@ -95,6 +95,8 @@ _said = parser(SendMessage)
 class Session(Process):
     """Module ``mostao.session@1`` (mostao.md "Session"; mostao-dm.md). Only its two handle processes may change it."""
 
+    __slots__ = ()
+
     module = "mostao.session@1"
     state: SessionState
 

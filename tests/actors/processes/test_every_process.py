@@ -284,3 +284,8 @@ def test_a_dryrun_changes_nothing_and_what_follows_is_as_if_it_had_not_been(stag
     assert canonical_state(stage.world.entries[session].process.state) == before
     stage.relay(ALICE, a, session, "SendMessage", {"content": "second"})
     assert [row["content"] for row in stage.query(session, "QueryMessage")] == ["second", "x"]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_process_takes_no_more_than_its_state(module: str) -> None:
+    assert not hasattr(MODULES[module].__new__(MODULES[module]), "__dict__")
