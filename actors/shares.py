@@ -167,8 +167,8 @@ def _follow(log: SqliteLog, job: Job, number: int, outcome: Outcome, progress: C
                     raise fault
             outcome.signatures += len(outside)
         outcome.inside += len(assignments) - len(outside)
-        outcome.spawns += sum(assignment.slot == 0 for assignment in assignments)
-        outcome.refusals += sum(assignment.error is not None for assignment in assignments)
+        outcome.spawns += len([None for assignment in assignments if assignment.slot == 0])
+        outcome.refusals += len([None for assignment in assignments if assignment.error is not None])
         progress(rows)
 
     replay = ShareReplay(

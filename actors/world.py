@@ -99,7 +99,8 @@ class World:
         entry.slot, entry.sequence = assignment.slot, assignment.sequence
         context = self._context(entry, assignment)
         evaluated = evaluate(entry.process, message, context, sequence=assignment.sequence, existed=self._existed)
-        self._expected.update(evaluated.spawned)
+        if evaluated.spawned:
+            self._expected.update(evaluated.spawned)
         return evaluated
 
     def dryrun(self, message: Message, *, timestamp: int) -> Evaluated:

@@ -96,4 +96,5 @@ def assignment_of(row: tuple[Any, ...]) -> Assignment:
 def beside_before(row: tuple[Any, ...]) -> tuple[Before, int | None, Assignment]:
     """What the row before a row says, what the row is found by, and its assignment."""
     before = row[_BEFORE]
-    return before if before[0] is not None else GENESIS, row[-1], assignment_of(row)
+    assignment = Assignment(row[0], row[1], row[2], Message(*row[_MESSAGE]), *row[_BEHIND_MESSAGE])
+    return before if before[0] is not None else GENESIS, row[-1], assignment

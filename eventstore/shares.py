@@ -219,13 +219,13 @@ class ShareReplay:
 
     def _replay(self, assignments: Sequence[Assignment]) -> None:
         """Evaluates each, holds what came out against the row, and notes what it sent."""
-        evaluate = self._evaluate
+        evaluate, note = self._evaluate, self._note
         for assignment in assignments:
             evaluation = evaluate(assignment)
             if evaluation.output != assignment.output or evaluation.error != assignment.error:
                 raise LogFault.at(assignment, "output or error", evaluation.output, assignment.output)
             for place, message in enumerate(evaluation.outbox):
-                self._note(1, assignment.sequence, place, message, message.target)
+                note(1, assignment.sequence, place, message, message.target)
 
     def _note(self, sign: int, parent: int, place: int, message: Message, other: str) -> None:
         """Count a message that one of this share's processes sent (1) or received (-1), ``other`` being at its other

@@ -146,8 +146,8 @@ class Handle(Process):
         """
         self._only_speaker(context)
         relayed = relayed_message(body)
-        if relayed.target in self.state.chats:
-            chat = self.state.chats[relayed.target]
+        chat = self.state.chats.get(relayed.target)
+        if chat is not None:
             if relayed.action == "SendMessage":
                 chat = with_message(chat, timestamp=context.timestamp, slot=context.slot, unread=0)
                 self._keep_chat(relayed.target, chat)
