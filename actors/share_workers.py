@@ -86,6 +86,8 @@ class ShareWorkers:
                     return self._ended()
             if child.wait():
                 raise EventStoreError("the log could not be followed: a process that follows it failed")
+        if progress is not None:
+            progress(sum(self._rows))
         return self._ended()
 
     def _ended(self) -> "list[Outcome]":
@@ -98,6 +100,7 @@ class ShareWorkers:
                 self._rows[number] = said
             else:
                 self._outcomes[number] = said
+                self._rows[number] = said.tally.rows
 
 
 class _Forked(multiprocessing.context.ForkProcess):
