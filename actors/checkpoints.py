@@ -9,10 +9,8 @@ from base64 import b64decode, b64encode
 from hashlib import sha256
 from typing import NamedTuple
 
-from nacl.bindings import crypto_sign_open
-from nacl.exceptions import CryptoError
-
 from actors.dataitem import ItemRefused, parse
+from actors.ed25519 import genuine
 from actors.schemes import ED25519
 from actors.wallet import Wallet
 from eventstore import EventLog, LogFault, LogUnusable
@@ -150,10 +148,8 @@ def verified(note: str, key: VerifierKey) -> Checkpoint:
         raise NoteInvalid(f"the checkpoint is of {checkpoint.origin}, not of {key.name}")
     for name, signature in signatures:
         if name == key.name and signature[:_KEY_ID_BYTES] == key.id:
-            try:
-                crypto_sign_open(signature[_KEY_ID_BYTES:] + checkpoint.text.encode(), key.public_key)
-            except (CryptoError, ValueError):
-                raise NoteInvalid("the signature does not match: the checkpoint was forged or changed") from None
+            if not genuine(signature[_KEY_ID_BYTES:], checkpoint.text.encode(), key.public_key):
+                raise NoteInvalid("the signature does not match: the checkpoint was forged or changed")
             return checkpoint
     raise NoteInvalid(f"the checkpoint is not signed by {key}")
 
