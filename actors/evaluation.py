@@ -45,12 +45,10 @@ def evaluate(
     if not answered and not effects.messages and not effects.spawns:
         return Evaluated([], (), output, error)
     sender, parent, before = message.target, message.id, sequence or EVERYTHING
-    outbox: list[Message] = []
-    spawned: Sequence[str] = ()
-    if effects.spawns:
-        for place, spawn in enumerate(effects.spawns):
-            outbox.append(spawn_message(spawn, place=place, by=message, sequence=sequence))
-        spawned = [sent.target for sent in outbox]
+    outbox = [
+        spawn_message(spawn, place=place, by=message, sequence=sequence) for place, spawn in enumerate(effects.spawns)
+    ]
+    spawned = [sent.target for sent in outbox] if outbox else ()
     if answered and existed(message.sender, before):
         # whoever relayed a message that is refused wants to know which of its messages it was
         answer = {"status": "error", "message": error, "messageID": parent}

@@ -96,5 +96,4 @@ def assignment_of(row: tuple[Any, ...]) -> Assignment:
 def beside_before(row: tuple[Any, ...]) -> tuple[Before, int | None, Assignment]:
     """What the row before a row says, what the row is found by, and its assignment."""
     before = row[_BEFORE]
-    assignment = Assignment(row[0], row[1], row[2], Message(*row[_MESSAGE]), *row[_BEHIND_MESSAGE])
-    return before if before[0] is not None else GENESIS, row[-1], assignment
+    return before if before[0] is not None else GENESIS, row[-1], assignment_of(row)
