@@ -4,21 +4,21 @@ SQLite lets go of the interpreter lock while it writes, but what a row is made o
 For that the writer's thread and the event loop would fight over the lock, and neither core would be busy.
 """
 
-import select
+import asyncio
 import signal
-import subprocess
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import IO, Any
 
 import msgspec
+import pykka
 
-from actors.children import command_of, cores, framed, read_framed
+from actors.children import Child, cores, hear, say, say_ready
 from actors.logger import get_logger
 from eventstore import Assignment, EventStoreError, Head, LogFailed, SqliteLog
 from eventstore.lock import lock_as_helper
+from eventstore.writer import Append, Writer
 
 BATCH_ROWS_MIN = 48
 """A node that commits so many events at a time is busy …"""
@@ -27,14 +27,12 @@ CROWD = 2048
 pages that it knows when another one writes."""
 _PART_ROWS = 256
 """Rows handed over at a time: the child reads them while the next are encoded."""
-_END_S = 10.0
-_READY = "ready"
 
+Done = Callable[[EventStoreError | None], object]
 _Part = tuple[int, list[Assignment]]
 """Rows of a batch, and how many of it come behind them."""
 _encode = msgspec.msgpack.Encoder().encode
-_decode_part = msgspec.msgpack.Decoder(_Part).decode
-_decode_answer = msgspec.msgpack.Decoder(str).decode
+_decode = msgspec.msgpack.Decoder(_Part).decode
 
 logger = get_logger()
 
@@ -43,107 +41,110 @@ class Appender:
     """Takes a log's batches, one at a time.
 
     Attributes:
-        child_writes: whether a child process has them.
+        child: writes them; None as long as the writer does.
+
+    Args:
+        log: open for writing; nobody else appends to it.
+        writer: has it.
+        may_have_child: whether a child process may do it.
     """
 
-    def __init__(self, log: SqliteLog) -> None:
-        """Append to a log that is open for writing, and that nobody else appends to."""
-        self._log = log
+    def __init__(self, log: SqliteLog, writer: pykka.ActorRef[Writer], *, may_have_child: bool = True) -> None:
+        self.child: Child | None = None
+        self._log, self._writer = log, writer
+        self._loop = asyncio.get_running_loop()
         self._crowded = 0
-        self._child: subprocess.Popen[bytes] | None = None
-        self.child_writes = False
-        self._may_have_child = cores() > 1
+        self._may_have_child = may_have_child and cores() > 1
+        self._starting: asyncio.Task[None] | None = None
+        self._losing: asyncio.Task[None] | None = None
+        self._idle = asyncio.Event()
+        self._idle.set()
 
-    def append(self, batch: Sequence[Assignment], *, expected: int) -> Head:
-        """See ``EventLog.append``."""
+    def append(self, batch: Sequence[Assignment], *, expected: int, done: Done) -> None:
+        """Make a batch durable.
+
+        Args:
+            batch: see ``EventLog.append``.
+            expected: see there.
+            done: called on the event loop, with what went wrong if something did.
+        """
+        self._idle.clear()
+        append = Append(batch, expected, partial(self._done, done))
+        if self.child is not None:
+            self._hand_over(self.child, append)
+            return
         if len(batch) >= BATCH_ROWS_MIN:
             self._crowded += len(batch)
-        if self._crowded >= CROWD and self._may_have_child:
-            try:
-                if self._ready():
-                    return self._hand_over(batch)
-            except (OSError, EOFError) as error:
-                self._lose(error)
-                found = self._log.head()
-                if found == Head.at(batch[-1]):
-                    return found  # it went after it had written it
-        return self._log.append(batch, expected=expected)
+            if self._crowded >= CROWD and self._may_have_child and self._starting is None:
+                self._starting = self._loop.create_task(self._start())
+        self._write(append)
 
-    def close(self) -> None:
-        """End the child. Nothing may be on its way to it."""
+    async def close(self) -> None:
+        """Wait for the last batch, and end the child. No other batch may come."""
+        await self._idle.wait()
         self._may_have_child = False
-        self.child_writes = False
-        child, self._child = self._child, None
-        if child is None:
-            return
-        assert child.stdin is not None
-        assert child.stdout is not None
-        with suppress(OSError):  # it is gone already
-            child.stdin.close()
+        if self._starting is not None:
+            self._starting.cancel()
+            await asyncio.wait([self._starting])
+        child, self.child = self.child, None
+        if child is not None:
+            await child.end()
+
+    async def _start(self) -> None:
         try:
-            child.wait(_END_S)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            child.wait()
-        child.stdout.close()
+            self.child = await Child.start(__name__, str(self._log.path))
+        except OSError as error:
+            self._warn(error)
 
-    def _ready(self) -> bool:
-        """Whether there is a child that takes a batch. It is started when it is first wanted.
+    def _write(self, append: Append) -> None:
+        """Append by the writer."""
 
-        Raises:
-            OSError, EOFError: it cannot be started, or it ended.
-        """
-        if self._child is None:
-            command, environment = command_of(__name__, str(self._log.path))
-            self._child = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
-            )
-        if not self.child_writes:
-            assert self._child.stdout is not None
-            said = select.poll()
-            said.register(self._child.stdout, select.POLLIN)
-            self.child_writes = bool(said.poll(0)) and self._answer() == _READY
-        return self.child_writes
+        def done(error: EventStoreError | None) -> None:
+            self._loop.call_soon_threadsafe(append.done, error)
 
-    def _hand_over(self, batch: Sequence[Assignment]) -> Head:
-        """Have the child append a batch.
+        self._writer.tell(append._replace(done=done))
 
-        Raises:
-            LogFailed: the medium refused.
-            OSError, EOFError: the child ended; the batch may be written or not.
-        """
-        assert self._child is not None
-        assert self._child.stdin is not None
-        for stop in range(_PART_ROWS, len(batch) + _PART_ROWS, _PART_ROWS):
-            _say(self._child.stdin, (max(len(batch) - stop, 0), batch[stop - _PART_ROWS : stop]))
-        refused = self._answer()
-        if refused:
-            raise LogFailed(refused)
-        return Head.at(batch[-1])
+    def _done(self, done: Done, error: EventStoreError | None) -> None:
+        self._idle.set()
+        done(error)
 
-    def _answer(self) -> str:
-        assert self._child is not None
-        assert self._child.stdout is not None
-        said = read_framed(self._child.stdout)
+    def _hand_over(self, child: Child, append: Append) -> None:
+        """Append by the child."""
+        batch = append.batch
+        last = (len(batch) - 1) // _PART_ROWS * _PART_ROWS
+        for start in range(0, last, _PART_ROWS):
+            stop = start + _PART_ROWS
+            child.tell(_encode((len(batch) - stop, batch[start:stop])))
+        child.ask(_encode((0, batch[last:])), partial(self._answered, append))
+
+    def _answered(self, append: Append, said: bytes | None) -> None:
         if said is None:
-            raise EOFError("it ended")
-        return _decode_answer(said)
+            self._losing = self._loop.create_task(self._lose(append))
+        else:
+            append.done(LogFailed(said.decode()) if said else None)
 
-    def _lose(self, error: Exception) -> None:
-        """Go on without a child. It has ended when this returns, so that it can be seen what it wrote."""
+    async def _lose(self, append: Append) -> None:
+        """Go on without a child. It has ended before it is seen what it wrote."""
+        child, self.child, self._may_have_child = self.child, None, False
+        assert child is not None
+        await child.kill()
+        self._warn(EOFError("it ended"))
+        try:
+            written = await asyncio.to_thread(self._log.head) == Head.at(append.batch[-1])
+        except Exception as error:  # whatever it is, nobody may be left waiting for it
+            append.done(LogFailed(f"the log could not be read ({type(error).__name__}: {error})"))
+            return
+        if written:  # it went after it had written it
+            append.done(None)
+        else:
+            self._write(append)
+
+    def _warn(self, error: Exception) -> None:
         logger.warning("the node writes its log by itself: the child process that did is gone", error=str(error))
-        if self._child is not None:
-            self._child.kill()
-        self.close()
-
-
-def _say(stream: IO[bytes], what: Any) -> None:
-    stream.write(framed(_encode(what)))
-    stream.flush()
 
 
 def work() -> None:
-    """What the child does, until its standard input ends, as it does with its parent: batches, whole ones only."""
+    """What the child does, until whoever started it ends, with that: batches, whole ones only."""
     for ignored in (signal.SIGINT, signal.SIGTERM):  # what means the node; its last batch may be still to come
         signal.signal(ignored, signal.SIG_IGN)
     from actors.interpreter import dedicate_process
@@ -152,14 +153,13 @@ def work() -> None:
     lock_as_helper(path)
     log = SqliteLog.open_to_help(path)
     dedicate_process()
-    batches, answers = sys.stdin.buffer, sys.stdout.buffer
-    _say(answers, _READY)
+    say_ready()
     batch: list[Assignment] = []
-    while (part := read_framed(batches)) is not None:
-        left, rows = _decode_part(part)
+    while (part := hear()) is not None:
+        left, rows = _decode(part)
         batch += rows
         if not left:
-            _say(answers, _append(log, batch))
+            say(_append(log, batch).encode())
             log.fold()
             batch = []
 

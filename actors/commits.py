@@ -3,14 +3,13 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from time import perf_counter
 
-import pykka
-
+from actors.appender import Appender
 from actors.logger import get_logger
 from actors.messages import Result
 from eventstore import Assignment, EventStoreError
-from eventstore.writer import Append, Writer
 
 BATCH_ROWS_MAX = 8192
 
@@ -18,26 +17,26 @@ logger = get_logger()
 
 
 class Commits:
-    """Feeds the writer with evaluated assignments and releases results when they are durable.
+    """Feeds the appender with evaluated assignments and releases results when they are durable.
 
     Attributes:
         durable: sequence up to which the log is durable.
         failed: why nothing more becomes durable; None as long as it does.
-        observers: called in the writer's thread after each commit, with its number of events and its seconds.
+        observers: called after each commit, with its number of events and its seconds.
     """
 
-    def __init__(self, writer: pykka.ActorRef[Writer], position: int, advanced: Callable[[], None]) -> None:
+    def __init__(self, appender: Appender, position: int, advanced: Callable[[], None]) -> None:
         """Begin behind a position.
 
         Args:
-            writer: makes batches durable.
+            appender: makes batches durable.
             position: up to where the log is durable.
             advanced: called when more is, or when nothing more will be.
         """
         self.durable = position
         self.failed: EventStoreError | None = None
         self.observers: list[Callable[[int, float], None]] = []
-        self._writer = writer
+        self._appender = appender
         self._advanced = advanced
         self._loop = asyncio.get_running_loop()
         self._batch: list[Assignment] = []
@@ -89,22 +88,17 @@ class Commits:
             return
         batch, self._batch = self._batch[:BATCH_ROWS_MAX], self._batch[BATCH_ROWS_MAX:]
         self._in_flight, self._writing = True, batch
-        sequence, begun = batch[-1].sequence, perf_counter()
+        self._appender.append(batch, expected=self.durable, done=partial(self._done, batch, perf_counter()))
 
-        def done(error: EventStoreError | None) -> None:
-            self._loop.call_soon_threadsafe(self._done, sequence, error)
-            if error is None:
-                for observe in self.observers:
-                    observe(len(batch), perf_counter() - begun)
-
-        self._writer.tell(Append(batch, self.durable, done))
-
-    def _done(self, sequence: int, error: EventStoreError | None) -> None:
+    def _done(self, batch: list[Assignment], begun: float, error: EventStoreError | None) -> None:
         self._in_flight = False
         if error is not None:
             self.fail(error)
             return
-        self.durable, self._writing = sequence, []
+        sequence = self.durable = batch[-1].sequence
+        self._writing = []
+        for observe in self.observers:
+            observe(len(batch), perf_counter() - begun)
         while self._waiters and self._waiters[0][0] <= sequence:
             _, waiter, result = self._waiters.popleft()
             if not waiter.done():  # whoever waited may have gone away

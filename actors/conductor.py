@@ -8,6 +8,7 @@ from typing import Any
 import pykka
 
 from actors.admission import COMMIT_QUEUE_MAX, Admission
+from actors.appender import Appender
 from actors.commits import Commits
 from actors.dataitem import DataItem, ItemRefused, NoSuchProcess, message_of
 from actors.evaluation import Evaluated
@@ -21,7 +22,6 @@ from actors.processes import MODULES
 from actors.results import result_of
 from eventstore import Assignment, EventStoreError, Message
 from eventstore.snapshots import snapshots_path
-from eventstore.writer import Writer
 
 
 class NodeFailed(EventStoreError):
@@ -33,7 +33,7 @@ class Conductor:
 
     Args:
         opened: the log and its processes.
-        writer: makes batches durable.
+        appender: makes batches durable.
         pool: where snapshots are written.
         clock: gives the time in ms.
         nobody_on_the_way: whether no message is on its way to the admission.
@@ -45,7 +45,7 @@ class Conductor:
     def __init__(
         self,
         opened: Opened,
-        writer: pykka.ActorRef[Writer],
+        appender: Appender,
         pool: Executor,
         *,
         clock: Callable[[], int],
@@ -58,7 +58,7 @@ class Conductor:
         self._clock, self._nobody_on_the_way, self._forget = clock, nobody_on_the_way, forget
         self.admission = Admission()
         self.live = LiveActors(self._start_actor)
-        self.commits = Commits(writer, self._sequencer.sequence, self._advanced)
+        self.commits = Commits(appender, self._sequencer.sequence, self._advanced)
         opened.idle.expect(self.commits.pending)
         self.passivation = Passivation(
             self._world,

@@ -91,11 +91,11 @@ class Node:
         self.data_bytes_max = data_bytes_max
         self._pool = ThreadPoolExecutor(thread_name_prefix="mostao-door")
         self._answers = Answers(self._recall_durable)
-        self._appender = Appender(opened.log)
-        self._writer = Writer.start(disk(opened.log) if disk else self._appender)
+        self._writer = Writer.start(disk(opened.log) if disk else opened.log)
+        self._appender = Appender(opened.log, self._writer, may_have_child=disk is None)
         self._conductor = Conductor(
             opened,
-            self._writer,
+            self._appender,
             self._pool,
             clock=clock,
             nobody_on_the_way=lambda: self._intake.empty,
@@ -276,7 +276,7 @@ class Node:
         await self._conductor.settle()
 
     def on_commit(self, observe: Callable[[int, float], None]) -> None:
-        """Have one more function called after each commit, in another thread, with its events and its seconds."""
+        """Have one more function called after each commit, with its events and its seconds."""
         self._commits.observers.append(observe)
 
     def load(self) -> Load:
@@ -288,7 +288,7 @@ class Node:
             undurable=self._sequencer.sequence - self._commits.durable,
             events=self._commits.durable,
             log_bytes=sum(file.stat().st_size for file in _files(self._log.path) if file.exists()),
-            child_writes=self._appender.child_writes,
+            child_writes=self._appender.child is not None,
         )
 
     @property
@@ -347,8 +347,8 @@ class Node:
         await self._intake.close()
         await self._passivation.close()
         await self._conductor.live.stop()
+        await self._appender.close()
         await asyncio.to_thread(self._writer.stop)
-        await asyncio.to_thread(self._appender.close)
         if self._commits.failed is None:
             self._readers.read(self._sign_checkpoint)
         self._pool.shutdown()

@@ -6,14 +6,11 @@ loop that has enough to do keeps them waiting.
 
 import asyncio
 import signal
-import sys
-from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Sequence
-from contextlib import suppress
 
 import msgspec
 
-from actors.children import command_of, cores, framed, read_framed
+from actors.children import Child, cores, hear, say, say_ready
 from actors.dataitem import DataItem
 from actors.logger import get_logger
 from actors.schemes import SCHEMES
@@ -22,7 +19,6 @@ COUNT_MAX = 2
 """More would wait for the event loop: one verifies twice as much as it evaluates."""
 ANSWER_S = 10.0
 """A child that takes longer is stuck."""
-_READY = b"\1"
 _Asked = list[tuple[int, bytes, bytes, bytes]]
 """Of each item ANS-104's signature type, the signature, the text that it covers and the public key."""
 
@@ -37,7 +33,7 @@ class Verifiers:
 
     def __init__(self) -> None:
         self._starting: asyncio.Task[None] | None = None
-        self._children: list[Process] = []
+        self._children: list[Child] = []
 
     def start(self) -> None:
         """Start them, unless that was asked before."""
@@ -58,8 +54,9 @@ class Verifiers:
         parts = [items[start : start + size] for start in range(0, len(items), size)]
         try:
             async with asyncio.timeout(ANSWER_S):
-                answers = await asyncio.gather(*map(_ask, self._children, parts))
-        except (OSError, EOFError) as error:  # TimeoutError is an OSError
+                asked = [_ask(child, part) for child, part in zip(self._children, parts, strict=False)]
+                answers = [await one for one in asked]
+        except OSError as error:  # TimeoutError is one
             logger.warning("signatures are verified by threads: a child process is gone or stuck", error=str(error))
             await self._let_go()
             return None
@@ -73,18 +70,11 @@ class Verifiers:
         await self._let_go()
 
     async def _start(self) -> None:
-        command, environment = command_of(__name__)
-        children: list[Process] = []
+        children: list[Child] = []
         try:
             for _ in range(min(COUNT_MAX, max(1, cores() - 1))):
-                child = await asyncio.create_subprocess_exec(
-                    *command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env=environment
-                )
-                children.append(child)
-            for child in children:
-                assert child.stdout is not None
-                await child.stdout.readexactly(len(_READY))
-        except (OSError, EOFError) as error:
+                children.append(await Child.start(__name__))
+        except OSError as error:
             logger.warning("signatures are verified by threads: no child process", error=str(error))
             await _end(children)
         except asyncio.CancelledError:
@@ -97,29 +87,29 @@ class Verifiers:
         await _end(children)
 
 
-async def _ask(child: Process, items: Sequence[DataItem]) -> bytes:
-    assert child.stdin is not None
-    assert child.stdout is not None
-    asked = _encode([(item.scheme.kind, item.signature, item.signed, item.public_key) for item in items])
-    child.stdin.write(framed(asked))
-    await child.stdin.drain()
-    return await child.stdout.readexactly(len(items))
+def _ask(child: Child, items: Sequence[DataItem]) -> "asyncio.Future[bytes]":
+    answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+    def answered(said: bytes | None) -> None:
+        if answer.done():
+            return
+        if said is None:
+            answer.set_exception(ConnectionResetError("it ended"))
+        else:
+            answer.set_result(said)
+
+    child.ask(_encode([(item.scheme.kind, item.signature, item.signed, item.public_key) for item in items]), answered)
+    return answer
 
 
-async def _end(children: Sequence[Process]) -> None:
+async def _end(children: Sequence[Child]) -> None:
     for child in children:
-        with suppress(ProcessLookupError):  # it ended by itself
-            child.kill()
-        await child.wait()
+        await child.kill()
 
 
 def work() -> None:
-    """What a child does, until its standard input ends, as it does with its parent."""
+    """What a child does, until whoever started it ends, with that."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C means the node, which may need it until its end
-    asked, answers = sys.stdin.buffer, sys.stdout.buffer
-    answers.write(_READY)
-    answers.flush()
-    while (part := read_framed(asked)) is not None:
-        items = _decode(part)
-        answers.write(bytes(SCHEMES[kind].genuine(signature, text, key) for kind, signature, text, key in items))
-        answers.flush()
+    say_ready()
+    while (part := hear()) is not None:
+        say(bytes(SCHEMES[kind].genuine(signature, text, key) for kind, signature, text, key in _decode(part)))

@@ -41,7 +41,6 @@ class Pushing:
         self._looked_until = -1
         self._stopping = False
         self._committed = asyncio.Event()
-        self._loop = asyncio.get_running_loop()
         node.on_commit(self._hear)
 
     async def run(self) -> None:
@@ -120,7 +119,7 @@ class Pushing:
         return int(waiting["messages"]) - 1
 
     def _hear(self, events: int, seconds: float) -> None:
-        self._loop.call_soon_threadsafe(self._committed.set)
+        self._committed.set()
 
     def _wake(self, *addresses: str) -> None:
         for address in addresses:

@@ -3,12 +3,11 @@
 import asyncio
 import logging
 import resource
-import select
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from itertools import pairwise
 from pathlib import Path
 
@@ -18,7 +17,9 @@ import pytest
 from actors import Node, appender
 from actors.appender import BATCH_ROWS_MIN, CROWD, Appender
 from actors.audit import audit
-from eventstore import Assignment, LogFailed, LogInUse, SqliteLog, lock
+from actors.children import Child
+from eventstore import Assignment, EventStoreError, LogFailed, LogInUse, SqliteLog, lock
+from eventstore.writer import Append, Writer
 from tests.actors.forger import read
 from tests.actors.people import ALICE, NODE, item
 from tests.eventstore.logs import assignments
@@ -31,41 +32,43 @@ def parts(rows: list[Assignment], *ends: int) -> list[list[Assignment]]:
     return [rows[start:end] for start, end in pairwise((0, *ends, len(rows)))]
 
 
-@contextmanager
-def writing(path: Path) -> Iterator[tuple[Appender, SqliteLog]]:
+@asynccontextmanager
+async def writing(path: Path) -> AsyncIterator[tuple[Appender, SqliteLog]]:
     log = SqliteLog.open(path)
-    by = Appender(log)
+    writer = Writer.start(log)
+    by = Appender(log, writer)
     try:
         yield by, log
     finally:
-        by.close()
+        await by.close()
+        writer.stop()
         log.close()
 
 
-def append(by: Appender, batch: list[Assignment]) -> None:
-    head = by.append(batch, expected=batch[0].sequence - 1)
-    assert head == (batch[-1].sequence, batch[-1].log_chain)
+async def append(by: Appender, batch: list[Assignment]) -> None:
+    done: asyncio.Future[EventStoreError | None] = asyncio.get_running_loop().create_future()
+    by.append(batch, expected=batch[0].sequence - 1, done=done.set_result)
+    if error := await done:
+        raise error
 
 
-def crowd(by: Appender, batch: list[Assignment]) -> psutil.Process:
-    """Write enough for a child to be started, and wait until it says that it is ready."""
-    append(by, batch)
-    assert by._child is not None
-    assert by._child.stdout is not None
-    said = select.poll()
-    said.register(by._child.stdout, select.POLLIN)
-    assert said.poll(30_000)
-    return psutil.Process(by._child.pid)
+async def crowd(by: Appender, batch: list[Assignment]) -> psutil.Process:
+    """Write enough for a child to be started, and wait until it is ready."""
+    await append(by, batch)
+    assert by._starting is not None
+    await by._starting
+    assert by.child is not None
+    return psutil.Process(by.child.pid)
 
 
-def test_a_child_writes_the_same_log(path: Path) -> None:
+async def test_a_child_writes_the_same_log(path: Path) -> None:
     rows = assignments(ENOUGH + 900)
     first, *rest = parts(rows, CROWD, CROWD + 1, CROWD + 256, CROWD + 513)
-    with writing(path) as (by, _):
-        crowd(by, first)
+    async with writing(path) as (by, _):
+        await crowd(by, first)
         for batch in rest:  # of one row, of less and of more than are handed over at a time
-            append(by, batch)
-        assert by.child_writes
+            await append(by, batch)
+        assert by.child is not None
     alone = SqliteLog.open(path.with_name("alone.db"))
     alone.append(rows, expected=0)
     log = SqliteLog.open_to_read(path)
@@ -75,104 +78,125 @@ def test_a_child_writes_the_same_log(path: Path) -> None:
     log.close()
 
 
-def test_few_rows_at_a_time_start_none(path: Path) -> None:
+async def test_few_rows_at_a_time_start_none(path: Path) -> None:
     rows = assignments(CROWD + BATCH_ROWS_MIN)
-    with writing(path) as (by, _):
+    async with writing(path) as (by, _):
         for start in range(0, len(rows), BATCH_ROWS_MIN - 1):
-            append(by, rows[start : start + BATCH_ROWS_MIN - 1])
-        assert by._child is None
+            await append(by, rows[start : start + BATCH_ROWS_MIN - 1])
+        assert by._starting is None
 
 
-def test_a_machine_with_one_core_starts_none(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_machine_with_one_core_starts_none(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.cpu_count", lambda: 1)
-    with writing(path) as (by, _):
-        append(by, assignments(ENOUGH))
-        assert by._child is None
+    async with writing(path) as (by, _):
+        await append(by, assignments(ENOUGH))
+        assert by._starting is None
 
 
-def test_a_child_that_was_killed_is_done_without(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_child_that_was_killed_is_done_without(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     first, second, third, fourth = parts(assignments(ENOUGH + 600), CROWD, CROWD + 300, CROWD + 600)
-    with writing(path) as (by, _):
-        child = crowd(by, first)
-        append(by, second)
+    async with writing(path) as (by, _):
+        child = await crowd(by, first)
+        await append(by, second)
         child.kill()
-        append(by, third)
-        append(by, fourth)
-        assert by._child is None
+        await append(by, third)
+        await append(by, fourth)
+        assert by.child is None
         assert not child.is_running()
     assert read(path) == first + second + third + fourth
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
     assert "the node writes its log by itself" in caplog.text
 
 
-def test_a_child_that_is_killed_before_it_wrote_a_batch(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_child_that_is_killed_before_it_wrote_a_batch(path: Path) -> None:
     first, second, third = parts(assignments(ENOUGH), CROWD, CROWD + BATCH_ROWS_MIN)
-    with writing(path) as (by, _):
-        child = crowd(by, first)
-        append(by, second)
+    async with writing(path) as (by, _):
+        child = await crowd(by, first)
+        await append(by, second)
         child.suspend()
-        answer = by._answer
-
-        def killed() -> str:
-            child.kill()
-            return answer()
-
-        monkeypatch.setattr(by, "_answer", killed)
-        append(by, third)
+        appending = asyncio.create_task(append(by, third))
+        await asyncio.sleep(0)
+        child.kill()
+        await appending
     assert read(path) == first + second + third
 
 
-def test_a_child_that_is_killed_before_it_said_that_it_wrote_a_batch(
+async def test_a_child_that_is_killed_before_it_said_that_it_wrote_a_batch(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second, third = parts(assignments(ENOUGH), CROWD, CROWD + BATCH_ROWS_MIN)
-    with writing(path) as (by, log):
-        child = crowd(by, first)
-        answer = by._answer
+    async with writing(path) as (by, log):
+        child = await crowd(by, first)
+        answered = by._answered
 
-        def killed() -> str:
-            if answer() == "":  # else it said that it was ready
-                child.kill()
-                raise EOFError("it ended")
-            return "ready"
+        def killed(batch: Append, said: bytes | None) -> None:
+            assert said == b""
+            child.kill()
+            answered(batch, None)
 
-        monkeypatch.setattr(by, "_answer", killed)
-        append(by, second)
+        monkeypatch.setattr(by, "_answered", killed)
+        await append(by, second)
+        assert by.child is None
         assert log.head().sequence == second[-1].sequence
-        append(by, third)
+        await append(by, third)
     assert read(path) == first + second + third
 
 
-def test_a_child_that_cannot_be_started_is_done_without(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.executable", "/nowhere/python")
+async def test_a_log_that_cannot_be_read_after_the_child_was_killed_refuses_the_node(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first, second = parts(assignments(ENOUGH), CROWD)
-    with writing(path) as (by, _):
-        append(by, first)
-        append(by, second)
+    async with writing(path) as (by, log):
+        child = await crowd(by, first)
+        child.kill()
+        monkeypatch.setattr(log, "head", lambda: 1 // 0)
+        with pytest.raises(LogFailed, match="could not be read"):
+            await append(by, second)
+
+
+async def test_closing_waits_for_the_last_batch(path: Path) -> None:
+    first, second = parts(assignments(ENOUGH), CROWD)
+    errors: list[EventStoreError | None] = []
+    async with writing(path) as (by, _):
+        await crowd(by, first)
+        by.append(second, expected=CROWD, done=errors.append)
+    assert errors == [None]
     assert read(path) == first + second
 
 
-def test_a_disk_that_refuses_the_child_refuses_the_node(path: Path) -> None:
+async def test_a_child_that_cannot_be_started_is_done_without(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.executable", "/nowhere/python")
+    first, second = parts(assignments(ENOUGH), CROWD)
+    async with writing(path) as (by, _):
+        await append(by, first)
+        assert by._starting is not None
+        await by._starting
+        assert by.child is None
+        await append(by, second)
+    assert read(path) == first + second
+
+
+async def test_a_disk_that_refuses_the_child_refuses_the_node(path: Path) -> None:
     first, second, third = parts(assignments(ENOUGH + 600), CROWD, CROWD + 600)
-    with writing(path) as (by, _):
-        child = crowd(by, first)
-        append(by, second)
+    async with writing(path) as (by, _):
+        child = await crowd(by, first)
+        await append(by, second)
         size = path.with_name(path.name + "-wal").stat().st_size
         resource.prlimit(child.pid, resource.RLIMIT_FSIZE, (size // 2, size // 2))
         with pytest.raises(LogFailed, match="could not be written"):
-            by.append(third, expected=second[-1].sequence)
+            await append(by, third)
     assert read(path) == first + second
 
 
-def test_signals_that_are_for_the_node_do_not_end_the_child(path: Path) -> None:
+async def test_signals_that_are_for_the_node_do_not_end_the_child(path: Path) -> None:
     first, second, third = parts(assignments(ENOUGH), CROWD, CROWD + BATCH_ROWS_MIN)
-    with writing(path) as (by, _):
-        child = crowd(by, first)
-        append(by, second)
+    async with writing(path) as (by, _):
+        child = await crowd(by, first)
+        await append(by, second)
         for ignored in (signal.SIGINT, signal.SIGTERM):
             child.send_signal(ignored)
-        append(by, third)
-        assert by._child is not None
+        await append(by, third)
+        assert by.child is not None
     assert not child.is_running()
     assert read(path) == first + second + third
 
@@ -201,19 +225,19 @@ def test_who_takes_over_from_a_killed_node_has_its_last_batch(path: Path, monkey
 
 def become_a_victim() -> None:
     """Hand a batch over when told to, say so, and wait for the end."""
-    with writing(Path(sys.argv[1])) as (by, _):
+    asyncio.run(_hand_over_and_wait(Path(sys.argv[1])))
+
+
+async def _hand_over_and_wait(path: Path) -> None:
+    async with writing(path) as (by, _):
         first, second, third = parts(assignments(ENOUGH), CROWD, CROWD + BATCH_ROWS_MIN)
-        child = crowd(by, first)
-        append(by, second)
+        child = await crowd(by, first)
+        await append(by, second)
         print(child.pid, flush=True)
         sys.stdin.readline()
-
-        def wait() -> str:
-            print("handed over", flush=True)
-            return sys.stdin.read()
-
-        by._answer = wait  # type: ignore[method-assign]
-        append(by, third)
+        by.append(third, expected=second[-1].sequence, done=print)
+        print("handed over", flush=True)
+        sys.stdin.read()
 
 
 async def test_a_busy_node_has_a_child_write(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -221,10 +245,10 @@ async def test_a_busy_node_has_a_child_write(path: Path, monkeypatch: pytest.Mon
     handed_over = 0
     hand_over = Appender._hand_over
 
-    def counted(self: Appender, batch: list[Assignment]) -> object:
+    def counted(self: Appender, child: Child, append: Append) -> None:
         nonlocal handed_over
-        handed_over += len(batch)
-        return hand_over(self, batch)
+        handed_over += len(append.batch)
+        hand_over(self, child, append)
 
     monkeypatch.setattr(Appender, "_hand_over", counted)
     async with Node.open(path, wallet=NODE) as node:
