@@ -44,17 +44,33 @@ class NoSuchProcess(ItemRefused):
     """There is no process that it could be for."""
 
 
+class Signed(NamedTuple):
+    """A signature, and what it covers."""
+
+    kind: int
+    """ANS-104's signature type."""
+    signature: bytes
+    public_key: bytes
+    target: bytes
+    anchor: bytes
+    tags: bytes
+    """As they are encoded."""
+    data: bytes
+
+    @property
+    def genuine(self) -> bool:
+        """Whether that is what its key signed. Takes most of a tenth of a millisecond."""
+        kind, signature, public_key, *covered = self
+        return SCHEMES[kind].genuine(signature, _signed_bytes(kind, public_key, *covered), public_key)
+
+
 class DataItem(NamedTuple):
     """A data item, read but not yet verified."""
 
-    scheme: Scheme
-    """Of the key that signed."""
     id: str
     """base64url(SHA-256(signature))."""
     sender: str
     """Address of the key that signed."""
-    signature: bytes
-    public_key: bytes
     target: str
     """Process id, or empty."""
     anchor: bytes
@@ -62,8 +78,7 @@ class DataItem(NamedTuple):
     data: bytes
     envelope: bytes
     """The item up to its data."""
-    signed: bytes
-    """The 48 bytes that the signature covers."""
+    signed: Signed
 
     @property
     def starts_process(self) -> bool:
@@ -75,9 +90,19 @@ class DataItem(NamedTuple):
         return next((value for key, value in self.tags if key == name), "")
 
     @property
-    def genuine(self) -> bool:
-        """Whether the item is what its key signed. Takes most of a tenth of a millisecond."""
-        return self.scheme.genuine(self.signature, self.signed, self.public_key)
+    def scheme(self) -> Scheme:
+        """Of the key that it claims to be signed with."""
+        return SCHEMES[self.signed.kind]
+
+    @property
+    def signature(self) -> bytes:
+        """Its signature."""
+        return self.signed.signature
+
+    @property
+    def public_key(self) -> bytes:
+        """The key that it claims to be signed with."""
+        return self.signed.public_key
 
     def verify(self) -> None:
         """Check the signature.
@@ -85,7 +110,7 @@ class DataItem(NamedTuple):
         Raises:
             ItemForged: the item is not what its key signed.
         """
-        if not self.genuine:
+        if not self.signed.genuine:
             raise ItemForged
 
 
@@ -118,17 +143,14 @@ def parse(raw: bytes, *, data_bytes_max: int = DATA_BYTES_MAX) -> DataItem:
     except TagsMalformed as error:
         raise ItemRefused(str(error)) from None
     return DataItem(
-        scheme=scheme,
         id=encode_id(sha256(signature).digest()),
         sender=scheme.address(public_key),
-        signature=signature,
-        public_key=public_key,
         target=encode_id(target) if target else "",
         anchor=anchor,
         tags=tags,
         data=data,
         envelope=raw[:position],
-        signed=_signed_bytes(scheme.kind, public_key, target, anchor, block, data),
+        signed=Signed(scheme.kind, signature, public_key, target, anchor, block, data),
     )
 
 
@@ -162,7 +184,7 @@ def item_id(raw: bytes) -> str:
 
 def verify_all(items: Iterable[DataItem]) -> list[bool]:
     """Whether each item is what its key signed, one after the other."""
-    return [item.genuine for item in items]
+    return [item.signed.genuine for item in items]
 
 
 def message_of(item: DataItem) -> Message:

@@ -11,19 +11,16 @@ from collections.abc import Sequence
 import msgspec
 
 from actors.children import Child, cores, hear, say, say_ready
-from actors.dataitem import DataItem
+from actors.dataitem import DataItem, Signed
 from actors.logger import get_logger
-from actors.schemes import SCHEMES
 
 COUNT_MAX = 2
 """More would wait for the event loop: one verifies twice as much as it evaluates."""
 ANSWER_S = 10.0
 """A child that takes longer is stuck."""
-_Asked = list[tuple[int, bytes, bytes, bytes]]
-"""Of each item ANS-104's signature type, the signature, the text that it covers and the public key."""
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(_Asked).decode
+_decode = msgspec.msgpack.Decoder(list[Signed]).decode
 
 logger = get_logger()
 
@@ -98,7 +95,7 @@ def _ask(child: Child, items: Sequence[DataItem]) -> "asyncio.Future[bytes]":
         else:
             answer.set_result(said)
 
-    child.ask(_encode([(item.scheme.kind, item.signature, item.signed, item.public_key) for item in items]), answered)
+    child.ask(_encode([item.signed for item in items]), answered)
     return answer
 
 
@@ -112,4 +109,4 @@ def work() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C means the node, which may need it until its end
     say_ready()
     while (part := hear()) is not None:
-        say(bytes(SCHEMES[kind].genuine(signature, text, key) for kind, signature, text, key in _decode(part)))
+        say(bytes(signed.genuine for signed in _decode(part)))

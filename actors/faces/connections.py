@@ -1,10 +1,10 @@
 """HTTP connections that cost little, whoever is at the other end."""
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 from httptools import HttpParserError
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from actors.faces.replies import encode_json
 
@@ -21,6 +21,7 @@ class GuardedConnection(HttpToolsProtocol):
     """uvicorn's connection, with an end to what a client may send before it is heard, and to how long that may take."""
 
     _head_bytes = 0
+    _is_receiving = False
     _late: asyncio.TimerHandle | None = None
     _stuck: asyncio.TimerHandle | None = None
 
@@ -34,6 +35,12 @@ class GuardedConnection(HttpToolsProtocol):
         self._received()
         self._taken()
         super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """See ``asyncio.Protocol``."""
+        super().data_received(data)
+        if self._is_receiving and self._late is None:  # most requests are here as a whole, and need no timer
+            self._expect()
 
     def pause_writing(self) -> None:
         """See ``asyncio.Protocol``: more is written than the client takes."""
@@ -49,8 +56,7 @@ class GuardedConnection(HttpToolsProtocol):
         """See ``httptools``."""
         super().on_message_begin()
         self._head_bytes = 0
-        if self._late is None:
-            self._expect()
+        self._is_receiving = True
 
     def on_url(self, url: bytes) -> None:
         """See ``httptools``."""
@@ -62,8 +68,16 @@ class GuardedConnection(HttpToolsProtocol):
         self._count(len(name) + len(value))
         super().on_header(name, value)
 
+    def on_headers_complete(self) -> None:
+        """See ``httptools``."""
+        before = self.cycle
+        super().on_headers_complete()
+        if self.cycle is not before:  # else this asks for a WebSocket
+            self.cycle.transport = cast(asyncio.Transport, _Answer(self.cycle, self.transport))
+
     def on_message_complete(self) -> None:
         """See ``httptools``."""
+        self._is_receiving = False
         self._received()
         super().on_message_complete()
 
@@ -105,3 +119,34 @@ class GuardedConnection(HttpToolsProtocol):
         head += f"Access-Control-Allow-Origin: *\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
         self.transport.write(head.encode() + body)
         self.transport.close()
+
+
+class _Answer:
+    """What uvicorn writes one answer to. The head waits for the body: one call of the system for both."""
+
+    __slots__ = ("_cycle", "_head", "_transport")
+
+    def __init__(self, cycle: RequestResponseCycle, transport: asyncio.Transport) -> None:
+        self._cycle: RequestResponseCycle | None = cycle  # until the head is written: they hold each other
+        self._head = b""
+        self._transport = transport
+
+    def write(self, data: bytes) -> None:
+        """See ``asyncio.WriteTransport``."""
+        cycle = self._cycle
+        if cycle is not None and cycle.response_started:
+            if not self._head and cycle.expected_content_length and cycle.scope["method"] != "HEAD":
+                self._head = data
+                return
+            data, self._head, self._cycle = self._head + data, b"", None
+        self._transport.write(data)
+
+    def is_closing(self) -> bool:
+        """See ``asyncio.BaseTransport``."""
+        return self._transport.is_closing()
+
+    def close(self) -> None:
+        """See ``asyncio.BaseTransport``."""
+        if self._head:
+            self._transport.write(self._head)
+        self._transport.close()

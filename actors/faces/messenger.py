@@ -47,7 +47,7 @@ class Messenger:
         """Send the item in a request's body; gives its id when it is durable."""
         raw = await body_of(request, self._body_bytes_max)
         owner = self._rates.check_owner(raw)
-        result = await self._node.send(raw)
+        result = await self._node.submit(raw)
         self._rates.count_owner(owner)
         return result.message_id
 

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from actors.faces.replies import ANY_ORIGIN, refusal_of
+from actors.faces.replies import RAW_ANY_ORIGIN, refusal_of
 
 Post = Callable[[Request], Awaitable[Response]]
 
@@ -32,7 +32,7 @@ def posts_first(app: ASGIApp, post: Post) -> ASGIApp:
             response = await post(request)
         except Exception as error:
             response = await refusal_of(request, error)
-        response.headers.update(ANY_ORIGIN)
+        response.raw_headers += RAW_ANY_ORIGIN
         await response(scope, receive, send)
 
     return first

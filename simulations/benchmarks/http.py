@@ -80,7 +80,7 @@ async def _post(url: str, sends: int, sessions: int, seed: int, constant: bool) 
 
 async def _client(line: HttpLine, items: Iterator[bytes]) -> None:
     for item in items:
-        answered = await line.submit(item)
+        answered = await line.ask(item)
         assert answered.kind == ACCEPTED, answered
 
 

@@ -14,6 +14,7 @@ from simulations.load.wire import ACCEPTED, FAILED, ITEM_REFUSED, OVERLOADED, RA
 
 CONNECTIONS = 64
 TIMEOUT = timedelta(seconds=60)
+_TAKEN = 202
 _KINDS = {429: RATE_LIMITED, 503: OVERLOADED}
 _HEADERS = {"Content-Type": "application/octet-stream"}
 
@@ -39,10 +40,27 @@ class HttpLine:
             raw: the item.
             answer: also ask for its result. Else all that is known is that it is durable.
         """
-        task = asyncio.create_task(self._submit(raw, answer))
+        task = asyncio.create_task(self.ask(raw, answer=answer))
         self._asking.add(task)
         task.add_done_callback(self._asking.discard)
         return task
+
+    async def ask(self, raw: bytes, *, answer: bool = False) -> Answered:
+        """The same, for who waits for it at once."""
+        try:
+            response = await self._client.post(self._url).headers(_HEADERS).body_bytes(raw).build().send()
+            if response.status == _TAKEN and not answer:
+                return Answered(0, ACCEPTED, "")
+            said = await response.json()
+            if response.status >= 400:
+                return Answered(0, _KINDS.get(response.status, ITEM_REFUSED), said["error"])
+            response = await self._client.get(f"{self._url}/result/{said['id']}").build().send()
+            result = await response.json()
+            if response.status >= 400:
+                return Answered(0, _KINDS.get(response.status, FAILED), result["error"])
+            return _answered(result)
+        except (PyreqwestError, ValueError, KeyError, TypeError) as error:
+            return Answered(0, FAILED, _reason(error))
 
     async def get(self, path: str, **query: str) -> Any:
         """What a route answers, as JSON or, where it is none, as text.
@@ -61,22 +79,6 @@ class HttpLine:
     async def close(self) -> None:
         """Hang up."""
         await self._client.close()
-
-    async def _submit(self, raw: bytes, answer: bool) -> Answered:
-        try:
-            response = await self._client.post(self._url).headers(_HEADERS).body_bytes(raw).build().send()
-            said = await response.json()
-            if response.status >= 400:
-                return Answered(0, _KINDS.get(response.status, ITEM_REFUSED), said["error"])
-            if not answer:
-                return Answered(0, ACCEPTED, "")
-            response = await self._client.get(f"{self._url}/result/{said['id']}").build().send()
-            result = await response.json()
-            if response.status >= 400:
-                return Answered(0, _KINDS.get(response.status, FAILED), result["error"])
-            return _answered(result)
-        except (PyreqwestError, ValueError, KeyError, TypeError) as error:
-            return Answered(0, FAILED, _reason(error))
 
 
 def _is_json(response: Response) -> bool:
