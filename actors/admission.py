@@ -78,7 +78,7 @@ class Admission:
         if left:
             self._of_mailbox[mailbox] = left
         else:
-            del self._of_mailbox[mailbox]
+            self._of_mailbox.pop(mailbox)
 
     @property
     def deepest(self) -> int:

@@ -87,7 +87,10 @@ class DataItem(NamedTuple):
 
     def tag(self, name: str) -> str:
         """The first tag of that name, or empty."""
-        return next((value for key, value in self.tags if key == name), "")
+        for key, value in self.tags:
+            if key == name:
+                return value
+        return ""
 
     @property
     def scheme(self) -> Scheme:

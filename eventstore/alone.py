@@ -13,6 +13,8 @@ from typing import Any, ParamSpec, TypeVar
 
 import apsw
 
+_STATEMENTS = 512
+"""Compiled statements that are kept. APSW counts one that is executed for every row of a batch once for each."""
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -55,7 +57,7 @@ class Connection(apsw.Connection):
             sqlite3.OperationalError: it cannot be opened.
         """
         flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_URI | apsw.SQLITE_OPEN_NOMUTEX
-        _as_sqlite3(super().__init__)(uri, flags=flags)
+        _as_sqlite3(super().__init__)(uri, flags=flags, statementcachesize=_STATEMENTS)
         self.cursor_factory = _Cursor
 
     def fold_when_asked(self, pages: int) -> None:

@@ -150,12 +150,12 @@ class IdTable:
 
     def _filed(self, message_ids: Sequence[str]) -> set[str]:
         """Those of the ids that are in the table."""
-        marks = ",".join("?" * len(message_ids))
+        starts: list[str | None] = [message_id[:ID_START] for message_id in message_ids]
+        starts += [None] * (_power_of_two(len(starts)) - len(starts))  # few statements, which are compiled once
         query = f"""
             select message_id from assignments
-            where sequence in (select sequence from ids where id_start in ({marks}))
+            where sequence in (select sequence from ids where id_start in ({",".join("?" * len(starts))}))
         """
-        starts = [message_id[:ID_START] for message_id in message_ids]
         return {found for [found] in self._connection.execute(query, starts)}.intersection(message_ids)
 
     def _at(self, rows: int) -> Chunks:
@@ -176,3 +176,8 @@ class IdTable:
     def _first(self, query: str, *arguments: str) -> int | None:
         row = self._connection.execute(query, arguments).fetchone()
         return int(row[0]) if row else None
+
+
+def _power_of_two(number: int) -> int:
+    """The next one that is not smaller; 0 for 0."""
+    return 1 << (number - 1).bit_length() if number else 0
