@@ -49,7 +49,7 @@ class Child(asyncio.Protocol):
         self._asked: deque[Answered] = deque()
         self._said = bytearray()
         self._gone = False
-        self._transport: asyncio.Transport
+        self._transport: asyncio.Transport | None = None
 
     @classmethod
     async def start(cls, module: str, *arguments: str) -> Self:
@@ -86,7 +86,7 @@ class Child(asyncio.Protocol):
 
     def tell(self, what: bytes) -> None:
         """Say something that it does not answer."""
-        if not self._gone:
+        if self._transport is not None and not self._gone:
             self._transport.write(_framed(what))
 
     def ask(self, what: bytes, answered: Answered) -> None:
@@ -99,7 +99,8 @@ class Child(asyncio.Protocol):
 
     async def end(self) -> None:
         """Let it end, which it does when it has done what it was told."""
-        self._transport.close()
+        if self._transport is not None:
+            self._transport.close()
         try:
             await asyncio.to_thread(self._process.wait, _END_S)
         except subprocess.TimeoutExpired:
@@ -109,6 +110,8 @@ class Child(asyncio.Protocol):
         """End it. It is gone when this returns."""
         self._process.kill()
         await asyncio.to_thread(self._process.wait)
+        if self._transport is not None:
+            self._transport.abort()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """See ``asyncio.Protocol``."""

@@ -2,6 +2,7 @@ import asyncio
 import json
 import socket
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -59,6 +60,47 @@ async def test_who_is_slow_is_hung_up_on(path: Path, monkeypatch: pytest.MonkeyP
     async with served(path) as face:
         status, body = await raw_exchange(face, beginning)
         assert (status, "was not here within" in body["error"]) == (408, True)
+
+
+async def answers(reader: asyncio.StreamReader, *, bodies: bool = True) -> tuple[bytes, bytes]:
+    """The head and the body of the next answer."""
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+    return head, await reader.readexactly(length if bodies else 0)
+
+
+async def test_requests_follow_one_another_on_a_connection(path: Path) -> None:
+    async with served(path, data_bytes_max=2**21) as face:
+        raw = item(ALICE, face.node.registry, "x", "y" * 2**21)
+        reader, writer = await asyncio.open_connection(*face.address)
+        writer.write(b"HEAD /health HTTP/1.1\r\nHost: x\r\n\r\n")
+        head, _ = await answers(reader, bodies=False)
+        assert head.startswith(b"HTTP/1.1 200")
+        writer.write(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\nGET /a/b/c HTTP/1.1\r\nHost: x\r\n\r\n")
+        first, second = await answers(reader), await answers(reader)
+        assert (json.loads(first[1])["status"], json.loads(second[1])["error"]) == ("ok", "Not Found")
+        writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(raw))
+        assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        writer.write(raw)
+        head, body = await answers(reader)
+        assert head.startswith(b"HTTP/1.1 202")
+        writer.write(b"GET /%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" % json.loads(body)["id"].encode())
+        _, whole = await answers(reader)
+        assert "y" * 2**21 in json.loads(whole)["message"]["data"]
+        assert await reader.read() == b""
+        writer.close()
+
+
+async def test_the_head_of_an_answer_that_breaks_off_is_sent() -> None:
+    sent: list[bytes] = []
+    transport = Mock(write=sent.append)
+    cycle = Mock(response_started=True, expected_content_length=5, scope={"method": "GET"})
+    answer = connections._Answer(cycle, transport)
+    answer.write(b"head ")
+    assert sent == []
+    answer.close()
+    assert sent == [b"head "]
+    transport.close.assert_called_once_with()
 
 
 async def ask_and_never_read(client: socket.socket, asks: bytes) -> None:
