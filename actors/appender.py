@@ -75,8 +75,8 @@ class Appender:
             return
         if len(batch) >= BATCH_ROWS_MIN:
             self._crowded += len(batch)
-            if self._crowded >= CROWD and self._may_have_child and self._starting is None:
-                self._starting = self._loop.create_task(self._start())
+        if self._crowded >= CROWD and self._may_have_child and self._starting is None:
+            self._starting = self._loop.create_task(self._start())
         self._write(append)
 
     async def close(self) -> None:
