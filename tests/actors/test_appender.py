@@ -86,6 +86,17 @@ async def test_few_rows_at_a_time_start_none(path: Path) -> None:
         assert by._starting is None
 
 
+async def test_one_row_is_enough_where_none_has_to_be_written_first(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(appender, "CROWD", 0)
+    first, second = parts(assignments(2), 1)
+    async with writing(path) as (by, _):
+        await crowd(by, first)
+        await append(by, second)
+    assert read(path) == first + second
+
+
 async def test_a_machine_with_one_core_starts_none(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.cpu_count", lambda: 1)
     async with writing(path) as (by, _):
