@@ -37,7 +37,7 @@ class Figures:
         )
         self._latencies = Histogram(
             "mostao_commit_seconds",
-            "From handing a batch to the disk until it is durable",
+            "From handing a batch over until the node knows that it is durable",
             registry=self._registry,
             buckets=_SECONDS,
         )
