@@ -76,13 +76,12 @@ class Appender:
         if len(batch) >= BATCH_ROWS_MIN:
             self._crowded += len(batch)
         if self._crowded >= CROWD and self._may_have_child and self._starting is None:
-            self._starting = self._loop.create_task(self._start())
+            self._starting = self._loop.create_task(self._start())  # once: one that is gone gets no successor
         self._write(append)
 
     async def close(self) -> None:
         """Wait for the last batch, and end the child. No other batch may come."""
         await self._idle.wait()
-        self._may_have_child = False
         if self._starting is not None:
             self._starting.cancel()
             await asyncio.wait([self._starting])
@@ -94,7 +93,7 @@ class Appender:
         try:
             self.child = await Child.start(__name__, str(self._log.path))
         except OSError as error:
-            self._warn(error)
+            self._warn(str(error))
 
     def _write(self, append: Append) -> None:
         """Append by the writer."""
@@ -125,10 +124,10 @@ class Appender:
 
     async def _lose(self, append: Append) -> None:
         """Go on without a child. It has ended before it is seen what it wrote."""
-        child, self.child, self._may_have_child = self.child, None, False
+        child, self.child = self.child, None
         assert child is not None
         await child.kill()
-        self._warn(EOFError("it ended"))
+        self._warn("it ended")
         try:
             written = await asyncio.to_thread(self._log.head) == Head.at(append.batch[-1])
         except Exception as error:  # whatever it is, nobody may be left waiting for it
@@ -139,8 +138,8 @@ class Appender:
         else:
             self._write(append)
 
-    def _warn(self, error: Exception) -> None:
-        logger.warning("the node writes its log by itself: the child process that did is gone", error=str(error))
+    def _warn(self, error: str) -> None:
+        logger.warning("the node writes its log by itself: the child process that did is gone", error=error)
 
 
 def work() -> None:

@@ -70,13 +70,11 @@ class Child(asyncio.Protocol):
         child._asked.append(partial(_settle, ready))
         try:
             await loop.create_connection(lambda: child, sock=ours)
-            said = await ready
+            if await ready != _READY:
+                raise OSError("it ended before it was ready")
         except BaseException:
             await child.kill()
             raise
-        if said != _READY:
-            await child.kill()
-            raise OSError("it ended before it was ready")
         return child
 
     @property
@@ -96,6 +94,12 @@ class Child(asyncio.Protocol):
             return
         self._asked.append(answered)
         self.tell(what)
+
+    def answer(self, what: bytes) -> "asyncio.Future[bytes | None]":
+        """Ask something, for who may wait another turn for the answer: None if it is gone."""
+        answer: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
+        self.ask(what, partial(_settle, answer))
+        return answer
 
     async def end(self) -> None:
         """Let it end, which it does when it has done what it was told."""

@@ -7,6 +7,7 @@ loop that has enough to do keeps them waiting.
 import asyncio
 import signal
 from collections.abc import Sequence
+from contextlib import suppress
 
 import msgspec
 
@@ -49,15 +50,20 @@ class Verifiers:
         """
         size = -(-len(items) // len(self._children))
         parts = [items[start : start + size] for start in range(0, len(items), size)]
-        try:
+        asked = [
+            child.answer(_encode([item.signed for item in part]))
+            for child, part in zip(self._children, parts, strict=False)
+        ]
+        verdicts = b""
+        with suppress(TimeoutError):
             async with asyncio.timeout(ANSWER_S):
-                asked = [_ask(child, part) for child, part in zip(self._children, parts, strict=False)]
-                answers = [await one for one in asked]
-        except OSError as error:  # TimeoutError is one
-            logger.warning("signatures are verified by threads: a child process is gone or stuck", error=str(error))
+                for answer in asked:
+                    verdicts += await answer or b""
+        if len(verdicts) < len(items):
+            logger.warning("signatures are verified by threads: a child process is gone or stuck")
             await self._let_go()
             return None
-        return [answer == 1 for part in answers for answer in part]
+        return [verdict == 1 for verdict in verdicts]
 
     async def close(self) -> None:
         """End them."""
@@ -82,21 +88,6 @@ class Verifiers:
     async def _let_go(self) -> None:
         children, self._children = self._children, []
         await _end(children)
-
-
-def _ask(child: Child, items: Sequence[DataItem]) -> "asyncio.Future[bytes]":
-    answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-
-    def answered(said: bytes | None) -> None:
-        if answer.done():
-            return
-        if said is None:
-            answer.set_exception(ConnectionResetError("it ended"))
-        else:
-            answer.set_result(said)
-
-    child.ask(_encode([item.signed for item in items]), answered)
-    return answer
 
 
 async def _end(children: Sequence[Child]) -> None:

@@ -1,12 +1,12 @@
 """The writer: a thread actor that owns the log and makes batches durable, one after the other."""
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import pykka
 
 from eventstore.errors import EventStoreError, LogFailed
-from eventstore.log import Head
+from eventstore.log import EventLog
 from eventstore.records import Assignment
 
 
@@ -18,13 +18,6 @@ class Append(NamedTuple):
     done: Callable[[EventStoreError | None], None]
 
 
-class Appends(Protocol):
-    """What is needed of an ``EventLog``."""
-
-    def append(self, batch: Sequence[Assignment], *, expected: int) -> Head:
-        """See ``EventLog.append``."""
-
-
 class Writer(pykka.ThreadingActor):
     """Owns the log's writing side, so that the event loop never waits for the disk.
 
@@ -33,7 +26,7 @@ class Writer(pykka.ThreadingActor):
 
     use_daemon_thread = True
 
-    def __init__(self, log: Appends) -> None:
+    def __init__(self, log: EventLog) -> None:
         super().__init__()
         self._log = log
 

@@ -19,22 +19,13 @@ Handler = Callable[[Request, Exception], Awaitable[Response]]
 RETRY_S = 1
 ANY_ORIGIN = {"Access-Control-Allow-Origin": "*"}
 RAW_ANY_ORIGIN = [(name.lower().encode(), value.encode()) for name, value in ANY_ORIGIN.items()]
-_JSON_TYPE = (b"content-type", b"application/json")
 encode_json = msgspec.json.Encoder().encode
 logger = get_logger()
 
 
-class _Json(Response):
-    """One whose headers need no work."""
-
-    def __init__(self, body: bytes, status: int) -> None:
-        self.status_code, self.body, self.background = status, body, None
-        self.raw_headers = [(b"content-length", b"%d" % len(body)), _JSON_TYPE]
-
-
 def answer(value: Any, status: int = 200) -> Response:
     """A value as JSON."""
-    return _Json(encode_json(value), status)
+    return Response(encode_json(value), status, media_type="application/json")
 
 
 def error_answer(text: str, status: int, headers: dict[str, str] | None = None) -> Response:
@@ -52,12 +43,8 @@ async def body_of(request: Request, bytes_max: int) -> bytes:
         HTTPException: it is larger (413).
     """
     parts: list[bytes] = []
-    length, more = 0, True
-    while more:
-        message = await request.receive()
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnect
-        part, more = message.get("body", b""), message.get("more_body", False)
+    length = 0
+    async for part in request.stream():
         length += len(part)
         if length > bytes_max:
             raise HTTPException(413, f"the body is larger than {bytes_max:,} bytes")

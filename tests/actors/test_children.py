@@ -26,16 +26,10 @@ def work() -> None:
             say(what * TIMES)
 
 
-async def answer(child: Child, what: bytes) -> bytes | None:
-    answered: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
-    child.ask(what, answered.set_result)
-    return await answered
-
-
 async def test_it_answers_in_the_order_in_which_it_is_asked() -> None:
     child = await Child.start(__name__)
     asked = [b"", b"a", b"b" * 2**20, b"c"]
-    assert await asyncio.gather(*(answer(child, what) for what in asked)) == [what * TIMES for what in asked]
+    assert await asyncio.gather(*map(child.answer, asked)) == [what * TIMES for what in asked]
     await child.end()
 
 
@@ -56,11 +50,10 @@ async def test_one_that_cannot_be_run_is_not_started(monkeypatch: pytest.MonkeyP
 async def test_whoever_asked_hears_that_it_is_gone() -> None:
     child = await Child.start(__name__)
     psutil.Process(child.pid).suspend()
-    asked = [asyncio.create_task(answer(child, b"a")) for _ in range(3)]
-    await asyncio.sleep(0)
+    asked = [child.answer(b"a") for _ in range(3)]
     await child.kill()
     assert await asyncio.gather(*asked) == [None] * 3
-    assert await answer(child, b"a") is None
+    assert await child.answer(b"a") is None
     assert not psutil.pid_exists(child.pid)
 
 
