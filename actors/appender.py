@@ -17,7 +17,7 @@ import pykka
 from actors.children import Child, cores, hear, say, say_ready
 from actors.logger import get_logger
 from eventstore import Assignment, EventStoreError, Head, LogFailed, SqliteLog
-from eventstore.lock import lock_as_helper
+from eventstore.sqlite.writer_lock import lock_as_helper
 from eventstore.writer import Append, Writer
 
 BATCH_ROWS_MIN = 48

@@ -18,9 +18,9 @@ from actors.snapshot_check import SnapshotCheck
 from actors.spawning import module_of
 from actors.world import World
 from eventstore import Assignment, EventLog, LogFault, Replay, SqliteLog, Unevaluable
-from eventstore.chains import check_chains
-from eventstore.replay import named
-from eventstore.tree import FAN, nodes_over
+from eventstore.merkle.tiles import FAN, nodes_over
+from eventstore.replay.hash_chains import check_chains
+from eventstore.replay.sequential import named
 
 EVENTS_WORTH_SHARES = 5_000
 """From so many events on every core follows a share of the log first."""

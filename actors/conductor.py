@@ -21,7 +21,7 @@ from actors.process_actor import ProcessActor
 from actors.processes import MODULES
 from actors.results import result_of
 from eventstore import Assignment, EventStoreError, Message
-from eventstore.snapshots import snapshots_path
+from eventstore.sqlite.snapshots import snapshots_path
 
 
 class NodeFailed(EventStoreError):

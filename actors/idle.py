@@ -8,7 +8,7 @@ from actors.states import StateUnreadable, restored
 from actors.world import Asleep
 from eventstore import Assignment, SqliteLog
 from eventstore.sequencer import ProcessHead
-from eventstore.snapshots import Snapshot, Snapshots, SnapshotsUnusable
+from eventstore.sqlite.snapshots import Snapshot, Snapshots, SnapshotsUnusable
 
 
 class IdleProcesses:

@@ -7,7 +7,7 @@ from actors.idle import IdleProcesses
 from actors.logger import get_logger
 from actors.world import World
 from eventstore import Head, Replay, Sequencer, SqliteLog
-from eventstore.snapshots import Snapshots, SnapshotsUnusable, snapshots_path
+from eventstore.sqlite.snapshots import Snapshots, SnapshotsUnusable, snapshots_path
 
 logger = get_logger()
 

@@ -18,7 +18,7 @@ from actors.logger import get_logger
 from actors.states import canonical_state
 from actors.world import Entry, World
 from eventstore import EventStoreError, Head, Sequencer
-from eventstore.snapshots import Snapshot, Snapshots, SnapshotsUnusable
+from eventstore.sqlite.snapshots import Snapshot, Snapshots, SnapshotsUnusable
 
 MAX_LIVE = 100_000
 """Processes that live in memory at one time."""

@@ -9,7 +9,7 @@ import msgspec
 from actors.checkpoints import Checkpoint, NoteInvalid, VerifierKey, verified
 from actors.dataitem import ItemRefused, message_of, parse
 from eventstore import Assignment, EventLog, LogFault, Message
-from eventstore.merkle import (
+from eventstore.merkle.rfc9162 import (
     ProofInvalid,
     check_consistency,
     check_inclusion,

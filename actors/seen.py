@@ -5,7 +5,7 @@ import time
 from rbloom import Bloom
 
 from eventstore import EventLog
-from eventstore.format import ID_START
+from eventstore.sqlite.file_format import ID_START
 
 _FALSE_SHARE = 0.001
 """Of the new messages so many are looked for in the log for nothing."""

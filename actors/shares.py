@@ -12,9 +12,9 @@ from actors.snapshot_check import SnapshotCheck
 from actors.state_root import leaf_of, root_over
 from actors.world import Asleep, UnknownModule, World
 from eventstore import Assignment, EventLog, EventStoreError, SqliteLog, Unevaluable
-from eventstore.merkle import fold, leaf_hashes
-from eventstore.shares import Late, Share, ShareReplay, Tally, unsent
-from eventstore.tree import FAN
+from eventstore.merkle.rfc9162 import fold, leaf_hashes
+from eventstore.merkle.tiles import FAN
+from eventstore.replay.partitioned import Late, Share, ShareReplay, Tally, unsent
 
 KEY_BYTES = 32
 _START = 11

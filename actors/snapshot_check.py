@@ -5,7 +5,7 @@ from collections.abc import Callable
 from actors.states import canonical_state
 from actors.world import World
 from eventstore import Assignment, LogFault, SqliteLog
-from eventstore.snapshots import Snapshot, Snapshots, snapshots_path
+from eventstore.sqlite.snapshots import Snapshot, Snapshots, snapshots_path
 
 
 class SnapshotCheck:

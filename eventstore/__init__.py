@@ -30,11 +30,11 @@ from eventstore.errors import (
     PositionConflict,
 )
 from eventstore.log import EventLog, Head
-from eventstore.readers import Readers
 from eventstore.records import Assignment, Message
-from eventstore.replay import Evaluation, Replay, Unevaluable
+from eventstore.replay.sequential import Evaluation, Replay, Unevaluable
 from eventstore.sequencer import Sequencer
-from eventstore.sqlite import SqliteLog
+from eventstore.sqlite.log import SqliteLog
+from eventstore.sqlite.read_pool import Readers
 
 __all__ = [
     "Assignment",

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol
 
+from eventstore.merkle.tiles import StoredTree, TreeNode
 from eventstore.records import Assignment
+from eventstore.replay.partitioned import Before, End, Share
 from eventstore.sequencer import ProcessHead
-from eventstore.shares import Before, End, Share
-from eventstore.tree import StoredTree, TreeNode
 
 
 class Head(NamedTuple):

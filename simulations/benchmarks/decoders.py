@@ -24,7 +24,7 @@ from actors.states import StateUnreadable, canonical_state, restored
 from actors.wallet import Wallet
 from actors.world import UnknownModule, World
 from eventstore import Assignment, Message, Sequencer, Unevaluable
-from eventstore.merkle import ProofInvalid, fold, leaf_hash
+from eventstore.merkle.rfc9162 import ProofInvalid, fold, leaf_hash
 from eventstore.records import canonical_bytes, malformed
 
 WALLET = Wallet(bytes(32))

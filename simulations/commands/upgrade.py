@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from eventstore.format import FORMAT
-from eventstore.upgrading import upgrade as upgrade_log
+from eventstore.sqlite.file_format import FORMAT
+from eventstore.sqlite.upgrade import upgrade as upgrade_log
 
 
 @click.command()

@@ -6,7 +6,7 @@ import click
 
 from actors.checkpoints import NoteInvalid, VerifierKey
 from actors.proofs import PROOF_BYTES_MAX, Proven, check, read_proof
-from eventstore.merkle import ProofInvalid
+from eventstore.merkle.rfc9162 import ProofInvalid
 from simulations.commands.labels import time_text
 
 EXIT_FINDING = 1

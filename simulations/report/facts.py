@@ -8,7 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from actors.processes import Handle
-from eventstore.connections import connect_to_read
+from eventstore.sqlite.connect import connect_to_read
 
 HOUR_MS = 3_600_000
 CHAINS_SHOWN = 10

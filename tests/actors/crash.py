@@ -15,7 +15,7 @@ from actors import Node, passivation
 from actors.commits import Commits
 from actors.world import World
 from eventstore import Sequencer, SqliteLog
-from eventstore.snapshots import Snapshot, Snapshots
+from eventstore.sqlite.snapshots import Snapshot, Snapshots
 from tests.actors.people import ALICE, BOB, NODE, register, relay, still, talking
 
 CRASHED = 42

@@ -8,7 +8,7 @@ import pytest
 
 from actors import Node, passivation, replay
 from actors.audit import audit
-from eventstore.snapshots import Snapshots, snapshots_path
+from eventstore.sqlite.snapshots import Snapshots, snapshots_path
 from tests.actors.forger import forget_checkpoints, read, write
 from tests.actors.people import ALICE, BOB, NODE, item, register, relay, still, talking
 

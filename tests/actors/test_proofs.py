@@ -12,7 +12,7 @@ from actors import Node
 from actors.checkpoints import NoteInvalid, VerifierKey, checkpoint_of, key_of, sign, verified
 from actors.proofs import Consistency, Inclusion, agreeing, check, prove_consistency, prove_inclusion, read_proof
 from eventstore import LogFault, SqliteLog
-from eventstore.merkle import ProofInvalid
+from eventstore.merkle.rfc9162 import ProofInvalid
 from tests.actors.forger import changed, place, read, relinked, write
 from tests.actors.people import ALICE, EVE, NODE, item, relay, still, talking
 

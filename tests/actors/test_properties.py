@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from actors import ItemRefused, Node, Result, passivation, replay
 from actors.audit import audit
 from eventstore import SqliteLog
-from eventstore.snapshots import snapshots_path
+from eventstore.sqlite.snapshots import snapshots_path
 from tests.actors.people import KEYS, NODE, item, talking, wallet
 
 WALLETS = [wallet(number) for number in range(1, 4)]

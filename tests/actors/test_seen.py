@@ -6,7 +6,7 @@ import pytest
 
 from actors.seen import Seen
 from eventstore import SqliteLog
-from eventstore.format import ID_START
+from eventstore.sqlite.file_format import ID_START
 from tests.eventstore.logs import an_id, assignments
 
 
@@ -41,7 +41,7 @@ def test_until_the_log_was_read_it_may_hold_anything(log: SqliteLog) -> None:
 
 
 def test_every_id_of_a_log_is_read(log: SqliteLog, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("eventstore.ids._READ_AT_ONCE", 100)
+    monkeypatch.setattr("eventstore.sqlite.message_ids._READ_AT_ONCE", 100)
     parts = list(log.id_starts())
     assert max(map(len, parts)) == 100
     assert {start for part in parts for start in part} == {row.message.id[:ID_START] for row in log.read()}

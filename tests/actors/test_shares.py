@@ -14,7 +14,7 @@ from actors.audit import audit
 from actors.replaying import Earlier
 from actors.shares import Whole, follow_in_shares
 from eventstore import Assignment, SqliteLog
-from eventstore.shares import Share
+from eventstore.replay.partitioned import Share
 from tests.actors.forger import changed, forget_checkpoints, place, read, relinked, write
 from tests.actors.in_shares import SharesHere
 from tests.actors.people import ALICE, BOB, EVE, NODE, item, register, relay, still, talking

@@ -6,10 +6,10 @@ from pathlib import Path
 import sqlite_utils
 
 from eventstore import Assignment, Message, Sequencer
-from eventstore.format import APPLICATION_ID
 from eventstore.records import encode_id
-from eventstore.rows import COLUMNS
-from eventstore.schema import migrations
+from eventstore.sqlite.file_format import APPLICATION_ID
+from eventstore.sqlite.rows import COLUMNS
+from eventstore.sqlite.schema import migrations
 
 
 def an_id(name: object) -> str:

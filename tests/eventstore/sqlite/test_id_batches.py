@@ -3,9 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventstore.chunks import CHUNK_MAX, Chunks, chunk_of, filed_up_to
-from eventstore.format import ID_START
-from eventstore.tree import FAN
+from eventstore.merkle.tiles import FAN
+from eventstore.sqlite.file_format import ID_START
+from eventstore.sqlite.id_batches import CHUNK_MAX, Chunks, chunk_of, filed_up_to
 from tests.eventstore.logs import an_id
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import msgspec
 
-from eventstore.connections import connect
 from eventstore.errors import EventStoreError
 from eventstore.log import Head
+from eventstore.sqlite.connect import connect
 
 _COLUMNS = "process, slot, sequence, module, owner, assignment_id, state, hash"
 _encode = msgspec.msgpack.Encoder().encode
@@ -82,7 +82,7 @@ class Snapshots:
             connection.execute("pragma synchronous = normal")  # what a crash takes is replayed
             from sqlite_utils import Database
 
-            from eventstore.schema import create_snapshots
+            from eventstore.sqlite.schema import create_snapshots
 
             create_snapshots(Database(connection))
             connection.execute(f"select {_COLUMNS} from snapshots limit 0")

@@ -7,7 +7,7 @@ level 2 one for each 256 of those, and so on; only hashes that nothing appended 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from eventstore.merkle import fold, leaf_hash, leaf_hashes, node_hash, split
+from eventstore.merkle.rfc9162 import fold, leaf_hash, leaf_hashes, node_hash, split
 
 FAN = 256
 _FAN_BITS = 8

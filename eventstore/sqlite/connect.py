@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import cast
 
 from eventstore.errors import LogMissing, LogUnusable
-from eventstore.format import check_format
+from eventstore.sqlite.file_format import check_format
 
 WAL_PAGES = 4_096
 """Pages (of 4 KiB) of the write-ahead log from which on it is folded into the file. A batch touches hundreds of pages
@@ -37,7 +37,7 @@ def connect(path: Path, query: str, *, alone: bool = False) -> sqlite3.Connectio
     """
     uri = f"{path.as_uri()}?{query}"
     if alone:
-        from eventstore.alone import Connection  # most processes have no use for it
+        from eventstore.sqlite.apsw_connection import Connection  # most processes have no use for it
 
         connection = cast("sqlite3.Connection", Connection(uri))
     else:

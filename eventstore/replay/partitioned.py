@@ -28,7 +28,7 @@ import msgspec
 
 from eventstore.errors import LogFault
 from eventstore.records import Assignment, Message
-from eventstore.replay import Evaluation, named
+from eventstore.replay.sequential import Evaluation, named
 from eventstore.sequencer import GENESIS_CHAIN, Sequencer
 
 _BATCH_ROWS = 128

@@ -21,7 +21,7 @@ from eventstore import (
     Sequencer,
     SqliteLog,
 )
-from eventstore.format import FORMAT
+from eventstore.sqlite.file_format import FORMAT
 from tests.eventstore.logs import an_id, assignments, message
 
 

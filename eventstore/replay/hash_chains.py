@@ -7,9 +7,9 @@ import msgspec
 
 from eventstore.errors import LogFault
 from eventstore.log import EventLog
+from eventstore.merkle.tiles import TreeBuilder
 from eventstore.records import Assignment, canonical_bytes, decode_id, malformed
 from eventstore.sequencer import GENESIS_CHAIN
-from eventstore.tree import TreeBuilder
 
 Check = Callable[[Assignment], LogFault | None]
 """A further check of a row, which needs nothing but the row."""

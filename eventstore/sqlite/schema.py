@@ -6,9 +6,9 @@ Who only reads does without this module, and starts sooner.
 from sqlite_utils import Database, Migrations
 from sqlite_utils.db import Table
 
-from eventstore.format import APPLICATION_ID, FORMAT, ID_START, is_excerpt
-from eventstore.ids import IdTable
-from eventstore.tree import TreeBuilder
+from eventstore.merkle.tiles import TreeBuilder
+from eventstore.sqlite.file_format import APPLICATION_ID, FORMAT, ID_START, is_excerpt
+from eventstore.sqlite.message_ids import IdTable
 
 _NO_TIME = "1970-01-01 00:00:00.000000+00:00"
 """As long as what it replaces, which so leaves no trace in the file."""
@@ -109,7 +109,7 @@ def m003_short_indexes(database: Database) -> None:
 
 @migrations()
 def m004_ids_in_order(database: Database) -> None:
-    """A table of ids that is filled in their order, some time later; see ``eventstore.ids``.
+    """A table of ids that is filled in their order, some time later; see ``eventstore.sqlite.message_ids``.
 
     A process's first message, by which its others are found, has an index of its own.
     """

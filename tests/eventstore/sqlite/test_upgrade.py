@@ -4,8 +4,8 @@ import pytest
 import sqlite_utils
 
 from eventstore import LogInUse, LogMissing, LogUnusable, SqliteLog
-from eventstore.format import EXCERPT_ID, FORMAT
-from eventstore.upgrading import upgrade
+from eventstore.sqlite.file_format import EXCERPT_ID, FORMAT
+from eventstore.sqlite.upgrade import upgrade
 from tests.eventstore.logs import an_id, assignments, write_in_format
 
 BATCH = assignments(600)

@@ -1,4 +1,4 @@
-"""Which ids are in a log's table of ids when, and which come next; see ``eventstore.ids``.
+"""Which ids are in a log's table of ids when, and which come next; see ``eventstore.sqlite.message_ids``.
 
 How long a chunk is, and when which of its ids go into the table, follows from the number of rows alone, so that the
 same assignments make the same file however they came in batches.
@@ -6,8 +6,8 @@ same assignments make the same file however they came in batches.
 
 from collections.abc import Iterable, Sequence
 
-from eventstore.format import ID_START
-from eventstore.tree import FAN
+from eventstore.merkle.tiles import FAN
+from eventstore.sqlite.file_format import ID_START
 
 CHUNK_MAX = 65_536
 """Rows of the longest chunk. A writer keeps the ids of two in memory, some 20 MB."""

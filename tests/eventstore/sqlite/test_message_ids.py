@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eventstore import Assignment, LogFailed, SqliteLog
-from eventstore.chunks import filed_up_to
-from eventstore.format import ID_START
-from eventstore.tree import FAN
+from eventstore.merkle.tiles import FAN
+from eventstore.sqlite.file_format import ID_START
+from eventstore.sqlite.id_batches import filed_up_to
 from tests.eventstore.logs import an_id, assignments
 
 LONG = 17_160

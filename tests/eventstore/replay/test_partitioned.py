@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eventstore import SqliteLog
-from eventstore.shares import Share
+from eventstore.replay.partitioned import Share
 from tests.eventstore.logs import an_id, assignments
 
 ROWS = 700

@@ -13,8 +13,8 @@ import sqlite3
 from collections import deque
 from collections.abc import Iterator, Sequence
 
-from eventstore.chunks import Chunks, filed_up_to
-from eventstore.format import ID_START
+from eventstore.sqlite.file_format import ID_START
+from eventstore.sqlite.id_batches import Chunks, filed_up_to
 
 FILED = f"""exists (
     select 1 from ids where ids.id_start = substr(it.message_id, 1, {ID_START}) and ids.sequence = it.sequence

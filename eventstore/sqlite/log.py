@@ -5,8 +5,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from eventstore.chunks import filed_up_to
-from eventstore.connections import (
+from eventstore.errors import LogExists, LogFailed, LogUnusable, PositionConflict
+from eventstore.log import Head
+from eventstore.merkle.tiles import StoredTree, TreeBuilder, TreeNode
+from eventstore.records import Assignment
+from eventstore.replay.partitioned import Before, End, Share
+from eventstore.sequencer import GENESIS_CHAIN, ProcessHead
+from eventstore.sqlite.connect import (
     WAL_PAGES,
     connect,
     connect_to_read,
@@ -15,13 +20,10 @@ from eventstore.connections import (
     refuse_other_files,
     unusable,
 )
-from eventstore.errors import LogExists, LogFailed, LogUnusable, PositionConflict
-from eventstore.format import EXCERPT_ID, FORMAT, ID_START, check_format, is_excerpt
-from eventstore.ids import FILED, IdTable
-from eventstore.lock import WriterLock
-from eventstore.log import Head
-from eventstore.records import Assignment
-from eventstore.rows import (
+from eventstore.sqlite.file_format import EXCERPT_ID, FORMAT, ID_START, check_format, is_excerpt
+from eventstore.sqlite.id_batches import filed_up_to
+from eventstore.sqlite.message_ids import FILED, IdTable
+from eventstore.sqlite.rows import (
     SELECT_SHARE,
     SELECT_SHARE_FILED,
     SELECTED,
@@ -31,12 +33,10 @@ from eventstore.rows import (
     parts_of,
     row_of,
 )
-from eventstore.sequencer import GENESIS_CHAIN, ProcessHead
-from eventstore.shares import Before, End, Share
-from eventstore.tree import StoredTree, TreeBuilder, TreeNode
+from eventstore.sqlite.writer_lock import WriterLock
 
 if TYPE_CHECKING:
-    from eventstore.alone import Connection
+    from eventstore.sqlite.apsw_connection import Connection
 
 _SPAWN = f"""(
     select sequence from assignments where slot = 0 and substr(process, 1, {ID_START}) = substr(?1, 1, {ID_START})
@@ -105,7 +105,7 @@ class SqliteLog:
             if format_ < FORMAT:
                 from sqlite_utils import Database  # who only reads starts sooner without
 
-                from eventstore.schema import migrate
+                from eventstore.sqlite.schema import migrate
 
                 migrate(Database(connection))
         except sqlite3.Error as error:
@@ -119,7 +119,7 @@ class SqliteLog:
     @classmethod
     def open_to_help(cls, path: Path) -> "SqliteLog":
         """Open a log for appending to it in place of the process that has it open for writing, and lets this one do it,
-        in which nobody else opens the file (see ``eventstore.alone``).
+        in which nobody else opens the file (see ``eventstore.sqlite.apsw_connection``).
 
         Raises:
             LogUnusable: it cannot be opened.
@@ -139,7 +139,7 @@ class SqliteLog:
         Args:
             path: the file.
             excerpt: whether the history of some processes of another log will do.
-            alone: nobody else in this process opens the file; see ``eventstore.alone``.
+            alone: nobody else in this process opens the file; see ``eventstore.sqlite.apsw_connection``.
 
         Raises:
             LogMissing: there is no such file.

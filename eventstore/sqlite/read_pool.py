@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from eventstore.sqlite import SqliteLog
+from eventstore.sqlite.log import SqliteLog
 
 T = TypeVar("T")
 

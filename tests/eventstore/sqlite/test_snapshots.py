@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from eventstore import Head
-from eventstore.snapshots import Snapshot, Snapshots, SnapshotsUnusable
+from eventstore.sqlite.snapshots import Snapshot, Snapshots, SnapshotsUnusable
 
 
 def snapshot(process: str, slot: int, state: bytes = b"{}") -> Snapshot:

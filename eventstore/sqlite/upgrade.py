@@ -3,11 +3,11 @@
 import sqlite3
 from pathlib import Path
 
-from eventstore.connections import connect_to_read, existing, unusable
 from eventstore.errors import LogUnusable
-from eventstore.format import check_format
 from eventstore.log import Head
-from eventstore.sqlite import SqliteLog
+from eventstore.sqlite.connect import connect_to_read, existing, unusable
+from eventstore.sqlite.file_format import check_format
+from eventstore.sqlite.log import SqliteLog
 
 
 def upgrade(path: str | Path) -> tuple[int, Head]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from eventstore import LogFailed, LogMissing, LogUnusable, PositionConflict, SqliteLog
-from eventstore.shares import Share
+from eventstore.replay.partitioned import Share
 from tests.eventstore.logs import an_id, assignments
 
 ROWS = 700
@@ -65,7 +65,7 @@ def test_the_write_ahead_log_is_folded_in_when_it_is_asked_for_and_long(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     SqliteLog.open(path).close()
-    monkeypatch.setattr("eventstore.sqlite.WAL_PAGES", 50)
+    monkeypatch.setattr("eventstore.sqlite.log.WAL_PAGES", 50)
     helper = SqliteLog.open_to_help(path)
     batch = assignments(ROWS)
     sizes = [path.stat().st_size]

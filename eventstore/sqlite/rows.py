@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from eventstore.ids import FILED
+from eventstore.merkle.tiles import FAN
 from eventstore.records import Assignment, Message
-from eventstore.shares import GENESIS, Before
-from eventstore.tree import FAN
+from eventstore.replay.partitioned import GENESIS, Before
+from eventstore.sqlite.message_ids import FILED
 
 COLUMNS = (
     "sequence, slot, timestamp, message_id, sender, process, action, tags, data, anchor, parent, envelope,"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from eventstore.merkle import (
+from eventstore.merkle.rfc9162 import (
     EMPTY_ROOT,
     ProofInvalid,
     check_consistency,
@@ -16,7 +16,7 @@ from eventstore.merkle import (
     inclusion_path,
     leaf_hash,
 )
-from eventstore.tree import FAN, StoredTree, TreeBuilder, TreeNode, nodes_over
+from eventstore.merkle.tiles import FAN, StoredTree, TreeBuilder, TreeNode, nodes_over
 
 SIZES = st.integers(1, 70)
 
