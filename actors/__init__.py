@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from actors.admission import Overloaded
+    from actors.ans104.item import ItemRefused
+    from actors.ans104.wallet import Wallet, WalletError
     from actors.conductor import NodeFailed
-    from actors.dataitem import ItemRefused
-    from actors.messages import Result
     from actors.node import Node, NodeClosed
+    from actors.protocol.messages import Result
     from actors.replaying import Replayed, replay
-    from actors.wallet import Wallet, WalletError
     from actors.world import UnknownModule, World
 
 __all__ = [
@@ -32,22 +32,22 @@ __all__ = [
 ]
 
 _MODULES = {
-    "ItemRefused": "dataitem",
-    "Node": "node",
-    "NodeClosed": "node",
-    "NodeFailed": "conductor",
-    "Overloaded": "admission",
-    "Replayed": "replaying",
-    "Result": "messages",
-    "UnknownModule": "world",
-    "Wallet": "wallet",
-    "WalletError": "wallet",
-    "World": "world",
-    "replay": "replaying",
+    "ItemRefused": "actors.ans104.item",
+    "Node": "actors.node",
+    "NodeClosed": "actors.node",
+    "NodeFailed": "actors.conductor",
+    "Overloaded": "actors.admission",
+    "Replayed": "actors.replaying",
+    "Result": "actors.protocol.messages",
+    "UnknownModule": "actors.world",
+    "Wallet": "actors.ans104.wallet",
+    "WalletError": "actors.ans104.wallet",
+    "World": "actors.world",
+    "replay": "actors.replaying",
 }
 
 
 def __getattr__(name: str) -> Any:
     if name in _MODULES:
-        return getattr(import_module(f"actors.{_MODULES[name]}"), name)
+        return getattr(import_module(_MODULES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

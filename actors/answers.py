@@ -5,7 +5,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from actors.messages import Result
+from actors.protocol.messages import Result
 
 ANSWERS_MAX = 4_096
 """Answers kept in memory, beside those that are not given yet."""

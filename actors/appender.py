@@ -14,8 +14,8 @@ from pathlib import Path
 import msgspec
 import pykka
 
-from actors.children import Child, cores, hear, say, say_ready
-from actors.logger import get_logger
+from actors.runtime.child_process import Child, cores, hear, say, say_ready
+from actors.runtime.logs import get_logger
 from eventstore import Assignment, EventStoreError, Head, LogFailed, SqliteLog
 from eventstore.sqlite.writer_lock import lock_as_helper
 from eventstore.writer import Append, Writer
@@ -146,7 +146,7 @@ def work() -> None:
     """What the child does, until whoever started it ends, with that: batches, whole ones only."""
     for ignored in (signal.SIGINT, signal.SIGTERM):  # what means the node; its last batch may be still to come
         signal.signal(ignored, signal.SIG_IGN)
-    from actors.interpreter import dedicate_process
+    from actors.runtime.tuning import dedicate_process
 
     path = Path(sys.argv[1])
     lock_as_helper(path)

@@ -8,14 +8,14 @@ from typing import Any
 import msgspec
 
 from actors.checkpoints import NoteInvalid, VerifierKey, key_of
-from actors.children import cores
 from actors.envelopes import envelope_fault
 from actors.processes import REGISTRIES
 from actors.proofs import agreeing
+from actors.protocol.spawn import module_of
 from actors.replaying import counted
+from actors.runtime.child_process import cores
 from actors.shares import Whole, follow_in_shares
 from actors.snapshot_check import SnapshotCheck
-from actors.spawning import module_of
 from actors.world import World
 from eventstore import Assignment, EventLog, LogFault, Replay, SqliteLog, Unevaluable
 from eventstore.merkle.tiles import FAN, nodes_over

@@ -9,10 +9,10 @@ from base64 import b64decode, b64encode
 from hashlib import sha256
 from typing import NamedTuple
 
-from actors.dataitem import ItemRefused, parse
-from actors.ed25519 import genuine
-from actors.schemes import ED25519
-from actors.wallet import Wallet
+from actors.ans104.item import ItemRefused, parse
+from actors.ans104.wallet import Wallet
+from actors.crypto.ed25519 import genuine
+from actors.crypto.schemes import ED25519
 from eventstore import EventLog, LogFault, LogUnusable
 
 _ED25519 = b"\x01"

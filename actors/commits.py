@@ -7,8 +7,8 @@ from functools import partial
 from time import perf_counter
 
 from actors.appender import Appender
-from actors.logger import get_logger
-from actors.messages import Result
+from actors.protocol.messages import Result
+from actors.runtime.logs import get_logger
 from eventstore import Assignment, EventStoreError
 
 BATCH_ROWS_MAX = 8192

@@ -8,17 +8,17 @@ from typing import Any
 import pykka
 
 from actors.admission import COMMIT_QUEUE_MAX, Admission
+from actors.ans104.item import DataItem, ItemRefused, NoSuchProcess, message_of
 from actors.appender import Appender
 from actors.commits import Commits
-from actors.dataitem import DataItem, ItemRefused, NoSuchProcess, message_of
 from actors.evaluation import Evaluated
 from actors.intake import Arrival
 from actors.live import LiveActors
-from actors.messages import Result
 from actors.opening import Opened
 from actors.passivation import Passivation
 from actors.process_actor import ProcessActor
 from actors.processes import MODULES
+from actors.protocol.messages import Result
 from actors.results import result_of
 from eventstore import Assignment, EventStoreError, Message
 from eventstore.sqlite.snapshots import snapshots_path

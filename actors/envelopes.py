@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from actors.dataitem import DataItem, ItemRefused, message_of, parse
+from actors.ans104.item import DataItem, ItemRefused, message_of, parse
 from eventstore import Assignment, LogFault, Message
 
 _ANY_LENGTH = 2**40

@@ -4,11 +4,11 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from actors.ids import sent_id
-from actors.jsontext import encode
-from actors.messages import REPLY, Context, Effects, Refusal, message_tags
 from actors.processes import Process
-from actors.spawning import spawn_message
+from actors.protocol.canonical_json import encode
+from actors.protocol.derived_ids import sent_id
+from actors.protocol.messages import REPLY, Context, Effects, Refusal, message_tags
+from actors.protocol.spawn import spawn_message
 from eventstore import Message
 
 EVERYTHING = 2**62

@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any, BinaryIO, NamedTuple
 
-from actors.bundles import write_bundle
+from actors.ans104.bundle import write_bundle
+from actors.ans104.signer import Signer
 from actors.manifest import Manifest, manifest_item
 from actors.processes import Registry
 from actors.pushed import item_of
 from actors.scheduled import Scheduler
-from actors.signing import Signer
 from actors.world import World
 from eventstore import Assignment, SqliteLog
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from actors.logger import get_logger
+from actors.runtime.logs import get_logger
 from actors.states import StateUnreadable, restored
 from actors.world import Asleep
 from eventstore import Assignment, SqliteLog

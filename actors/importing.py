@@ -6,8 +6,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from actors.bundles import Bundle, BundleUnusable
-from actors.dataitem import DataItem, ItemRefused, message_of, parse
+from actors.ans104.bundle import Bundle, BundleUnusable
+from actors.ans104.item import DataItem, ItemRefused, message_of, parse
 from actors.evaluation import Evaluated
 from actors.exporting import unwatched
 from actors.hash_chain import chain_after, chain_at_start

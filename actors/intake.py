@@ -5,9 +5,9 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import NamedTuple
 
-from actors.children import cores
-from actors.dataitem import DataItem, ItemForged, verify_all
-from actors.messages import Result
+from actors.ans104.item import DataItem, ItemForged, verify_all
+from actors.protocol.messages import Result
+from actors.runtime.child_process import cores
 from actors.verifiers import Verifiers
 
 BATCH_MAX = 1024

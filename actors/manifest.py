@@ -2,8 +2,8 @@
 
 import msgspec
 
-from actors.dataitem import DataItem
-from actors.signing import Signer
+from actors.ans104.item import DataItem
+from actors.ans104.signer import Signer
 
 _KIND = (("App-Name", "mostao"), ("Type", "Export"))
 

@@ -10,23 +10,23 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from actors.admission import Overloaded
+from actors.ans104.item import DATA_BYTES_MAX, DataTooLarge, NoSuchProcess, mailbox_of, parse
+from actors.ans104.wallet import Wallet, key_path
 from actors.answers import Answers
 from actors.appender import Appender
 from actors.checkpoints import checkpoint_of, key_of, sign
 from actors.conductor import Conductor
-from actors.dataitem import DATA_BYTES_MAX, DataTooLarge, NoSuchProcess, mailbox_of, parse
 from actors.evaluation import Evaluated
 from actors.intake import Arrival, Intake
-from actors.logger import get_logger
-from actors.messages import Result, message_tags
 from actors.opening import Opened, open_log
 from actors.passivation import IDLE_S, MAX_LIVE
 from actors.process_actor import Dryrun
 from actors.processes import REGISTRIES, GroupRegistry
+from actors.protocol.messages import Result, message_tags
+from actors.protocol.spawn import module_of
 from actors.results import outcome_of, recall, result_of
+from actors.runtime.logs import get_logger
 from actors.seen import Seen
-from actors.spawning import module_of
-from actors.wallet import Wallet, key_path
 from eventstore import Assignment, EventLog, EventStoreError, LogUnusable, Message, Readers, Replay
 from eventstore.writer import Writer
 

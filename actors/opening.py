@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from actors.idle import IdleProcesses
-from actors.logger import get_logger
+from actors.runtime.logs import get_logger
 from actors.world import World
 from eventstore import Head, Replay, Sequencer, SqliteLog
 from eventstore.sqlite.snapshots import Snapshots, SnapshotsUnusable, snapshots_path

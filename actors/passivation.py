@@ -14,7 +14,7 @@ import msgspec
 
 from actors.commits import Commits
 from actors.idle import IdleProcesses
-from actors.logger import get_logger
+from actors.runtime.logs import get_logger
 from actors.states import canonical_state
 from actors.world import Entry, World
 from eventstore import EventStoreError, Head, Sequencer

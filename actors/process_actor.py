@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from actors.evaluation import Evaluated
-from actors.mailbox import AsyncioActor
+from actors.runtime.asyncio_actor import AsyncioActor
 from actors.world import World
 from eventstore import Assignment, Message
 

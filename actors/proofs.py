@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from actors.ans104.item import ItemRefused, message_of, parse
 from actors.checkpoints import Checkpoint, NoteInvalid, VerifierKey, verified
-from actors.dataitem import ItemRefused, message_of, parse
 from eventstore import Assignment, EventLog, LogFault, Message
 from eventstore.merkle.rfc9162 import (
     ProofInvalid,

@@ -6,11 +6,11 @@ with its own key and as AO's messengers do, which process sent them and what it 
 
 import msgspec
 
-from actors.avrotags import TagsMalformed
-from actors.dataitem import DataItem
-from actors.jsontext import decode, encode
-from actors.signing import Signer
-from actors.spawning import module_of
+from actors.ans104.item import DataItem
+from actors.ans104.signer import Signer
+from actors.ans104.tags import TagsMalformed
+from actors.protocol.canonical_json import decode, encode
+from actors.protocol.spawn import module_of
 from eventstore import Assignment, EventLog, Message
 
 _ADDED = ("Data-Protocol", "Variant", "From-Process", "From-Module", "Pushed-For", "Reference", "Id")

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from actors.children import cores
 from actors.idle import IdleProcesses
 from actors.processes import Registry
+from actors.runtime.child_process import cores
 from actors.shares import follow_in_shares
 from actors.states import canonical_state
 from actors.world import Entry, World

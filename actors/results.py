@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
-from actors.ids import sent_id
-from actors.jsontext import decode
-from actors.messages import REPLY, Result, Sent, Spawned, Tags
-from actors.spawning import starts_process
+from actors.protocol.canonical_json import decode
+from actors.protocol.derived_ids import sent_id
+from actors.protocol.messages import REPLY, Result, Sent, Spawned, Tags
+from actors.protocol.spawn import starts_process
 from eventstore import Assignment, EventLog, Message
 
 

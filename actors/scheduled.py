@@ -9,10 +9,10 @@ from collections.abc import Callable
 from threading import Lock
 from typing import NamedTuple
 
-from actors.dataitem import item_id
+from actors.ans104.item import item_id
+from actors.ans104.signer import Signer
 from actors.hash_chain import chain_after, chain_at_start
 from actors.pushed import item_of
-from actors.signing import Signer
 from eventstore import Assignment, EventLog
 from eventstore.records import encode_id
 

@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Any, Protocol, Self
 
 import msgspec
 
-from actors.children import command_of
+from actors.runtime.child_process import command_of
 from eventstore import EventStoreError
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def work() -> None:
 
 def _follow(job: "Job", number: int, descriptor: int) -> None:
     """Follow a share, and say there how far it is, then what it came to."""
-    from actors.interpreter import dedicate_process
+    from actors.runtime.tuning import dedicate_process
     from actors.shares import follow_share
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started it ends it

@@ -11,9 +11,9 @@ from contextlib import suppress
 
 import msgspec
 
-from actors.children import Child, cores, hear, say, say_ready
-from actors.dataitem import DataItem, Signed
-from actors.logger import get_logger
+from actors.ans104.item import DataItem, Signed
+from actors.runtime.child_process import Child, cores, hear, say, say_ready
+from actors.runtime.logs import get_logger
 
 COUNT_MAX = 2
 """More would wait for the event loop: one verifies twice as much as it evaluates."""

@@ -6,9 +6,9 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from actors.evaluation import EVERYTHING, Evaluated, evaluate, receive
-from actors.messages import Context, Past, Refusal
 from actors.processes import MODULES, Process
-from actors.spawning import origin_of
+from actors.protocol.messages import Context, Past, Refusal
+from actors.protocol.spawn import origin_of
 from actors.state_root import state_root
 from eventstore import Assignment, LogFault, Message, Unevaluable
 

@@ -3,9 +3,9 @@
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
-from actors.dataitem import ItemRefused
-from actors.jsontext import encode
-from actors.messages import Result
+from actors.ans104.item import ItemRefused
+from actors.protocol.canonical_json import encode
+from actors.protocol.messages import Result
 from simulations.user import Door, User
 
 _DATA_BYTE = -1

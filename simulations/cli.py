@@ -11,8 +11,8 @@ import structlog
 
 from actors import ItemRefused, UnknownModule, WalletError
 from actors.checkpoints import NoteInvalid
-from actors.interpreter import dedicate_process
-from actors.logger import NAME as LOGGER
+from actors.runtime.logs import NAME as LOGGER
+from actors.runtime.tuning import dedicate_process
 from eventstore import EventStoreError, LogFault
 from simulations.invariants import Finding
 from simulations.scenario import ScenarioUnusable

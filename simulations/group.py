@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from actors.jsontext import encode
+from actors.protocol.canonical_json import encode
 from simulations.sealing import CannotOpen, decrypt, encrypt, open_session_key, public_key_of, seal_session_key
 from simulations.user import PAGE, Door, ReadMessage, User
 

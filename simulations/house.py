@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from actors import Node, Wallet
-from actors.logger import NAME
+from actors.runtime.logs import NAME
 from eventstore import Assignment, EventLog, Head, LogFailed, SqliteLog
 
 MAX_LIVE = 50_000

@@ -5,7 +5,7 @@ from contextlib import suppress
 from random import Random
 from typing import TypeVar
 
-from actors.messages import Result
+from actors.protocol.messages import Result
 from simulations.scenario import Faults
 from simulations.virtual import NodeDown, VirtualTime
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from actors.foreign_wallets import EthereumWallet
+from actors.ans104.external_wallets import EthereumWallet
 from actors.processes.conditions import CHAIN, USER
 from actors.processes.key_keeper import statement
 from actors.processes.relation_message import P2P, RelationMessage, delegation_text, message_id

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple, TypeVar
 
 from nacl.public import PrivateKey, PublicKey, SealedBox
 
-from actors.jsontext import encode
 from actors.processes.conditions import digest
 from actors.processes.relation_message import P2P
+from actors.protocol.canonical_json import encode
 from actors.relation.calls import Refused
 from actors.relation.chats import Chats
 from actors.relation.logins import Login, Logins, NotLoggedIn

@@ -7,6 +7,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
+from actors.ans104.wallet import Wallet
 from actors.processes.relation_message import GROUP
 from actors.relation.archives import FolderArchive
 from actors.relation.calls import Calls
@@ -14,7 +15,6 @@ from actors.relation.packing import Packer
 from actors.relation.payloads import BatchTransfer, Card, Image, Payload, Text, payload_text
 from actors.relation.reading_back import read_back
 from actors.relation.services import Services
-from actors.wallet import Wallet
 from simulations.invariants import Journal, check
 from simulations.network import Network
 from simulations.plan import DAY_S, HOUR_S, TALK_H, TICK_S, words

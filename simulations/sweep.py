@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from actors.interpreter import dedicate_process
+from actors.runtime.tuning import dedicate_process
 from eventstore import LogFault, SqliteLog
 from simulations.invariants import Finding
 from simulations.scenario import Scenario

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple, Protocol
 
 from nacl.public import PrivateKey
 
-from actors.jsontext import encode
-from actors.messages import Result
-from actors.wallet import SEED_BYTES, Wallet
+from actors.ans104.wallet import SEED_BYTES, Wallet
+from actors.protocol.canonical_json import encode
+from actors.protocol.messages import Result
 from simulations.sealing import (
     Entropy,
     decrypt,

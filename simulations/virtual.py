@@ -13,8 +13,8 @@ from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple, Protocol
 
-from actors.dataitem import item_id
-from actors.messages import Result
+from actors.ans104.item import item_id
+from actors.protocol.messages import Result
 from eventstore import LogFailed
 from simulations.histogram import new_histogram
 from simulations.house import House

@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
+from actors.ans104.wallet import Wallet, key_path
 from actors.relation.services import keys_path
-from actors.wallet import Wallet, key_path
 from simulations.house import House
 from simulations.invariants import check, check_log
 from simulations.relation_town import Home

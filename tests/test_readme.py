@@ -50,8 +50,8 @@ def test_every_command_of_the_table_is_there(command: str) -> None:
 
 
 def test_every_action_is_in_the_protocols_table() -> None:
-    from actors.messages import REPLY
     from actors.processes import MODULES
+    from actors.protocol.messages import REPLY
 
     actions = {name for module in MODULES.values() for name in module.handlers} - {REPLY, "GetCurrentKey"}
     assert {name for name in actions if f"`{name}`" not in README} == set()

@@ -15,9 +15,9 @@ from starlette.routing import Route
 
 from actors.faces.replies import encode_json
 from actors.faces.seen import Row, Seen, readable
-from actors.jsontext import decode, encode
 from actors.node import Node
-from actors.spawning import module_of
+from actors.protocol.canonical_json import decode, encode
+from actors.protocol.spawn import module_of
 from eventstore import EventLog
 from eventstore.records import ID_LENGTH
 

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from actors.dataitem import parse
+from actors.ans104.item import parse
 from actors.faces.replies import answer, body_of
 from actors.faces.words import item_words
 from actors.node import Node

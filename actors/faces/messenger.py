@@ -5,7 +5,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from actors.dataitem import parse
+from actors.ans104.item import parse
 from actors.faces.lookups import existing
 from actors.faces.rates import Rates
 from actors.faces.replies import answer, body_of

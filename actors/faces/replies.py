@@ -9,9 +9,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from actors.admission import Overloaded
-from actors.dataitem import DataTooLarge, ItemRefused, NoSuchProcess
-from actors.logger import get_logger
+from actors.ans104.item import DataTooLarge, ItemRefused, NoSuchProcess
 from actors.node import NodeClosed
+from actors.runtime.logs import get_logger
 from eventstore import EventStoreError
 
 Handler = Callable[[Request, Exception], Awaitable[Response]]

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from actors.dataitem import parse
+from actors.ans104.item import parse
 from actors.faces.lookups import existing, limit_of, slot_at
 from actors.faces.replies import answer
 from actors.faces.words import item_words

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from actors.spawning import module_of
+from actors.protocol.spawn import module_of
 from actors.states import canonical_state
 from actors.world import World
 from eventstore import Assignment, EventLog

@@ -5,8 +5,8 @@ from typing import Any
 
 import msgspec
 
-from actors.dataitem import DataItem
-from actors.messages import Result, Sent, Spawned
+from actors.ans104.item import DataItem
+from actors.protocol.messages import Result, Sent, Spawned
 
 PROTOCOL = (("Data-Protocol", "ao"), ("Type", "Message"), ("Variant", "ao.TN.1"))
 _PROTOCOL_NAMES = {name for name, _ in PROTOCOL}

@@ -8,11 +8,11 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from actors.messages import Context, Effects, Refusal
 from actors.processes.base import Process, action, succeed
 from actors.processes.body import Body, NoBody
 from actors.processes.history import History
 from actors.processes.relation_message import TIME_MS_MAX
+from actors.protocol.messages import Context, Effects, Refusal
 
 _Number = Annotated[int, Meta(ge=1, le=TIME_MS_MAX, description="a whole number from 1")]
 _Id = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{43}\Z", description="an id of 43 characters")]

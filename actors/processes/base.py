@@ -5,8 +5,8 @@ from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import msgspec
 
-from actors.messages import REPLY, Context, Effects, IncomingMessage, Refusal
 from actors.processes.body import NoBody, parser
+from actors.protocol.messages import REPLY, Context, Effects, IncomingMessage, Refusal
 
 Method = Callable[[Any, Any, Context], Effects]
 M = TypeVar("M", bound=Method)

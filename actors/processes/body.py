@@ -6,8 +6,8 @@ from typing import Annotated, Any, TypeVar, get_args
 import msgspec
 from msgspec import Meta
 
-from actors.jsontext import DEPTH_MAX, check_depth, decode
-from actors.messages import Refusal
+from actors.protocol.canonical_json import DEPTH_MAX, check_depth, decode
+from actors.protocol.messages import Refusal
 
 T = TypeVar("T")
 

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 from immutables import Map
 
-from actors.messages import Refusal
+from actors.protocol.messages import Refusal
 
 
 class Chat(msgspec.Struct, frozen=True, gc=False):

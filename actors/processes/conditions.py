@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from actors.ethereum import checksummed, keccak
-from actors.messages import Refusal
+from actors.crypto.secp256k1 import checksummed, keccak
+from actors.protocol.messages import Refusal
 
 CONDITIONS_MAX = 32
 DEPTH_MAX = 8

@@ -3,7 +3,7 @@
 import msgspec
 from immutables import Map
 
-from actors.messages import Refusal
+from actors.protocol.messages import Refusal
 
 MEMBERS_MAX = 10_000
 

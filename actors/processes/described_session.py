@@ -1,9 +1,9 @@
 """A session that says what it is (mostao-mip-draft.md MIP-03: message history, participant list, metadata)."""
 
-from actors.messages import Context, Effects
 from actors.processes.base import action
 from actors.processes.body import NoBody
 from actors.processes.session import Session
+from actors.protocol.messages import Context, Effects
 
 
 class DescribedSession(Session):

@@ -6,13 +6,13 @@ import msgspec
 from immutables import Map
 from msgspec import Meta
 
-from actors.jsontext import decode, encode
-from actors.messages import Context, Effects, Outgoing, Refusal
 from actors.processes.base import Process, action, succeed
 from actors.processes.body import Body, NoBody, Text, Title, parser
 from actors.processes.history import History
 from actors.processes.ledger import AuthoredEntry, AuthoredLedger
 from actors.processes.session import PAGE_DEFAULT, GetKeyByGeneration, QueryMessage, SendMessage
+from actors.protocol.canonical_json import decode, encode
+from actors.protocol.messages import Context, Effects, Outgoing, Refusal
 
 MEMBERS_MAX = 10_000
 AT_ONCE_MAX = 500

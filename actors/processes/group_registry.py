@@ -6,15 +6,15 @@ import msgspec
 from immutables import Map
 from msgspec import Meta
 
-from actors.ids import spawned_id
-from actors.jsontext import encode
-from actors.messages import Context, Effects, Outgoing, Refusal, Spawn
 from actors.processes.base import action, same_address, succeed
 from actors.processes.body import Body, Text, Title
 from actors.processes.described_session import DescribedSession
 from actors.processes.group import AT_ONCE_MAX, Group
 from actors.processes.names import Name
 from actors.processes.registry import Registry, RegistryState
+from actors.protocol.canonical_json import encode
+from actors.protocol.derived_ids import spawned_id
+from actors.protocol.messages import Context, Effects, Outgoing, Refusal, Spawn
 
 
 class GroupRegistryState(RegistryState, frozen=True):

@@ -7,14 +7,14 @@ import msgspec
 from immutables import Map
 from msgspec import Meta
 
-from actors.ethereum import keccak
-from actors.jsontext import encode
-from actors.messages import REPLY, Context, Effects, Outgoing, Refusal
+from actors.crypto.secp256k1 import keccak
 from actors.processes.base import Process, action, succeed
 from actors.processes.body import Body, Fields, NoBody, Text, parser
 from actors.processes.conditions import CHAIN, Conditions, conditions_of, daos_of, digest, met
 from actors.processes.relation_contracts import address_of
 from actors.processes.relation_message import signer_of
+from actors.protocol.canonical_json import encode
+from actors.protocol.messages import REPLY, Context, Effects, Outgoing, Refusal
 
 KEY_BYTES = 32
 SEALED_BYTES = 32 + 16 + KEY_BYTES + KEY_BYTES

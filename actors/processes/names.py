@@ -5,8 +5,8 @@ import unicodedata
 import msgspec
 from immutables import Map
 
-from actors.messages import Refusal
 from actors.processes.base import same_address
+from actors.protocol.messages import Refusal
 
 NAME_CHARACTERS_MAX = 64
 _FORBIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}

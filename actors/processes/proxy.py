@@ -5,11 +5,11 @@ from typing import Any
 import msgspec
 from immutables import Map
 
-from actors.messages import Context, Effects, Refusal
 from actors.processes.base import Process, action, succeed
 from actors.processes.body import Body, Text
 from actors.processes.relation import Place
 from actors.processes.relation_contracts import address_of
+from actors.protocol.messages import Context, Effects, Refusal
 
 
 class Flags(msgspec.Struct, frozen=True, gc=False):

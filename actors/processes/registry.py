@@ -6,13 +6,13 @@ import msgspec
 from immutables import Map
 from msgspec import Meta
 
-from actors.ids import spawned_id
-from actors.jsontext import encode
-from actors.messages import Context, Effects, Outgoing, Refusal, Spawn
 from actors.processes.base import Process, action, same_address, succeed
 from actors.processes.body import Body, Text
 from actors.processes.names import Directory, Name
 from actors.processes.session import Session
+from actors.protocol.canonical_json import encode
+from actors.protocol.derived_ids import spawned_id
+from actors.protocol.messages import Context, Effects, Outgoing, Refusal, Spawn
 
 PUBKEY_CHARACTERS_MAX = 4096
 

@@ -6,8 +6,7 @@ import msgspec
 from immutables import Map
 from msgspec import Meta
 
-from actors.ethereum import checksummed
-from actors.messages import Context, Effects, Refusal
+from actors.crypto.secp256k1 import checksummed
 from actors.processes.base import action, succeed
 from actors.processes.body import Body, Text
 from actors.processes.relation_contracts import Contracts, ContractsState, address_of
@@ -22,6 +21,7 @@ from actors.processes.relation_message import (
     check_id,
     check_signed,
 )
+from actors.protocol.messages import Context, Effects, Refusal
 
 PAGE_DEFAULT, PAGE_MAX = 100, 500
 P2P_CHANNEL, GROUP_CHANNEL = "P2P", "GROUP"

@@ -7,12 +7,12 @@ import msgspec
 from immutables import Map
 from msgspec import Meta
 
-from actors.ethereum import checksummed, keccak
-from actors.messages import REPLY, Context, Effects, Refusal
+from actors.crypto.secp256k1 import checksummed, keccak
 from actors.processes.base import Process, action, succeed
 from actors.processes.body import Body, Text, Title
 from actors.processes.daos import Dao
 from actors.processes.names import Directory
+from actors.protocol.messages import REPLY, Context, Effects, Refusal
 
 URI_CHARACTERS_MAX = 2048
 ADDED_AT_ONCE_MAX = 500

@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from actors.ethereum import SIGNATURE_BYTES, checksummed, ethereum_address, keccak, signing_key
-from actors.messages import Refusal
+from actors.crypto.secp256k1 import SIGNATURE_BYTES, checksummed, ethereum_address, keccak, signing_key
 from actors.processes.body import Body, Text
+from actors.protocol.messages import Refusal
 
 P2P, GROUP, DAO, ANNOUNCEMENT, HIDE = range(5)
 QUOTE, MENTION = "quoteId", "mentionedUsers"

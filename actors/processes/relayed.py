@@ -5,8 +5,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from actors.messages import REPLY, Outgoing, Refusal
 from actors.processes.body import Body, Text
+from actors.protocol.messages import REPLY, Outgoing, Refusal
 
 TAGS_MAX = 128
 TAG_CHARACTERS_MAX = 3072

@@ -5,12 +5,12 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from actors.jsontext import encode
-from actors.messages import Context, Effects, Outgoing, Refusal
 from actors.processes.base import Process, action, succeed
 from actors.processes.body import Body, NoBody, Seconds, Text, milliseconds, parser
 from actors.processes.history import History
 from actors.processes.ledger import Entry, Ledger
+from actors.protocol.canonical_json import encode
+from actors.protocol.messages import Context, Effects, Outgoing, Refusal
 
 GENERATION_MAX = 2**31
 PAGE_DEFAULT = 100

@@ -10,7 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
-from actors.dataitem import DATA_BYTES_MAX, parse
+from actors.ans104.item import DATA_BYTES_MAX, parse
 from actors.faces.messenger import ENVELOPE_BYTES_MAX
 from actors.faces.replies import ERRORS, encode_json, error_answer, refuse_with
 from actors.processes.relation_contracts import METHODS

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from actors.dataitem import item_id, unsigned
-from actors.schemes import SCHEMES
+from actors.ans104.item import item_id, unsigned
+from actors.crypto.schemes import SCHEMES
 from eventstore.records import decode_id
 
 SUFFIX = ".ans104"

@@ -4,10 +4,10 @@ import os
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from actors.dataitem import ANCHOR_BYTES
-from actors.jsontext import encode
-from actors.messages import Result
-from actors.signing import Signer
+from actors.ans104.item import ANCHOR_BYTES
+from actors.ans104.signer import Signer
+from actors.protocol.canonical_json import encode
+from actors.protocol.messages import Result
 
 
 class Refused(Exception):

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from actors.ethereum import checksummed
+from actors.crypto.secp256k1 import checksummed
 from actors.processes.relation import GROUP_CHANNEL
 from actors.relation.calls import Calls, Refused
 

@@ -11,9 +11,9 @@ from typing import Any
 import msgspec
 from cachetools import TTLCache
 
-from actors.ethereum import checksummed
-from actors.messages import Refusal
+from actors.crypto.secp256k1 import checksummed
 from actors.processes.relation_message import signer_of
+from actors.protocol.messages import Refusal
 
 CHALLENGE_S = 300
 LOGIN_S = 24 * 3600

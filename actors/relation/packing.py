@@ -5,10 +5,10 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from actors.admission import Overloaded
-from actors.logger import get_logger
 from actors.relation.archives import ArchiveFailed, ArchivePlace
 from actors.relation.services import Services
 from actors.relation.transactions import pack, transaction_id
+from actors.runtime.logs import get_logger
 
 INTERVAL_MS = 12 * 3600 * 1000
 BYTES_MAX = 100 * 1000 * 1000

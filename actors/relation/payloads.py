@@ -9,7 +9,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 import msgspec
 
-from actors.ethereum import checksummed
+from actors.crypto.secp256k1 import checksummed
 
 _PARTS = re.compile(r"type:(?P<type>\w+);action:(?P<action>\w+);(?P<parts>.*)", re.DOTALL)
 _PART = re.compile(r"p([1-9])\(Text\):")

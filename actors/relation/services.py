@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
+from actors.ans104.wallet import Wallet, WalletError
 from actors.node import Node
 from actors.processes import Archive, KeyKeeper, Proxy, Relation
 from actors.relation.calls import Calls
 from actors.relation.keys import Keys
-from actors.wallet import Wallet, WalletError
 
 
 def keys_path(log: Path) -> Path:

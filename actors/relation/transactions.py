@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from actors.bundles import Bundle, BundleUnusable, write_bundle
-from actors.dataitem import ItemRefused, item_id, parse
-from actors.messages import Refusal
+from actors.ans104.bundle import Bundle, BundleUnusable, write_bundle
+from actors.ans104.item import ItemRefused, item_id, parse
+from actors.ans104.signer import Signer
 from actors.processes.relation_message import RelationMessage, check_message
-from actors.signing import Signer
+from actors.protocol.messages import Refusal
 from eventstore.records import decode_id
 
 _KIND = (("App-Name", "mostao"), ("Type", "Messages"), ("Bundle-Format", "binary"), ("Bundle-Version", "2.0.0"))

@@ -13,7 +13,7 @@ import psutil
 import uvloop
 
 from actors import appender, verifiers
-from actors.interpreter import dedicate_process
+from actors.runtime.tuning import dedicate_process
 from simulations.benchmarks.fresh import fresh_processes
 from simulations.benchmarks.load import SESSIONS, speak, talking
 

@@ -12,16 +12,16 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from actors.avrotags import TagsMalformed, decode_tags, encode_tags
+from actors.ans104.item import ItemRefused, message_of, parse
+from actors.ans104.tags import TagsMalformed, decode_tags, encode_tags
+from actors.ans104.wallet import Wallet
 from actors.checkpoints import Checkpoint, NoteInvalid, VerifierKey, parse_note, sign, verified
-from actors.dataitem import ItemRefused, message_of, parse
-from actors.ids import sent_id
-from actors.jsontext import decode
-from actors.messages import Context, Refusal
 from actors.processes import MODULES, Registry
 from actors.proofs import Consistency, Inclusion, check, read_proof
+from actors.protocol.canonical_json import decode
+from actors.protocol.derived_ids import sent_id
+from actors.protocol.messages import Context, Refusal
 from actors.states import StateUnreadable, canonical_state, restored
-from actors.wallet import Wallet
 from actors.world import UnknownModule, World
 from eventstore import Assignment, Message, Sequencer, Unevaluable
 from eventstore.merkle.rfc9162 import ProofInvalid, fold, leaf_hash

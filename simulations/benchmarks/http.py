@@ -24,11 +24,11 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from actors import Node, Wallet
-from actors.dataitem import DATA_BYTES_MAX
+from actors.ans104.item import DATA_BYTES_MAX
 from actors.faces.app import Faces
 from actors.faces.replies import encode_json
 from actors.faces.serving import Listening, Servers, listen
-from actors.interpreter import dedicate_process
+from actors.runtime.tuning import dedicate_process
 from eventstore.records import encode_id
 from simulations.benchmarks.fresh import fresh_processes
 from simulations.benchmarks.load import CONTENT_BYTES, SESSIONS

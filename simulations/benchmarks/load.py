@@ -13,8 +13,8 @@ import uvloop
 
 from actors import Node, Result, Wallet, replay
 from actors.audit import audit
-from actors.interpreter import dedicate_process
-from actors.jsontext import encode
+from actors.protocol.canonical_json import encode
+from actors.runtime.tuning import dedicate_process
 
 SESSIONS = 1000
 CONTENT_BYTES = 240

@@ -10,8 +10,8 @@ import click
 import uvloop
 
 from actors import Node, Overloaded, Result, Wallet
-from actors.interpreter import dedicate_process
-from actors.jsontext import encode
+from actors.protocol.canonical_json import encode
+from actors.runtime.tuning import dedicate_process
 from simulations.benchmarks.load import CONTENT_BYTES, SESSIONS, Pair
 from simulations.benchmarks.memory import memory_bytes
 

@@ -19,8 +19,8 @@ import click
 import uvloop
 
 from actors import Node, Wallet
-from actors.interpreter import dedicate_process
-from actors.jsontext import encode
+from actors.protocol.canonical_json import encode
+from actors.runtime.tuning import dedicate_process
 from simulations.benchmarks.load import SESSIONS, Pair
 
 IN_FLIGHT = 1024

@@ -15,10 +15,10 @@ import click
 import uvloop
 
 from actors import Node, Wallet
-from actors.dataitem import message_of, parse
-from actors.ids import spawned_id
-from actors.jsontext import encode
+from actors.ans104.item import message_of, parse
 from actors.processes import Registry
+from actors.protocol.canonical_json import encode
+from actors.protocol.derived_ids import spawned_id
 from actors.world import World
 from eventstore import Assignment, Message, Sequencer, SqliteLog
 from eventstore.records import encode_id

@@ -8,8 +8,8 @@ from pathlib import Path
 import uvloop
 
 from actors import Node, appender
-from actors.children import cores
-from actors.jsontext import encode
+from actors.protocol.canonical_json import encode
+from actors.runtime.child_process import cores
 from simulations.benchmarks.load import Pair
 
 PAIRS = 8

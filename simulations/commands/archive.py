@@ -22,11 +22,11 @@ def archive() -> None:
 def pack(path: Path, place: str | None) -> None:
     """Pack the messages of LOG that wait, due or not, and print the id of the newest transaction."""
     from actors import Node
+    from actors.ans104.wallet import Wallet
     from actors.node import system_clock
     from actors.relation.archives import ArchiveFailed, archive_at
     from actors.relation.packing import Packer
     from actors.relation.services import Services, calls_of, keys_path
-    from actors.wallet import Wallet
 
     async def run() -> str:
         async with Node.open(path) as node:
@@ -56,7 +56,7 @@ def verify(newest: str, place: str, out: IO[str] | None) -> None:
     Each transaction's and each item's signature, that each transaction names the one before and none is missing, and
     every message: its id, and that its sender authorised the session key that signed it.
     """
-    from actors.jsontext import encode
+    from actors.protocol.canonical_json import encode
     from actors.relation.archives import ArchiveFailed, NotArchived, archive_at
     from actors.relation.reading_back import read_back
     from actors.relation.transactions import TransactionFalse

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from actors.bundles import Bundle, BundleUnusable
+from actors.ans104.bundle import Bundle, BundleUnusable
 from actors.importing import ImportFault, import_bundle
 from simulations.commands.progress import progress_bar
 

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from actors.jsontext import decode
+from actors.protocol.canonical_json import decode
 from eventstore import Assignment
 
 _SHORT = 8

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from actors.jsontext import decode
+from actors.protocol.canonical_json import decode
 from eventstore import Assignment, SqliteLog
 from simulations.commands.labels import Labels, outcome_text, time_text
 from simulations.commands.point import POINT

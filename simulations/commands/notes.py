@@ -5,8 +5,8 @@ from typing import TextIO
 
 import click
 
+from actors.ans104.wallet import Wallet, key_path
 from actors.checkpoints import NOTE_BYTES_MAX, VerifierKey, checkpoint_of, sign
-from actors.wallet import Wallet, key_path
 from eventstore import EventLog
 
 

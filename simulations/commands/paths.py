@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from actors.wallet import key_path
+from actors.ans104.wallet import key_path
 
 
 def free_log(name: str) -> Path:

@@ -69,18 +69,18 @@ def proxy(
     import uvloop
 
     from actors import Node  # the other commands start sooner without these
+    from actors.ans104.wallet import Wallet
     from actors.faces import UNITS
     from actors.faces.app import Faces
     from actors.faces.rates import Rates
     from actors.faces.serving import Listening, Servers
-    from actors.interpreter import dedicate_process
     from actors.node import system_clock
     from actors.relation.app import proxy_app
     from actors.relation.archives import archive_at
     from actors.relation.packing import Packer
     from actors.relation.pushing import Pushing
     from actors.relation.services import Services, calls_of, keys_path
-    from actors.wallet import Wallet
+    from actors.runtime.tuning import dedicate_process
     from simulations.commands.listening import listening
 
     async def run() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from actors.dataitem import DATA_BYTES_MAX
+from actors.ans104.item import DATA_BYTES_MAX
 from actors.faces import UNITS
 from simulations.commands.rate import Rate
 
@@ -49,7 +49,7 @@ def serve(
     from actors import Node  # the other commands start sooner without these
     from actors.faces.app import Faces
     from actors.faces.serving import Servers
-    from actors.interpreter import dedicate_process
+    from actors.runtime.tuning import dedicate_process
     from simulations.commands.listening import listening
 
     async def run() -> None:

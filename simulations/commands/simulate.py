@@ -9,8 +9,8 @@ import click
 import msgspec
 import uvloop
 
-from actors.children import cores
-from actors.wallet import Wallet, key_path
+from actors.ans104.wallet import Wallet, key_path
+from actors.runtime.child_process import cores
 from simulations.commands.paths import check_writable, free_log
 from simulations.commands.progress import progress_bar
 from simulations.commands.seeds import Seeds, run_sweep

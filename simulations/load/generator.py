@@ -14,7 +14,7 @@ from random import Random
 import msgspec
 import uvloop
 
-from actors.dataitem import item_id
+from actors.ans104.item import item_id
 from simulations.histogram import LATENCY_US_MAX, new_histogram
 from simulations.load.arrivals import arrivals
 from simulations.load.lines import Line, open_line

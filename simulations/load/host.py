@@ -8,7 +8,7 @@ import msgspec
 import uvloop
 
 from actors import ItemRefused, Node, Overloaded, Result
-from actors.interpreter import dedicate_process
+from actors.runtime.tuning import dedicate_process
 from eventstore import EventStoreError
 from simulations.load.wire import ACCEPTED, FAILED, ITEM_REFUSED, OVERLOADED, REFUSED, Answered, Asked, Frames
 

@@ -8,7 +8,7 @@ import msgspec
 from nacl.public import PrivateKey
 
 from actors import Wallet
-from actors.jsontext import encode
+from actors.protocol.canonical_json import encode
 from simulations.load.lines import Line
 from simulations.load.plan import Plan
 from simulations.load.wire import ACCEPTED, Answered

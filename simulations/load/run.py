@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from actors.children import command_of
+from actors.runtime.child_process import command_of
 from simulations.load import generator, host
 from simulations.load.lines import open_line
 from simulations.load.people import Talk, set_up

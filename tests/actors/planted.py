@@ -11,11 +11,11 @@ from typing import Any
 import msgspec
 
 from actors.audit import audit
-from actors.messages import Context, Effects
 from actors.processes import MODULES, Process, Session
 from actors.processes.base import action, succeed
 from actors.processes.body import NoBody
 from actors.processes.session import SendMessage
+from actors.protocol.messages import Context, Effects
 
 
 class CounterState(msgspec.Struct, frozen=True):

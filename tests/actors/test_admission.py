@@ -9,8 +9,8 @@ import pytest
 
 from actors import Node, Overloaded, admission
 from actors.admission import Admission
+from actors.ans104.item import parse
 from actors.commits import Commits
-from actors.dataitem import parse
 from actors.intake import Arrival
 from eventstore import Assignment
 from tests.actors.people import ALICE, BOB, NODE, item, register, relay, still, talking

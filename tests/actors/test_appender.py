@@ -17,7 +17,7 @@ import pytest
 from actors import Node, appender
 from actors.appender import BATCH_ROWS_MIN, CROWD, Appender
 from actors.audit import audit
-from actors.children import Child
+from actors.runtime.child_process import Child
 from eventstore import Assignment, EventStoreError, LogFailed, LogInUse, SqliteLog, lock
 from eventstore.writer import Append, Writer
 from tests.actors.forger import read

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from actors import Node, Wallet, replay
+from actors.ans104.item import parse
 from actors.audit import Audit, audit
 from actors.checkpoints import Checkpoint, parse_note, sign
-from actors.dataitem import parse
-from actors.ids import sent_id
-from actors.jsontext import encode
+from actors.protocol.canonical_json import encode
+from actors.protocol.derived_ids import sent_id
 from actors.share_workers import ShareWorkers
 from eventstore import LogFault, Message, SqliteLog
 from eventstore.records import encode_id

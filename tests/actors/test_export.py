@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors import Node, Wallet, replay
+from actors.ans104.bundle import Bundle, BundleUnusable, write_bundle
+from actors.ans104.item import parse
 from actors.audit import audit
-from actors.bundles import Bundle, BundleUnusable, write_bundle
-from actors.dataitem import parse
 from actors.exporting import Exported, export, process_of
 from actors.importing import ImportFault, import_bundle
 from actors.manifest import Manifest, manifest_item, manifest_of

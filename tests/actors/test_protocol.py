@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 from actors import Node, replay
-from actors.messages import REPLY
 from actors.processes import MODULES
+from actors.protocol.messages import REPLY
 from eventstore import SqliteLog
 from tests.actors.people import ALICE, BOB, EVE, KEYS, NODE, item, relay, still, talking
 

@@ -11,10 +11,10 @@ import psutil
 import pytest
 
 from actors import ItemRefused, Node, verifiers
-from actors.dataitem import DataItem, parse, verify_all
-from actors.foreign_wallets import ArweaveWallet, EthereumWallet
+from actors.ans104.external_wallets import ArweaveWallet, EthereumWallet
+from actors.ans104.item import DataItem, parse, verify_all
+from actors.ans104.signer import Signer
 from actors.intake import CROWD
-from actors.signing import Signer
 from actors.verifiers import Verifiers
 from tests.actors.people import ALICE, NODE, item
 

@@ -6,9 +6,9 @@ import pytest
 
 from actors import Node, replay
 from actors.audit import audit
-from actors.messages import REPLY
 from actors.processes import MODULES
-from actors.spawning import module_of
+from actors.protocol.messages import REPLY
+from actors.protocol.spawn import module_of
 from eventstore import SqliteLog
 from simulations import User
 from simulations.group import GroupChat

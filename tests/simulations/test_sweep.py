@@ -11,8 +11,8 @@ from immutables import Map
 
 from actors.commits import Commits
 from actors.conductor import Conductor
-from actors.messages import Effects
 from actors.processes import DescribedSession, Handle
+from actors.protocol.messages import Effects
 from simulations.cli import main
 from simulations.scenario import Scenario, load, override
 from simulations.sweep import World, one_world, sweep

@@ -11,8 +11,8 @@ import pytest
 
 from actors import replay
 from actors.audit import audit
-from actors.messages import Effects
 from actors.processes import DescribedSession, Session
+from actors.protocol.messages import Effects
 from simulations import town as town_module
 from simulations.attacks import ATTACKS
 from simulations.invariants import Finding

@@ -5,7 +5,7 @@ import pytest
 
 from actors import ItemRefused
 from actors.audit import audit
-from actors.messages import Result
+from actors.protocol.messages import Result
 from simulations.house import House
 from simulations.virtual import NodeDown, VirtualClock, VirtualTime
 from tests.actors.people import ALICE, NODE, item

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from actors import Node
-from actors.dataitem import DATA_BYTES_MAX
+from actors.ans104.item import DATA_BYTES_MAX
 from actors.faces import UNITS
 from actors.faces.app import Faces
 from actors.faces.serving import Servers, listen

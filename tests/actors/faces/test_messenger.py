@@ -1,8 +1,8 @@
 import asyncio
 from pathlib import Path
 
-from actors.foreign_wallets import ArweaveWallet, EthereumWallet
-from actors.signing import Signer
+from actors.ans104.external_wallets import ArweaveWallet, EthereumWallet
+from actors.ans104.signer import Signer
 from tests.actors.faces.served import served
 from tests.actors.people import ALICE, BOB, NODE, item, register
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from actors import Node
-from actors.dataitem import parse, unsigned
+from actors.ans104.item import parse, unsigned
 from actors.scheduled import KEPT_EVERY
 from eventstore.records import decode_id, encode_id
 from tests.actors.faces.served import Served, served

@@ -12,10 +12,10 @@ from typing import Any, NoReturn
 
 import pytest
 
-from actors.messages import REPLY, Context, Effects
 from actors.processes import MODULES, Process
 from actors.processes.base import action
 from actors.processes.history import History
+from actors.protocol.messages import REPLY, Context, Effects
 from actors.states import canonical_state
 from actors.world import Entry
 from simulations.relation import RelationUser, auth_sig, for_members

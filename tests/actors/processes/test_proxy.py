@@ -1,4 +1,4 @@
-from actors.ethereum import checksummed
+from actors.crypto.secp256k1 import checksummed
 from tests.actors.processes.stage import ALICE, BOB, Stage, refused
 
 A, B = (checksummed("0x" + digit * 40) for digit in "ab")

@@ -6,12 +6,12 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from actors import Node
+from actors.ans104.wallet import Wallet
 from actors.faces.serving import Servers, listen
 from actors.node import system_clock
 from actors.relation.app import proxy_app
 from actors.relation.pushing import Pushing
 from actors.relation.services import Services, calls_of
-from actors.wallet import Wallet
 from tests.actors.people import NODE, wallet
 
 SECRET: Wallet = wallet(77)

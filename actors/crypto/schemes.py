@@ -5,8 +5,8 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import NamedTuple
 
-from actors import ed25519
-from actors.ethereum import ethereum_address, signing_key
+from actors.crypto import ed25519
+from actors.crypto.secp256k1 import ethereum_address, signing_key
 from eventstore.records import encode_id
 
 ARWEAVE, ED25519, ETHEREUM = 1, 2, 3
@@ -37,7 +37,7 @@ def address(public_key: bytes) -> str:
 
 
 def _rsa(signature: bytes, text: bytes, public_key: bytes) -> bool:
-    from actors.rsa import genuine  # few logs need it, and it takes long to import
+    from actors.crypto.rsa_pss import genuine  # few logs need it, and it takes long to import
 
     return genuine(signature, text, public_key)
 

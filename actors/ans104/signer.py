@@ -3,8 +3,8 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
-from actors.dataitem import unsigned
-from actors.schemes import SCHEMES
+from actors.ans104.item import unsigned
+from actors.crypto.schemes import SCHEMES
 from eventstore.records import decode_id
 
 

@@ -2,9 +2,9 @@
 
 from typing import NamedTuple
 
-from actors.ids import spawned_id
-from actors.jsontext import decode
-from actors.messages import Spawn, message_tags
+from actors.protocol.canonical_json import decode
+from actors.protocol.derived_ids import spawned_id
+from actors.protocol.messages import Spawn, message_tags
 from eventstore import Message, Unevaluable
 
 _SPAWN = "Spawn"

@@ -18,7 +18,7 @@ from nacl.exceptions import BadSignatureError
 from nacl.signing import SigningKey
 from vodozemac import Ed25519PublicKey, Ed25519Signature
 
-from actors.ed25519 import genuine
+from actors.crypto.ed25519 import genuine
 
 ORDER = 2**252 + 27742317777372353535851937790883648493
 PRIME = 2**255 - 19

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
-from actors.jsontext import encode
+from actors.protocol.canonical_json import encode
 
 REPLY = "Reply"
 """Action of an answer that goes to a process. An answer is never answered, so two processes cannot loop."""

@@ -8,7 +8,7 @@ from typing import Any
 import pykka
 import pytest
 
-from actors.mailbox import STEPS_PER_TURN, AsyncioActor, AsyncioFuture
+from actors.runtime.asyncio_actor import STEPS_PER_TURN, AsyncioActor, AsyncioFuture
 
 
 class Recorder(AsyncioActor):

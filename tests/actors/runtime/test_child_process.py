@@ -7,7 +7,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from actors.children import Child, hear, say, say_ready
+from actors.runtime.child_process import Child, hear, say, say_ready
 
 TIMES = 3
 

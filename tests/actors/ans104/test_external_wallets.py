@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors import ItemRefused, Node, WalletError
+from actors.ans104.external_wallets import ArweaveWallet, EthereumWallet
+from actors.ans104.item import parse
+from actors.ans104.signer import Signer
 from actors.audit import audit
-from actors.dataitem import parse
-from actors.ethereum import ethereum_address
-from actors.foreign_wallets import ArweaveWallet, EthereumWallet
-from actors.schemes import ETHEREUM, SCHEMES
-from actors.signing import Signer
+from actors.crypto.schemes import ETHEREUM, SCHEMES
+from actors.crypto.secp256k1 import ethereum_address
 from eventstore.records import encode_id
 from tests.actors.people import ALICE, NODE, item, relay, still
 

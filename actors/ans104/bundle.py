@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import BinaryIO
 
-from actors.dataitem import ItemRefused, item_id
+from actors.ans104.item import ItemRefused, item_id
 from eventstore.records import decode_id, encode_id
 
 NUMBER_BYTES = ID_BYTES = 32

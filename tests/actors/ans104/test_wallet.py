@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from actors.wallet import Wallet, WalletError
+from actors.ans104.wallet import Wallet, WalletError
 
 
 def test_a_wallet_comes_back_from_its_key_file(tmp_path: Path) -> None:

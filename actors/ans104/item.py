@@ -10,9 +10,9 @@ from hashlib import sha256, sha384
 from struct import Struct
 from typing import NamedTuple
 
-from actors.avrotags import TagsMalformed, decode_tags, encode_tags
-from actors.jsontext import encode
-from actors.schemes import SCHEMES, Scheme
+from actors.ans104.tags import TagsMalformed, decode_tags, encode_tags
+from actors.crypto.schemes import SCHEMES, Scheme
+from actors.protocol.canonical_json import encode
 from eventstore import Message
 from eventstore.records import encode_id
 

@@ -10,11 +10,11 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.padding import MGF1, PSS
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from actors.ethereum import eip191, keccak
-from actors.rsa import EXPONENT
-from actors.schemes import ARWEAVE, ETHEREUM, SCHEMES
-from actors.signing import Signer
-from actors.wallet import WalletError
+from actors.ans104.signer import Signer
+from actors.ans104.wallet import WalletError
+from actors.crypto.rsa_pss import EXPONENT
+from actors.crypto.schemes import ARWEAVE, ETHEREUM, SCHEMES
+from actors.crypto.secp256k1 import eip191, keccak
 
 _RSA_BITS = 4096
 _SALT_BYTES = 32

@@ -8,8 +8,8 @@ import msgspec
 from nacl.public import PrivateKey
 from nacl.signing import SigningKey
 
-from actors.schemes import ED25519
-from actors.signing import Signer
+from actors.ans104.signer import Signer
+from actors.crypto.schemes import ED25519
 
 SEED_BYTES = 32
 

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.avrotags import TagsMalformed, decode_tags, encode_tags
-from actors.dataitem import DATA_BYTES_MAX, ItemRefused, item_id, parse
-from actors.schemes import address, ethereum_address
-from actors.wallet import Wallet
+from actors.ans104.item import DATA_BYTES_MAX, ItemRefused, item_id, parse
+from actors.ans104.tags import TagsMalformed, decode_tags, encode_tags
+from actors.ans104.wallet import Wallet
+from actors.crypto.schemes import address, ethereum_address
 from eventstore.records import encode_id
 
 VECTORS = json.loads((Path(__file__).parent / "vectors" / "dataitems.json").read_text())["items"]

@@ -1,0 +1,1 @@
+"""ANS-104 data items: parsing, tags, bundles, signing, and wallets."""

@@ -1,0 +1,1 @@
+"""The protocol's vocabulary: messages, effects, derived ids, canonical JSON and spawn messages."""

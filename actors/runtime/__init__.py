@@ -1,0 +1,1 @@
+"""What the node runs on: asyncio actors, child processes, interpreter tuning and logs."""
