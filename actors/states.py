@@ -8,8 +8,8 @@ import msgspec
 from immutables import Map
 
 from actors.processes import MODULES, Process
-from actors.processes.history import History
-from actors.processes.ledger import Ledger
+from actors.processes.collections.append_only_list import History
+from actors.processes.collections.packed_entries import Ledger
 
 
 class StateUnreadable(Exception):

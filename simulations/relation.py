@@ -6,9 +6,9 @@ from typing import Any
 import msgspec
 
 from actors.ans104.external_wallets import EthereumWallet
-from actors.processes.conditions import CHAIN, USER
-from actors.processes.key_keeper import statement
-from actors.processes.relation_message import P2P, RelationMessage, delegation_text, message_id
+from actors.processes.relation.access_conditions import CHAIN, USER
+from actors.processes.relation.key_keeper import statement
+from actors.processes.relation.message import P2P, RelationMessage, delegation_text, message_id
 from simulations.sealing import Entropy
 
 SECRET_BYTES = 32

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
-from actors.processes.relation_message import GROUP
+from actors.processes.relation.message import GROUP
 from actors.relation.calls import Refused
 from simulations.relation import RelationUser, for_address
 from simulations.relation_person import RelationPerson

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple, TypeVar
 
 from nacl.public import PrivateKey, PublicKey, SealedBox
 
-from actors.processes.conditions import digest
-from actors.processes.relation_message import P2P
+from actors.processes.relation.access_conditions import digest
+from actors.processes.relation.message import P2P
 from actors.protocol.canonical_json import encode
 from actors.relation.calls import Refused
 from actors.relation.chats import Chats

@@ -8,7 +8,7 @@ from random import Random
 from typing import Any, NamedTuple
 
 from actors.ans104.wallet import Wallet
-from actors.processes.relation_message import GROUP
+from actors.processes.relation.message import GROUP
 from actors.relation.archives import FolderArchive
 from actors.relation.calls import Calls
 from actors.relation.packing import Packer

@@ -4,17 +4,17 @@ Nothing here awaits, reads a clock, draws a random number, opens a file or looks
 is part of its name: a change of behaviour is a new version beside the old one, so that old logs replay as they ran.
 """
 
-from actors.processes.archive import Archive
 from actors.processes.base import Process
-from actors.processes.described_session import DescribedSession
-from actors.processes.group import Group
-from actors.processes.group_registry import GroupRegistry
-from actors.processes.handle import Handle
-from actors.processes.key_keeper import KeyKeeper
-from actors.processes.proxy import Proxy
-from actors.processes.registry import Registry
-from actors.processes.relation import Relation
-from actors.processes.session import Session
+from actors.processes.messaging.group import Group
+from actors.processes.messaging.handle import Handle
+from actors.processes.messaging.registry_v1 import Registry
+from actors.processes.messaging.registry_v2 import GroupRegistry
+from actors.processes.messaging.session_v1 import Session
+from actors.processes.messaging.session_v2 import DescribedSession
+from actors.processes.relation.archive_index import Archive
+from actors.processes.relation.key_keeper import KeyKeeper
+from actors.processes.relation.proxy_state import Proxy
+from actors.processes.relation.relation import Relation
 
 MODULES: dict[str, type[Process]] = {
     kind.module: kind

@@ -5,7 +5,7 @@ from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import msgspec
 
-from actors.processes.body import NoBody, parser
+from actors.processes.request_body import NoBody, parser
 from actors.protocol.messages import REPLY, Context, Effects, IncomingMessage, Refusal
 
 Method = Callable[[Any, Any, Context], Effects]

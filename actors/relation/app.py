@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 from actors.ans104.item import DATA_BYTES_MAX, parse
 from actors.faces.messenger import ENVELOPE_BYTES_MAX
 from actors.faces.replies import ERRORS, encode_json, error_answer, refuse_with
-from actors.processes.relation_contracts import METHODS
+from actors.processes.relation.contracts import METHODS
 from actors.relation import shapes
 from actors.relation.body_limit import BodyLimit
 from actors.relation.calls import Refused

@@ -3,7 +3,7 @@
 from typing import Any
 
 from actors.crypto.secp256k1 import checksummed
-from actors.processes.relation import GROUP_CHANNEL
+from actors.processes.relation.relation import GROUP_CHANNEL
 from actors.relation.calls import Calls, Refused
 
 _NOTHING: dict[str, Any] = {"read": -1, "muted": False, "sticky": False}

@@ -5,8 +5,8 @@ from typing import Any
 from nacl.exceptions import CryptoError
 from nacl.public import PrivateKey, PublicKey, SealedBox
 
-from actors.processes.conditions import digest
-from actors.processes.key_keeper import KEY_BYTES
+from actors.processes.relation.access_conditions import digest
+from actors.processes.relation.key_keeper import KEY_BYTES
 from actors.relation.calls import Calls, Refused
 
 

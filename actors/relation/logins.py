@@ -12,7 +12,7 @@ import msgspec
 from cachetools import TTLCache
 
 from actors.crypto.secp256k1 import checksummed
-from actors.processes.relation_message import signer_of
+from actors.processes.relation.message import signer_of
 from actors.protocol.messages import Refusal
 
 CHALLENGE_S = 300

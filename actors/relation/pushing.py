@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from actors.node import Node
-from actors.processes.relation_message import P2P
+from actors.processes.relation.message import P2P
 from actors.relation.calls import Calls, Refused
 from actors.relation.logins import Login
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from actors.processes.relation_message import TIME_MS_MAX
+from actors.processes.relation.message import TIME_MS_MAX
 
 _SOMEBODY = "0x50e2dac5e78B5905CB09495547452cEE64426db2"
 AddressText = Annotated[str, Field(pattern="^0x[0-9a-fA-F]{40}$", examples=[_SOMEBODY])]

@@ -13,7 +13,7 @@ import msgspec
 from actors.ans104.bundle import Bundle, BundleUnusable, write_bundle
 from actors.ans104.item import ItemRefused, item_id, parse
 from actors.ans104.signer import Signer
-from actors.processes.relation_message import RelationMessage, check_message
+from actors.processes.relation.message import RelationMessage, check_message
 from actors.protocol.messages import Refusal
 from eventstore.records import decode_id
 

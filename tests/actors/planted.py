@@ -13,8 +13,8 @@ import msgspec
 from actors.audit import audit
 from actors.processes import MODULES, Process, Session
 from actors.processes.base import action, succeed
-from actors.processes.body import NoBody
-from actors.processes.session import SendMessage
+from actors.processes.messaging.session_v1 import SendMessage
+from actors.processes.request_body import NoBody
 from actors.protocol.messages import Context, Effects
 
 

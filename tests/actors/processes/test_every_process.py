@@ -14,7 +14,7 @@ import pytest
 
 from actors.processes import MODULES, Process
 from actors.processes.base import action
-from actors.processes.history import History
+from actors.processes.collections.append_only_list import History
 from actors.protocol.messages import REPLY, Context, Effects
 from actors.states import canonical_state
 from actors.world import Entry

@@ -6,9 +6,9 @@ import msgspec
 from immutables import Map
 
 from actors.processes.base import Process, action, succeed
-from actors.processes.body import Body, Text
-from actors.processes.relation import Place
-from actors.processes.relation_contracts import address_of
+from actors.processes.relation.contracts import address_of
+from actors.processes.relation.relation import Place
+from actors.processes.request_body import Body, Text
 from actors.protocol.messages import Context, Effects, Refusal
 
 

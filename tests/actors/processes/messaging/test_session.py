@@ -1,6 +1,6 @@
 import pytest
 
-from actors.processes.session import PAGE_DEFAULT, PAGE_MAX
+from actors.processes.messaging.session_v1 import PAGE_DEFAULT, PAGE_MAX
 from tests.actors.processes.stage import ALICE, BOB, EVE, KEYS, NOW_MS, Stage, refused
 
 

@@ -7,10 +7,10 @@ from immutables import Map
 from msgspec import Meta
 
 from actors.processes.base import Process, action, succeed
-from actors.processes.body import Body, NoBody, Text, Title, parser
-from actors.processes.history import History
-from actors.processes.ledger import AuthoredEntry, AuthoredLedger
-from actors.processes.session import PAGE_DEFAULT, GetKeyByGeneration, QueryMessage, SendMessage
+from actors.processes.collections.append_only_list import History
+from actors.processes.collections.packed_entries import AuthoredEntry, AuthoredLedger
+from actors.processes.messaging.session_v1 import PAGE_DEFAULT, GetKeyByGeneration, QueryMessage, SendMessage
+from actors.processes.request_body import Body, NoBody, Text, Title, parser
 from actors.protocol.canonical_json import decode, encode
 from actors.protocol.messages import Context, Effects, Outgoing, Refusal
 

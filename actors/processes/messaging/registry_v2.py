@@ -7,11 +7,11 @@ from immutables import Map
 from msgspec import Meta
 
 from actors.processes.base import action, same_address, succeed
-from actors.processes.body import Body, Text, Title
-from actors.processes.described_session import DescribedSession
-from actors.processes.group import AT_ONCE_MAX, Group
-from actors.processes.names import Name
-from actors.processes.registry import Registry, RegistryState
+from actors.processes.messaging.group import AT_ONCE_MAX, Group
+from actors.processes.messaging.name_directory import Name
+from actors.processes.messaging.registry_v1 import Registry, RegistryState
+from actors.processes.messaging.session_v2 import DescribedSession
+from actors.processes.request_body import Body, Text, Title
 from actors.protocol.canonical_json import encode
 from actors.protocol.derived_ids import spawned_id
 from actors.protocol.messages import Context, Effects, Outgoing, Refusal, Spawn

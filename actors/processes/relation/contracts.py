@@ -9,9 +9,9 @@ from msgspec import Meta
 
 from actors.crypto.secp256k1 import checksummed, keccak
 from actors.processes.base import Process, action, succeed
-from actors.processes.body import Body, Text, Title
-from actors.processes.daos import Dao
-from actors.processes.names import Directory
+from actors.processes.messaging.name_directory import Directory
+from actors.processes.relation.dao import Dao
+from actors.processes.request_body import Body, Text, Title
 from actors.protocol.messages import REPLY, Context, Effects, Refusal
 
 URI_CHARACTERS_MAX = 2048

@@ -7,9 +7,9 @@ from immutables import Map
 from msgspec import Meta
 
 from actors.processes.base import Process, action, same_address, succeed
-from actors.processes.body import Body, Text
-from actors.processes.names import Directory, Name
-from actors.processes.session import Session
+from actors.processes.messaging.name_directory import Directory, Name
+from actors.processes.messaging.session_v1 import Session
+from actors.processes.request_body import Body, Text
 from actors.protocol.canonical_json import encode
 from actors.protocol.derived_ids import spawned_id
 from actors.protocol.messages import Context, Effects, Outgoing, Refusal, Spawn

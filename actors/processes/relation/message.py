@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from actors.crypto.secp256k1 import SIGNATURE_BYTES, checksummed, ethereum_address, keccak, signing_key
-from actors.processes.body import Body, Text
+from actors.processes.request_body import Body, Text
 from actors.protocol.messages import Refusal
 
 P2P, GROUP, DAO, ANNOUNCEMENT, HIDE = range(5)

@@ -8,7 +8,7 @@ from itertools import islice
 import msgspec
 from immutables import Map
 
-from actors.processes.history import History
+from actors.processes.collections.append_only_list import History
 
 Places = History[int]
 Groups = Map[str, int]

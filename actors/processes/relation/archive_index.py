@@ -9,9 +9,9 @@ import msgspec
 from msgspec import Meta
 
 from actors.processes.base import Process, action, succeed
-from actors.processes.body import Body, NoBody
-from actors.processes.history import History
-from actors.processes.relation_message import TIME_MS_MAX
+from actors.processes.collections.append_only_list import History
+from actors.processes.relation.message import TIME_MS_MAX
+from actors.processes.request_body import Body, NoBody
 from actors.protocol.messages import Context, Effects, Refusal
 
 _Number = Annotated[int, Meta(ge=1, le=TIME_MS_MAX, description="a whole number from 1")]

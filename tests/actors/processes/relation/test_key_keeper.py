@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors.crypto.secp256k1 import checksummed
-from actors.processes.conditions import Combined, Holds, IsAddress, conditions_of, daos_of, digest, met
+from actors.processes.relation.access_conditions import Combined, Holds, IsAddress, conditions_of, daos_of, digest, met
 from actors.protocol.messages import Refusal
 from simulations.relation import DAY_MS, RelationUser, auth_sig, for_address, for_members
 from tests.actors.processes.stage import ALICE, NOW_MS, Stage, refused

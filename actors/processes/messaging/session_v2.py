@@ -1,8 +1,8 @@
 """A session that says what it is (mostao-mip-draft.md MIP-03: message history, participant list, metadata)."""
 
 from actors.processes.base import action
-from actors.processes.body import NoBody
-from actors.processes.session import Session
+from actors.processes.messaging.session_v1 import Session
+from actors.processes.request_body import NoBody
 from actors.protocol.messages import Context, Effects
 
 

@@ -9,10 +9,10 @@ from msgspec import Meta
 
 from actors.crypto.secp256k1 import keccak
 from actors.processes.base import Process, action, succeed
-from actors.processes.body import Body, Fields, NoBody, Text, parser
-from actors.processes.conditions import CHAIN, Conditions, conditions_of, daos_of, digest, met
-from actors.processes.relation_contracts import address_of
-from actors.processes.relation_message import signer_of
+from actors.processes.relation.access_conditions import CHAIN, Conditions, conditions_of, daos_of, digest, met
+from actors.processes.relation.contracts import address_of
+from actors.processes.relation.message import signer_of
+from actors.processes.request_body import Body, Fields, NoBody, Text, parser
 from actors.protocol.canonical_json import encode
 from actors.protocol.messages import REPLY, Context, Effects, Outgoing, Refusal
 

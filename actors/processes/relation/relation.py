@@ -8,10 +8,9 @@ from msgspec import Meta
 
 from actors.crypto.secp256k1 import checksummed
 from actors.processes.base import action, succeed
-from actors.processes.body import Body, Text
-from actors.processes.relation_contracts import Contracts, ContractsState, address_of
-from actors.processes.relation_mail import Chat, Groups, Mail, chat_key
-from actors.processes.relation_message import (
+from actors.processes.relation.contracts import Contracts, ContractsState, address_of
+from actors.processes.relation.mail_index import Chat, Groups, Mail, chat_key
+from actors.processes.relation.message import (
     ANNOUNCEMENT,
     HIDE,
     P2P,
@@ -21,6 +20,7 @@ from actors.processes.relation_message import (
     check_id,
     check_signed,
 )
+from actors.processes.request_body import Body, Text
 from actors.protocol.messages import Context, Effects, Refusal
 
 PAGE_DEFAULT, PAGE_MAX = 100, 500

@@ -1,6 +1,6 @@
 import pytest
 
-from actors.processes.handle import CONTACTS_MAX, DELEGATES_MAX, FIELDS_MAX
+from actors.processes.messaging.handle import CONTACTS_MAX, DELEGATES_MAX, FIELDS_MAX
 from tests.actors.processes.stage import ALICE, BOB, EVE, KEYS, NOW_MS, Stage, refused
 
 OWNERS_ACTIONS = [

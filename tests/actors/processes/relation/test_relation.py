@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from actors.processes.relation_message import ANNOUNCEMENT, DAO, GROUP, HIDE, P2P
+from actors.processes.relation.message import ANNOUNCEMENT, DAO, GROUP, HIDE, P2P
 from simulations.relation import DAY_MS, RelationUser, hex_signature
 from tests.actors.processes.stage import NOW_MS, Stage, refused
 

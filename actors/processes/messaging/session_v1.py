@@ -6,9 +6,9 @@ import msgspec
 from msgspec import Meta
 
 from actors.processes.base import Process, action, succeed
-from actors.processes.body import Body, NoBody, Seconds, Text, milliseconds, parser
-from actors.processes.history import History
-from actors.processes.ledger import Entry, Ledger
+from actors.processes.collections.append_only_list import History
+from actors.processes.collections.packed_entries import Entry, Ledger
+from actors.processes.request_body import Body, NoBody, Seconds, Text, milliseconds, parser
 from actors.protocol.canonical_json import encode
 from actors.protocol.messages import Context, Effects, Outgoing, Refusal
 

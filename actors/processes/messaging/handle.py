@@ -6,9 +6,9 @@ import msgspec
 from immutables import Map
 
 from actors.processes.base import Process, action, same_address, succeed
-from actors.processes.body import Body, Fields, NoBody, Seconds, Text, milliseconds, parser
-from actors.processes.chats import Chat, chat_of, chat_rows, unread_counts, with_message
-from actors.processes.relayed import RelayMessage, relayed_message
+from actors.processes.messaging.chat_list import Chat, chat_of, chat_rows, unread_counts, with_message
+from actors.processes.messaging.relay import RelayMessage, relayed_message
+from actors.processes.request_body import Body, Fields, NoBody, Seconds, Text, milliseconds, parser
 from actors.protocol.canonical_json import has_wide_integer
 from actors.protocol.derived_ids import sent_id
 from actors.protocol.messages import REPLY, Context, Effects, Refusal

@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from actors.processes.body import Body, Text
+from actors.processes.request_body import Body, Text
 from actors.protocol.messages import REPLY, Outgoing, Refusal
 
 TAGS_MAX = 128

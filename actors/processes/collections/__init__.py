@@ -1,0 +1,1 @@
+"""Immutable collections with a cheap copy, which process states are made of."""

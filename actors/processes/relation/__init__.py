@@ -1,0 +1,1 @@
+"""The processes of Relation ONE: contracts, mail, key keeper, proxy state and archive index."""
