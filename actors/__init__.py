@@ -7,14 +7,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from actors.admission import Overloaded
     from actors.ans104.item import ItemRefused
     from actors.ans104.wallet import Wallet, WalletError
-    from actors.conductor import NodeFailed
-    from actors.node import Node, NodeClosed
+    from actors.audit.replay import Replayed, replay
+    from actors.evaluation.process_table import UnknownModule, World
+    from actors.node.executor import NodeFailed
+    from actors.node.fair_queue import Overloaded
+    from actors.node.node import Node, NodeClosed
     from actors.protocol.messages import Result
-    from actors.replaying import Replayed, replay
-    from actors.world import UnknownModule, World
 
 __all__ = [
     "ItemRefused",
@@ -33,17 +33,17 @@ __all__ = [
 
 _MODULES = {
     "ItemRefused": "actors.ans104.item",
-    "Node": "actors.node",
-    "NodeClosed": "actors.node",
-    "NodeFailed": "actors.conductor",
-    "Overloaded": "actors.admission",
-    "Replayed": "actors.replaying",
+    "Node": "actors.node.node",
+    "NodeClosed": "actors.node.node",
+    "NodeFailed": "actors.node.executor",
+    "Overloaded": "actors.node.fair_queue",
+    "Replayed": "actors.audit.replay",
     "Result": "actors.protocol.messages",
-    "UnknownModule": "actors.world",
+    "UnknownModule": "actors.evaluation.process_table",
     "Wallet": "actors.ans104.wallet",
     "WalletError": "actors.ans104.wallet",
-    "World": "actors.world",
-    "replay": "actors.replaying",
+    "World": "actors.evaluation.process_table",
+    "replay": "actors.audit.replay",
 }
 
 

@@ -10,7 +10,7 @@ import click
 import structlog
 
 from actors import ItemRefused, UnknownModule, WalletError
-from actors.checkpoints import NoteInvalid
+from actors.evidence.checkpoints import NoteInvalid
 from actors.runtime.logs import NAME as LOGGER
 from actors.runtime.tuning import dedicate_process
 from eventstore import EventStoreError, LogFault

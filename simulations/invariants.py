@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from actors import replay
-from actors.audit import audit
+from actors.audit.audit import audit
 from simulations.user import Door, User
 
 

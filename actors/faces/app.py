@@ -21,7 +21,7 @@ from actors.faces.posts import posts_first
 from actors.faces.rates import Rates
 from actors.faces.replies import ERRORS, answer
 from actors.faces.scheduler import SchedulerFace
-from actors.node import Node
+from actors.node.node import Node
 
 
 class Faces:

@@ -8,11 +8,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from actors.evaluation.results import past_results
 from actors.faces.lookups import existing, limit_of, slot_at
 from actors.faces.replies import answer, body_of
 from actors.faces.words import Cursor, DryRun, result_words
-from actors.node import Node
-from actors.results import past_results
+from actors.node.node import Node
 
 RESULTS_DEFAULT, RESULTS_MAX = 25, 1000
 JSON_FACTOR = 6

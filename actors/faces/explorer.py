@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from actors.faces.replies import encode_json
 from actors.faces.seen import Row, Seen, readable
-from actors.node import Node
+from actors.node.node import Node
 from actors.protocol.canonical_json import decode, encode
 from actors.protocol.spawn import module_of
 from eventstore import EventLog

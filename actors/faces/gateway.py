@@ -11,11 +11,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from actors.ans104.item import parse
+from actors.ao.pushed_messages import item_of
 from actors.faces.replies import answer, body_of
 from actors.faces.words import item_words
-from actors.node import Node
+from actors.node.node import Node
 from actors.processes import MODULES
-from actors.pushed import item_of
 from eventstore import EventLog
 
 QUERY_BYTES_MAX = 64 * 1024

@@ -2,7 +2,7 @@
 
 from starlette.exceptions import HTTPException
 
-from actors.node import Node
+from actors.node.node import Node
 from eventstore import Assignment, EventLog
 
 

@@ -9,7 +9,7 @@ from actors.ans104.item import parse
 from actors.faces.lookups import existing
 from actors.faces.rates import Rates
 from actors.faces.replies import answer, body_of
-from actors.node import Node
+from actors.node.node import Node
 
 ENVELOPE_BYTES_MAX = 8 * 1024
 """What an item may have beside its data: the longest key, signature and tags."""

@@ -8,9 +8,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from actors.admission import Overloaded
 from actors.ans104.item import DataTooLarge, ItemRefused, NoSuchProcess
-from actors.node import NodeClosed
+from actors.node.fair_queue import Overloaded
+from actors.node.node import NodeClosed
 from actors.runtime.logs import get_logger
 from eventstore import EventStoreError
 

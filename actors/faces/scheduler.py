@@ -10,11 +10,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from actors.ans104.item import parse
+from actors.ao.assignments import EPOCH, Scheduled, Scheduler
 from actors.faces.lookups import existing, limit_of, slot_at
 from actors.faces.replies import answer
 from actors.faces.words import item_words
-from actors.node import Node
-from actors.scheduled import EPOCH, Scheduled, Scheduler
+from actors.node.node import Node
 
 PAGE_DEFAULT, PAGE_MAX = 100, 1000
 _TIMES_FROM = 10**11

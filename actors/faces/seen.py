@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 import msgspec
 
+from actors.evaluation.process_table import World
+from actors.evaluation.state_codec import canonical_state
 from actors.protocol.spawn import module_of
-from actors.states import canonical_state
-from actors.world import World
 from eventstore import Assignment, EventLog
 
 LABEL_CHARACTERS = 10

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from actors.node import Node
+from actors.node.node import Node
 from actors.processes.relation.message import P2P
 from actors.relation.calls import Calls, Refused
 from actors.relation.logins import Login

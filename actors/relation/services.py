@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from actors.ans104.wallet import Wallet, WalletError
-from actors.node import Node
+from actors.node.node import Node
 from actors.processes import Archive, KeyKeeper, Proxy, Relation
 from actors.relation.calls import Calls
 from actors.relation.keys import Keys

@@ -12,14 +12,14 @@ import click
 import psutil
 import uvloop
 
-from actors import appender, verifiers
+from actors.node import log_writer, verifier_pool
 from actors.runtime.tuning import dedicate_process
 from simulations.benchmarks.fresh import fresh_processes
 from simulations.benchmarks.load import SESSIONS, speak, talking
 
 _MICROSECONDS = 1_000_000
 _THREADS = {"MainThread": "event loop", "Writer": "writer", "mostao-door": "pool: snapshots"}
-_CHILDREN = {verifiers.__name__: "child: signatures", appender.__name__: "child: the log"}
+_CHILDREN = {verifier_pool.__name__: "child: signatures", log_writer.__name__: "child: the log"}
 
 
 @click.command()

@@ -15,14 +15,14 @@ import msgspec
 from actors.ans104.item import ItemRefused, message_of, parse
 from actors.ans104.tags import TagsMalformed, decode_tags, encode_tags
 from actors.ans104.wallet import Wallet
-from actors.checkpoints import Checkpoint, NoteInvalid, VerifierKey, parse_note, sign, verified
+from actors.evaluation.process_table import UnknownModule, World
+from actors.evaluation.state_codec import StateUnreadable, canonical_state, restored
+from actors.evidence.checkpoints import Checkpoint, NoteInvalid, VerifierKey, parse_note, sign, verified
+from actors.evidence.proofs import Consistency, Inclusion, check, read_proof
 from actors.processes import MODULES, Registry
-from actors.proofs import Consistency, Inclusion, check, read_proof
 from actors.protocol.canonical_json import decode
 from actors.protocol.derived_ids import sent_id
 from actors.protocol.messages import Context, Refusal
-from actors.states import StateUnreadable, canonical_state, restored
-from actors.world import UnknownModule, World
 from eventstore import Assignment, Message, Sequencer, Unevaluable
 from eventstore.merkle.rfc9162 import ProofInvalid, fold, leaf_hash
 from eventstore.records import canonical_bytes, malformed

@@ -13,7 +13,7 @@ from typing import IO
 import click
 
 from actors import Node
-from actors.audit import audit
+from actors.audit.audit import audit
 from eventstore import SqliteLog
 from simulations.commands.progress import progress_bar
 

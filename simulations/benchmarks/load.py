@@ -12,7 +12,7 @@ from statistics import quantiles
 import uvloop
 
 from actors import Node, Result, Wallet, replay
-from actors.audit import audit
+from actors.audit.audit import audit
 from actors.protocol.canonical_json import encode
 from actors.runtime.tuning import dedicate_process
 

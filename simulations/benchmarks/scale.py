@@ -16,10 +16,10 @@ import uvloop
 
 from actors import Node, Wallet
 from actors.ans104.item import message_of, parse
+from actors.evaluation.process_table import World
 from actors.processes import Registry
 from actors.protocol.canonical_json import encode
 from actors.protocol.derived_ids import spawned_id
-from actors.world import World
 from eventstore import Assignment, Message, Sequencer, SqliteLog
 from eventstore.records import encode_id
 from simulations.benchmarks.fresh import fresh_processes

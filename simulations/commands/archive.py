@@ -23,7 +23,7 @@ def pack(path: Path, place: str | None) -> None:
     """Pack the messages of LOG that wait, due or not, and print the id of the newest transaction."""
     from actors import Node
     from actors.ans104.wallet import Wallet
-    from actors.node import system_clock
+    from actors.node.node import system_clock
     from actors.relation.archives import ArchiveFailed, archive_at
     from actors.relation.packing import Packer
     from actors.relation.services import Services, calls_of, keys_path

@@ -7,8 +7,8 @@ from typing import Any, TextIO
 import click
 import msgspec
 
-from actors.audit import Audit
-from actors.audit import audit as audit_log
+from actors.audit.audit import Audit
+from actors.audit.audit import audit as audit_log
 from eventstore import LogFault
 from simulations.commands.notes import read_note
 from simulations.commands.progress import progress_bar

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from actors.checkpoints import checkpoint_of, key_of, sign
+from actors.evidence.checkpoints import checkpoint_of, key_of, sign
 from eventstore import SqliteLog
 from simulations.commands.notes import load_key
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from actors.replaying import Earlier
+from actors.audit.replay import Earlier
 from simulations.commands.point import POINT, resolved
 from simulations.commands.replay import find_process, replay_with_progress
 

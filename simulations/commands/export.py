@@ -5,9 +5,9 @@ from pathlib import Path
 import click
 import msgspec
 
-from actors.checkpoints import key_of
-from actors.exporting import export as export_history
-from actors.exporting import process_of
+from actors.ao.export import export as export_history
+from actors.ao.export import process_of
+from actors.evidence.checkpoints import key_of
 from eventstore import LogMissing, SqliteLog
 from simulations.commands.notes import load_key
 from simulations.commands.paths import check_writable

@@ -6,7 +6,7 @@ import click
 import msgspec
 
 from actors.ans104.bundle import Bundle, BundleUnusable
-from actors.importing import ImportFault, import_bundle
+from actors.ao.import_ import ImportFault, import_bundle
 from simulations.commands.progress import progress_bar
 
 

@@ -6,7 +6,7 @@ from typing import TextIO
 import click
 
 from actors.ans104.wallet import Wallet, key_path
-from actors.checkpoints import NOTE_BYTES_MAX, VerifierKey, checkpoint_of, sign
+from actors.evidence.checkpoints import NOTE_BYTES_MAX, VerifierKey, checkpoint_of, sign
 from eventstore import EventLog
 
 

@@ -12,7 +12,7 @@ _REFRESH_S = 0.1
 
 class Bar:
     """Counts towards a total. Drawn by whoever counts: a thread that draws would keep this process from being copied to
-    the cores that help it (see ``actors.share_workers``).
+    the cores that help it (see ``actors.audit.partition_workers``).
     """
 
     def __init__(self, progress: Progress, label: str, total: int) -> None:

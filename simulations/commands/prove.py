@@ -6,8 +6,8 @@ from typing import TextIO
 import click
 import msgspec
 
-from actors.checkpoints import key_of
-from actors.proofs import prove_consistency, prove_inclusion
+from actors.evidence.checkpoints import key_of
+from actors.evidence.proofs import prove_consistency, prove_inclusion
 from eventstore import SqliteLog
 from simulations.commands.ids import CommandWithId
 from simulations.commands.notes import newest_note, read_note

@@ -74,7 +74,7 @@ def proxy(
     from actors.faces.app import Faces
     from actors.faces.rates import Rates
     from actors.faces.serving import Listening, Servers
-    from actors.node import system_clock
+    from actors.node.node import system_clock
     from actors.relation.app import proxy_app
     from actors.relation.archives import archive_at
     from actors.relation.packing import Packer

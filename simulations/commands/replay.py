@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 import msgspec
 
-from actors.replaying import Earlier, Replayed
-from actors.replaying import replay as replay_log
+from actors.audit.replay import Earlier, Replayed
+from actors.audit.replay import replay as replay_log
 from eventstore import LogMissing, SqliteLog
 from simulations.commands.point import POINT, resolved
 from simulations.commands.progress import progress_bar

@@ -4,8 +4,8 @@ from typing import BinaryIO
 
 import click
 
-from actors.checkpoints import NoteInvalid, VerifierKey
-from actors.proofs import PROOF_BYTES_MAX, Proven, check, read_proof
+from actors.evidence.checkpoints import NoteInvalid, VerifierKey
+from actors.evidence.proofs import PROOF_BYTES_MAX, Proven, check, read_proof
 from eventstore.merkle.rfc9162 import ProofInvalid
 from simulations.commands.labels import time_text
 

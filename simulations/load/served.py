@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from actors.ans104.item import ItemRefused, parse, unsigned
+from actors.ao.hash_chain import chain_after, chain_at_start
 from actors.crypto.schemes import ED25519
-from actors.hash_chain import chain_after, chain_at_start
 from eventstore.records import encode_id
 from simulations.load.figures import EVENTS_PER_SEND
 from simulations.load.http_line import HttpLine

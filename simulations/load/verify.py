@@ -6,7 +6,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from actors.audit import audit
+from actors.audit.audit import audit
 from eventstore import SqliteLog
 
 _AT_ONCE = 500

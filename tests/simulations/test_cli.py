@@ -13,7 +13,7 @@ import sqlite_utils
 from click.testing import CliRunner, Result
 
 from actors import Wallet
-from actors.audit import audit
+from actors.audit.audit import audit
 from eventstore import EventStoreError, SqliteLog
 from simulations.cli import main
 from tests.eventstore.logs import write_in_format

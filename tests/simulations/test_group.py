@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from actors import Node, replay
-from actors.audit import audit
+from actors.audit.audit import audit
 from actors.processes import MODULES
 from actors.protocol.messages import REPLY
 from actors.protocol.spawn import module_of

@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner
 from immutables import Map
 
-from actors.commits import Commits
-from actors.conductor import Conductor
+from actors.node.executor import Conductor
+from actors.node.group_commit import Commits
 from actors.processes import DescribedSession, Handle
 from actors.protocol.messages import Effects
 from simulations.cli import main

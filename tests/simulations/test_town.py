@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from actors import replay
-from actors.audit import audit
+from actors.audit.audit import audit
 from actors.processes import DescribedSession, Session
 from actors.protocol.messages import Effects
 from simulations import town as town_module

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from actors import ItemRefused
-from actors.audit import audit
+from actors.audit.audit import audit
 from actors.protocol.messages import Result
 from simulations.house import House
 from simulations.virtual import NodeDown, VirtualClock, VirtualTime

@@ -14,7 +14,7 @@ from actors import ItemRefused, Node, WalletError
 from actors.ans104.external_wallets import ArweaveWallet, EthereumWallet
 from actors.ans104.item import parse
 from actors.ans104.signer import Signer
-from actors.audit import audit
+from actors.audit.audit import audit
 from actors.crypto.schemes import ETHEREUM, SCHEMES
 from actors.crypto.secp256k1 import ethereum_address
 from eventstore.records import encode_id

@@ -15,7 +15,7 @@ from actors.ans104.external_wallets import ArweaveWallet, EthereumWallet
 from actors.ans104.item import DATA_BYTES_MAX, parse
 from actors.ans104.signer import Signer
 from actors.ans104.tags import BLOCK_BYTES_MAX, NAME_BYTES_MAX, TAGS_MAX, VALUE_BYTES_MAX
-from actors.exporting import export
+from actors.ao.export import export
 from eventstore import SqliteLog
 from eventstore.records import encode_id
 from tests.actors.faces.node_js import packages, run_js

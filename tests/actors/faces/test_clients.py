@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from actors.audit import audit
+from actors.audit.audit import audit
 from tests.actors.faces.browser import browser_page
 from tests.actors.faces.node_js import packages, run_js
 from tests.actors.faces.serving import mostao_serve

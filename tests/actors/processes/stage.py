@@ -5,8 +5,8 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
+from actors.evaluation.process_table import World
 from actors.protocol.messages import message_tags
-from actors.world import World
 from eventstore import Assignment, Message, Sequencer
 from eventstore.records import encode_id
 

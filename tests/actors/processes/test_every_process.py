@@ -12,12 +12,12 @@ from typing import Any, NoReturn
 
 import pytest
 
+from actors.evaluation.process_table import Entry
+from actors.evaluation.state_codec import canonical_state
 from actors.processes import MODULES, Process
 from actors.processes.base import action
 from actors.processes.collections.append_only_list import History
 from actors.protocol.messages import REPLY, Context, Effects
-from actors.states import canonical_state
-from actors.world import Entry
 from simulations.relation import RelationUser, auth_sig, for_members
 from tests.actors.processes.stage import ALICE, BOB, KEYS, NOW_MS, Stage, refused
 

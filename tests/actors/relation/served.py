@@ -8,7 +8,7 @@ from pathlib import Path
 from actors import Node
 from actors.ans104.wallet import Wallet
 from actors.faces.serving import Servers, listen
-from actors.node import system_clock
+from actors.node.node import system_clock
 from actors.relation.app import proxy_app
 from actors.relation.pushing import Pushing
 from actors.relation.services import Services, calls_of

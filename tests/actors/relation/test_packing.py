@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors import Node, replay
-from actors.audit import audit
+from actors.audit.audit import audit
 from actors.relation.archives import ArchiveFailed, FolderArchive, GatewayArchive, NotArchived
 from actors.relation.packing import BYTES_MAX, INTERVAL_MS, Packer, Waiting, due_at
 from actors.relation.reading_back import read_back

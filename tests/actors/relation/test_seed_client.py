@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from actors import replay
-from actors.audit import audit
+from actors.audit.audit import audit
 from tests.actors.relation.seed_client import (
     ANNOUNCEMENT,
     DAO,

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
-from actors.audit import audit
+from actors.audit.audit import audit
 from eventstore import SqliteLog
 from simulations.cli import main
 from simulations.histogram import new_histogram

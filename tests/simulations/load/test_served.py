@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
-from actors.audit import audit
+from actors.audit.audit import audit
 from simulations.cli import main
 from simulations.load.http_line import HttpLine
 from simulations.load.lines import NotServed

@@ -1,0 +1,1 @@
+"""AO formats: signed assignments, pushed messages, export and import of histories."""

@@ -1,0 +1,1 @@
+"""The audit of a log, and replay, sequential or in parallel."""

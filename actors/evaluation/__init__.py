@@ -1,0 +1,1 @@
+"""Evaluation: the process table, evaluating messages, the state codec and results."""

@@ -1,0 +1,1 @@
+"""The node: the pipeline that a message passes, recovery and passivation."""

@@ -1,0 +1,161 @@
+"""A log that several follow, each a share of its processes, comes to what one comes to who follows it in order."""
+
+import asyncio
+import sys
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from shutil import copyfile
+
+import pytest
+
+from actors import Node, replay
+from actors.audit.audit import audit
+from actors.audit.parallel_replay import Whole, follow_in_shares
+from actors.audit.replay import Earlier
+from eventstore import Assignment, SqliteLog
+from eventstore.replay.partitioned import Share
+from tests.actors.audit.forger import changed, forget_checkpoints, place, read, relinked, write
+from tests.actors.audit.in_shares import SharesHere
+from tests.actors.people import ALICE, BOB, EVE, NODE, item, register, relay, still, talking
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """People who talk at once, refusals, and a snapshot of every process on the way."""
+    path = tmp_path_factory.mktemp("shares") / "world.db"
+
+    async def live() -> None:
+        async with Node.open(path, wallet=NODE, clock=still) as node:
+            a, b, session = await talking(node)
+            sends = [relay(ALICE, a, session, "SendMessage", {"content": str(number)}) for number in range(6)]
+            sends += [relay(BOB, b, session, "SendMessage", {"content": str(number)}) for number in range(6)]
+            await asyncio.gather(*map(node.send, sends))
+            await node.send(relay(ALICE, a, session, "SendMessage", {"content": ""}))
+            await register(node, EVE, "eve")
+            await node.send(item(EVE, a, "GetProfile"))
+            await node.send(item(EVE, a, "ProfileUpdate", {"bio": "mine"}))
+
+    with pytest.MonkeyPatch.context() as patched:
+        for bound in ("SLOTS_MIN", "EVENTS_MIN", "MARK_EVENTS"):
+            patched.setattr(f"actors.node.passivation.{bound}", 1)
+        asyncio.run(live())
+    return path
+
+
+@pytest.fixture(autouse=True)
+def _here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("actors.audit.parallel_replay.ShareWorkers", SharesHere)
+
+
+def followed(path: Path, events: int, *, shares: int, audited: bool = True) -> Whole | None:
+    log = SqliteLog.open_to_read(path)
+    try:
+        return follow_in_shares(log, events, shares=shares, audited=audited, signatures=audited)
+    finally:
+        log.close()
+
+
+@pytest.mark.parametrize("shares", [1, 2, 5])
+def test_up_to_every_event_the_shares_come_to_what_a_replay_in_order_does(world: Path, shares: int) -> None:
+    rows = read(world)
+    for events in range(1, len(rows) + 1):
+        whole = followed(world, events, shares=shares, audited=False)
+        in_order = replay(world, at=events)
+        assert whole is not None
+        assert (whole.state_root, whole.processes, len(whole.unsent)) == (
+            in_order.state_root,
+            in_order.processes,
+            in_order.unsent,
+        )
+
+
+def test_an_honest_log_is_not_followed_twice(world: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    in_order = audit(world)
+    monkeypatch.setattr("actors.audit.audit.EVENTS_WORTH_SHARES", 1)
+    monkeypatch.setattr("actors.audit.audit.cores", lambda: 2)
+    monkeypatch.setattr("actors.audit.audit._in_order", None)
+    assert audit(world) == in_order
+    assert in_order.snapshots > 0
+
+
+def test_every_cut_of_a_log_has_the_tail_that_a_replay_in_order_finds(
+    world: Path, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = read(world)
+    for events in range(place(rows, "RelayMessage"), len(rows)):
+        copyfile(world, path)
+        write(path, rows[:events])
+        forget_checkpoints(path)
+        in_order = audit(path)
+        with monkeypatch.context() as patched:
+            patched.setattr("actors.audit.audit.EVENTS_WORTH_SHARES", 1)
+            patched.setattr("actors.audit.audit.cores", lambda: 2)
+            in_shares = audit(path)
+        assert (in_order.faults, in_shares) == ([], in_order)
+
+
+def test_a_state_is_found_although_nobody_holds_it(world: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    in_order = replay(world)
+    monkeypatch.setattr(sys.modules["actors.audit.replay"], "EVENTS_WORTH_SHARES", 1)
+    monkeypatch.setattr(sys.modules["actors.audit.replay"], "cores", lambda: 2)
+    in_shares = replay(world)
+    assert not in_shares.world.entries
+    alice = in_order.find("@alice")
+    assert alice is not None
+    assert in_shares.find("@alice") == alice
+    assert in_shares.find("@nobody") is None
+    assert in_shares.find("n" * 43) is None
+    assert in_shares.state(alice) == in_order.state(alice)
+    assert (in_shares.state_root, in_shares.log_head) == (in_order.state_root, in_order.log_head)
+    earlier = Earlier(5)
+    assert replay(world, earlier=earlier).state_root == in_order.state_root
+
+
+def test_an_outbox_in_another_order_is_not_sound(world: Path, path: Path) -> None:
+    rows = read(world)
+    first = next(
+        number
+        for number, (one, other) in enumerate(pairwise(rows))
+        if one.message.parent is not None and one.message.parent == other.message.parent
+    )
+    rows[first : first + 2] = [rows[first + 1], rows[first]]
+    copyfile(world, path)
+    write(path, relinked(rows))
+    for shares in (1, 2, 3):
+        assert followed(path, len(rows), shares=shares, audited=False) is None
+
+
+@pytest.mark.parametrize(
+    "forge",
+    [
+        lambda row: [changed(row, message=changed(row.message, data=row.message.data + b" "))],
+        lambda row: [changed(row, message=changed(row.message, id=row.message.id[::-1]))],
+        lambda row: [],
+        lambda row: [row, row],
+    ],
+    ids=["altered", "under another id", "withheld", "twice"],
+)
+def test_no_message_between_processes_can_be_forged_whoever_shares_them(
+    world: Path, path: Path, forge: Callable[[Assignment], list[Assignment]]
+) -> None:
+    rows = read(world)
+    inside = [number for number, row in enumerate(rows) if row.message.parent is not None]
+    assert len(inside) > 20
+    for number in inside:
+        copyfile(world, path)
+        write(path, relinked([*rows[:number], *forge(rows[number]), *rows[number + 1 :]]))
+        for shares in (1, 2, 3):
+            assert followed(path, len(rows), shares=shares, audited=False) is None
+
+
+def test_every_process_is_in_exactly_one_share(world: Path) -> None:
+    log = SqliteLog.open_to_read(world)
+    everything = [row.sequence for row in log.read()]
+    for shares in range(1, 6):
+        cut = Share.cut(log.sample(10, until=len(everything)), shares)
+        parts = [list(log.read_share(share, until=2**62)) for share in cut]
+        assert sorted(row.sequence for part in parts for *_, row in part) == everything
+        for share, part in zip(cut, parts, strict=True):
+            assert all(share.holds(row.process) for *_, row in part)
+    log.close()

@@ -1,0 +1,70 @@
+import asyncio
+import sys
+from pathlib import Path
+
+import pytest
+
+from actors import Node, replay
+from eventstore import LogFault, LogMissing, SqliteLog
+from tests.actors.people import ALICE, NODE, relay, talking
+
+
+@pytest.fixture(params=["in order", "in shares"])
+def world(path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, str]:
+    """A log and its state root, replayed by one process or by several."""
+    if request.param == "in shares":
+        monkeypatch.setattr(sys.modules["actors.audit.replay"], "EVENTS_WORTH_SHARES", 1)
+
+    async def live() -> str:
+        async with Node.open(path, wallet=NODE) as node:
+            a, _, session = await talking(node)
+            for number in range(20):
+                await node.send(relay(ALICE, a, session, "SendMessage", {"content": str(number)}))
+            await node.settle()
+            return node.state_root
+
+    return path, asyncio.run(live())
+
+
+def test_a_replay_gives_the_state_that_was_live(world: tuple[Path, str]) -> None:
+    path, root = world
+    assert replay(path).state_root == root
+
+
+def test_a_replay_stops_where_it_is_told(world: tuple[Path, str]) -> None:
+    path, _ = world
+    counted: list[int] = []
+    replayed = replay(path, at=7, progress=counted.append)
+    assert (replayed.events, replayed.unsent) == (7, 2)
+    assert replayed.log_head == next(SqliteLog.open_to_read(path).read(after=6)).log_chain.hex()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "data = replace(data, '7', '8')",
+        "sender = 'mallory'",
+        "timestamp = timestamp + 1",
+        "process_chain = zeroblob(32)",
+        "log_chain = zeroblob(32)",
+        "tags = 'nonsense'",
+        "parent = null",
+        "output = 'changed'",
+        "error = 'changed'",
+    ],
+)
+def test_the_first_fault_is_named_whoever_finds_it(world: tuple[Path, str], change: str) -> None:
+    path, _ = world
+    log = SqliteLog.open(path)
+    where = "(select sequence from assignments where action = 'SendMessage' limit 1 offset 7)"
+    [(sequence,)] = log._connection.execute(f"select {where}")
+    log._connection.execute(f"update assignments set {change} where sequence = {where}")
+    log.close()
+    with pytest.raises(LogFault) as fault:
+        replay(path)
+    assert fault.value.sequence == sequence
+
+
+def test_a_log_that_is_missing_is_named(path: Path) -> None:
+    with pytest.raises(LogMissing):
+        replay(path)

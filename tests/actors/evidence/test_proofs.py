@@ -1,0 +1,164 @@
+"""Whoever has a proof needs neither the log nor the node, and is not deceived."""
+
+import asyncio
+from pathlib import Path
+from shutil import copyfile
+from typing import Any
+
+import msgspec
+import pytest
+
+from actors import Node
+from actors.evidence.checkpoints import NoteInvalid, VerifierKey, checkpoint_of, key_of, sign, verified
+from actors.evidence.proofs import (
+    Consistency,
+    Inclusion,
+    agreeing,
+    check,
+    prove_consistency,
+    prove_inclusion,
+    read_proof,
+)
+from eventstore import LogFault, SqliteLog
+from eventstore.merkle.rfc9162 import ProofInvalid
+from tests.actors.audit.forger import changed, place, read, relinked, write
+from tests.actors.people import ALICE, EVE, NODE, item, relay, still, talking
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("world") / "world.db"
+
+    async def live() -> None:
+        async with Node.open(path, wallet=NODE, clock=still) as node:
+            a, _, session = await talking(node)
+            for number in range(100):
+                await node.send(relay(ALICE, a, session, "SendMessage", {"content": str(number)}))
+        async with Node.open(path, wallet=NODE, clock=still) as node:
+            await node.send(item(EVE, node.registry, "Register", {"handle": "eve"}))
+
+    asyncio.run(live())
+    return path
+
+
+@pytest.fixture
+def log(world: Path) -> SqliteLog:
+    return SqliteLog.open_to_read(world)
+
+
+def test_a_node_signs_a_checkpoint_whenever_it_is_closed(log: SqliteLog) -> None:
+    key = key_of(log)
+    older, newer = (verified(note, key) for note in log.checkpoints())
+    assert older.size < newer.size == log.head().sequence
+    assert newer == checkpoint_of(log, key)
+    assert (key.public_key, newer.origin) == (NODE.public_key, key.name)
+
+
+def test_a_checkpoint_is_a_signed_note_as_c2sp_has_them(log: SqliteLog) -> None:
+    text, _, signature = log.checkpoints()[-1].partition("\n\n")
+    origin, size, root = text.split("\n")
+    assert origin.startswith("mostao/")
+    assert size == str(log.head().sequence)
+    assert len(root) == 44
+    assert signature.startswith(f"— {origin} ")
+    assert VerifierKey.parse(str(key_of(log))) == key_of(log)
+
+
+def test_the_vector_of_gos_note_package() -> None:
+    """golang.org/x/mod/sumdb/note, its documentation's example."""
+    key = VerifierKey.parse("PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW")
+    assert key.id.hex() == "c74f20a3"
+
+
+@pytest.mark.parametrize("sequence", [1, 2, 100, 256, 257, 300, 310])
+def test_every_event_is_proven_to_be_in_the_log(log: SqliteLog, sequence: int) -> None:
+    [event] = log.read(after=sequence - 1, until=sequence)
+    proof = prove_inclusion(log, event, log.checkpoints()[-1], key_of(log))
+    proven = check(read_proof(msgspec.json.encode(proof)), key=key_of(log))
+    assert (proven.sequence, proven.timestamp, proven.message) == (sequence, event.timestamp, event.message)
+    assert proven.checkpoint.size == log.head().sequence
+
+
+def test_a_newer_log_is_proven_to_begin_with_an_older_one(log: SqliteLog) -> None:
+    older, newer = log.checkpoints()
+    for one, other in ((older, newer), (newer, older), (older, older)):
+        proven = check(read_proof(msgspec.json.encode(prove_consistency(log, one, other, key_of(log)))))
+        assert proven.older is not None
+        assert proven.older.size <= proven.checkpoint.size
+
+
+def forged(proof: Inclusion | Consistency, **fields: Any) -> Inclusion | Consistency:
+    return msgspec.structs.replace(proof, **fields)
+
+
+def test_no_proof_can_be_changed(log: SqliteLog) -> None:
+    older, newer = log.checkpoints()
+    events, key = list(log.read()), key_of(log)
+    proof, other = (prove_inclusion(log, events[at], newer, key) for at in (200, 201))
+    since = prove_consistency(log, older, newer, key)
+    hers = sign(checkpoint_of(log, key), EVE)
+    for wrong in (
+        forged(proof, record=other.record),
+        forged(proof, path=other.path),
+        forged(proof, path=proof.path[:-1]),
+        forged(proof, path=[*proof.path, proof.path[0]]),
+        forged(proof, path=["AAAA"]),
+        forged(proof, path=proof.path * 100),
+        forged(proof, record="!"),
+        forged(proof, record="AAAA"),
+        forged(proof, checkpoint=older.replace("mostao/", "other/")),
+        forged(proof, checkpoint=hers),
+        forged(proof, checkpoint=older),
+        forged(proof, key="nonsense"),
+        forged(proof, key=str(VerifierKey(key.name, EVE.public_key))),
+        forged(since, older=newer),
+        forged(since, newer=hers),
+        forged(since, path=since.path[1:]),
+        forged(since, path=[]),
+    ):
+        with pytest.raises((ProofInvalid, NoteInvalid)):
+            check(wrong)
+    with pytest.raises(NoteInvalid, match="not signed by"):
+        check(proof, key=VerifierKey(key.name, EVE.public_key))
+
+
+def test_a_proof_shows_that_its_sender_signed_the_event(world: Path, path: Path) -> None:
+    copyfile(world, path)
+    rows = read(path)
+    index = place(rows, "RelayMessage", 3)
+    rows[index] = changed(rows[index], message=changed(rows[index].message, data=b"{}"))
+    rows = relinked(rows)
+    write(path, rows)
+    log = SqliteLog.open_to_read(path)
+    note = sign(checkpoint_of(log, key_of(log)), NODE)  # the node itself is the forger
+    with pytest.raises(ProofInvalid, match="not genuine"):
+        check(prove_inclusion(log, rows[index], note, key_of(log)))
+
+
+def test_a_log_that_is_not_the_one_of_a_checkpoint_proves_nothing(world: Path, path: Path) -> None:
+    older, newer = SqliteLog.open_to_read(world).checkpoints()
+    copyfile(world, path)
+    rows = read(path)
+    write(path, rows[:-1])
+    short = SqliteLog.open_to_read(path)
+    with pytest.raises(LogFault, match="cut off, or it was replaced by an older copy"):
+        prove_consistency(short, older, newer, key_of(short))
+    with pytest.raises(NoteInvalid, match="take a newer one"):
+        prove_inclusion(SqliteLog.open_to_read(world), rows[-1], older, key_of(short))
+    assert agreeing(short, older, key_of(short)).size < len(rows)
+    write(path, relinked(rows[:5] + rows[6:]))
+    rewritten = SqliteLog.open_to_read(path)
+    with pytest.raises(LogFault, match="not the one of a checkpoint"):
+        agreeing(rewritten, older, key_of(rewritten))
+
+
+@pytest.mark.parametrize("raw", [b"", b"{}", b"[]", b'{"proof":"other"}', b"\xff", b'{"proof":"mostao.inclusion@1"}'])
+def test_what_is_no_proof_is_refused(raw: bytes) -> None:
+    with pytest.raises(ProofInvalid, match="this is no proof"):
+        read_proof(raw)
+
+
+@pytest.mark.parametrize("text", ["", "a", "a+b", "a+b+c", "a+00000000+AQ==", "+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVk"])
+def test_what_is_no_verifier_key_is_refused(text: str) -> None:
+    with pytest.raises(NoteInvalid, match="name\\+id\\+key"):
+        VerifierKey.parse(text)

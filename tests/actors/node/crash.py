@@ -1,0 +1,97 @@
+"""``python -m tests.actors.node.crash LOG POINT COUNT``: a node that dies at a point of its work, as by a power cut.
+
+Nothing in the node knows of it: the functions that it passes through are wrapped here, and the COUNTth passing ends the
+process at once, without any of the cleaning up that an exception would bring. Says which messages it acknowledged.
+"""
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from actors import Node
+from actors.evaluation.process_table import World
+from actors.node import passivation
+from actors.node.group_commit import Commits
+from eventstore import Sequencer, SqliteLog
+from eventstore.sqlite.snapshots import Snapshot, Snapshots
+from tests.actors.people import ALICE, BOB, NODE, register, relay, still, talking
+
+CRASHED = 42
+MAX_LIVE = 4
+
+
+def before(owner: type, name: str) -> Callable[[Callable[[], None]], None]:
+    def wrap(passing: Callable[[], None]) -> None:
+        inner = getattr(owner, name)
+
+        def wrapped(*arguments: Any, **named: Any) -> Any:
+            passing()
+            return inner(*arguments, **named)
+
+        setattr(owner, name, wrapped)
+
+    return wrap
+
+
+def after(owner: type, name: str) -> Callable[[Callable[[], None]], None]:
+    def wrap(passing: Callable[[], None]) -> None:
+        inner = getattr(owner, name)
+
+        def wrapped(*arguments: Any, **named: Any) -> Any:
+            result = inner(*arguments, **named)
+            passing()
+            return result
+
+        setattr(owner, name, wrapped)
+
+    return wrap
+
+
+POINTS = {
+    "after assigning": after(Sequencer, "assign"),
+    "before evaluating": before(World, "evaluate"),
+    "after evaluating": after(World, "evaluate"),
+    "between a parent and its children": after(Commits, "add"),
+    "before a commit": before(SqliteLog, "append"),
+    "after a commit": after(SqliteLog, "append"),
+    "before acknowledging": before(Commits, "_done"),
+    "after acknowledging": after(Commits, "_done"),
+    "before snapshots": before(Snapshots, "keep"),
+    "within snapshots": after(Snapshot, "hashed"),
+    "after snapshots": after(Snapshots, "keep"),
+    "while a process wakes": after(World, "_awoken"),
+    "before the checkpoint of a node that closes": before(SqliteLog, "keep_checkpoint"),
+    "after the checkpoint of a node that closes": after(SqliteLog, "keep_checkpoint"),
+}
+
+
+async def live(path: Path, begin: Callable[[], None]) -> None:
+    async with Node.open(path, wallet=NODE, clock=still, max_live=MAX_LIVE) as node:
+        a, b, session = await talking(node)
+        begin()
+        for number in range(8):
+            sends = [relay(ALICE, a, session, "SendMessage", {"content": f"a{number}"})] * 2
+            sends += [relay(BOB, b, session, "SendMessage", {"content": f"b{number}.{part}"}) for part in range(3)]
+            for result in await asyncio.gather(*map(node.send, sends)):
+                print(result.message_id, flush=True)
+            await register(node, ALICE, f"alice-{number}")
+
+
+def main(path: Path, point: str, count: int) -> None:
+    passivation.SLOTS_MIN = passivation.EVENTS_MIN = 1
+    left = count
+
+    def passing() -> None:
+        nonlocal left
+        left -= 1
+        if not left:
+            os._exit(CRASHED)
+
+    asyncio.run(live(path, lambda: POINTS[point](passing)))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))

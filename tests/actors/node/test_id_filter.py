@@ -1,0 +1,48 @@
+"""A message that was seen is never taken for a new one."""
+
+from pathlib import Path
+
+import pytest
+
+from actors.node.id_filter import Seen
+from eventstore import SqliteLog
+from eventstore.sqlite.file_format import ID_START
+from tests.eventstore.logs import an_id, assignments
+
+
+@pytest.fixture
+def log(path: Path) -> SqliteLog:
+    log = SqliteLog.open(path)
+    log.append(assignments(1000), expected=0)
+    return log
+
+
+def test_whatever_was_added_may_be_held_and_hardly_anything_else(
+    log: SqliteLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("actors.node.id_filter._CAPACITY_MIN", 100)  # so that it has to grow
+    seen = Seen()
+    seen.read(log)
+    for number in range(5000):
+        seen.add(an_id(number))
+    assert all(seen.may_hold(an_id(number)) for number in range(5000))
+    assert all(seen.may_hold(row.message.id) for row in log.read())
+    assert sum(seen.may_hold(an_id(number)) for number in range(10_000, 20_000)) < 500
+    log.close()
+
+
+def test_until_the_log_was_read_it_may_hold_anything(log: SqliteLog) -> None:
+    seen = Seen()
+    assert seen.may_hold(an_id("new"))
+    seen.close()
+    seen.read(log)  # which ends early
+    assert seen.may_hold(an_id("new"))
+    log.close()
+
+
+def test_every_id_of_a_log_is_read(log: SqliteLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("eventstore.sqlite.message_ids._READ_AT_ONCE", 100)
+    parts = list(log.id_starts())
+    assert max(map(len, parts)) == 100
+    assert {start for part in parts for start in part} == {row.message.id[:ID_START] for row in log.read()}
+    log.close()

@@ -1,0 +1,132 @@
+"""Whatever anyone sends, in whatever order: live state = replayed state = state after closing and opening again."""
+
+import asyncio
+import json
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from actors import ItemRefused, Node, Result, replay
+from actors.audit.audit import audit
+from actors.node import passivation
+from eventstore import SqliteLog
+from eventstore.sqlite.snapshots import snapshots_path
+from tests.actors.people import KEYS, NODE, item, talking, wallet
+
+WALLETS = [wallet(number) for number in range(1, 4)]
+HANDLES = ["alice", "Bob", "çelik"]
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+handles = st.sampled_from(HANDLES)
+numbers = st.integers(0, 3)
+pairs = st.fixed_dictionaries({"handleA": handles, "handleB": handles})
+inner = st.one_of(
+    st.tuples(st.just("RotateSessionKey"), st.just(KEYS)),
+    st.tuples(st.just("SendMessage"), st.fixed_dictionaries({"content": st.text(max_size=9)})),
+    st.tuples(st.just("SendMessage"), st.fixed_dictionaries({"content": st.just("x"), "generation": numbers})),
+    st.tuples(st.sampled_from(["EstablishSession", "Register", "QueryMessage", "Notify", "Reply", "?"]), json_values),
+    st.tuples(st.just("EstablishSession"), st.fixed_dictionaries({"otherHandle": handles})),
+)
+to_registry = st.one_of(
+    st.tuples(st.just("Register"), st.fixed_dictionaries({"handle": handles, "pubkey": st.text(max_size=5)})),
+    st.tuples(st.just("Register"), st.fixed_dictionaries({"name": handles, "pid": st.just("A" * 43)})),
+    st.tuples(st.just("Renounce"), st.fixed_dictionaries({"handle": handles})),
+    st.tuples(st.just("EstablishSession"), pairs),
+    st.tuples(st.sampled_from(["QueryHandle", "GetHandles", "QuerySession", "Nonsense", "", "Reply"]), json_values),
+)
+to_handle = st.one_of(
+    st.tuples(st.just("ProfileUpdate"), st.dictionaries(st.text(max_size=8), json_values, max_size=3)),
+    st.tuples(st.sampled_from(["SetEnv", "AddContact", "AddDelegate", "Notify", "UpdateChatList"]), json_values),
+    st.tuples(st.just("GetChatList"), st.just({})),
+)
+commands = st.lists(
+    st.tuples(
+        st.integers(0, len(WALLETS) - 1),
+        st.one_of(
+            st.tuples(st.just("registry"), to_registry, st.just(0)),
+            st.tuples(st.just("handle"), to_handle, st.integers(0, 9)),
+            st.tuples(st.just("relay"), inner, st.integers(0, 9)),
+            st.tuples(st.just("session"), inner, st.integers(0, 9)),
+            st.tuples(st.just("again"), st.just(("", "")), st.integers(0, 9)),
+            st.tuples(st.just("garbage"), st.just(("", "")), st.integers(0, 9)),
+        ),
+    ),
+    max_size=25,
+)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def soon() -> Iterator[None]:
+    """Snapshots of everything, also of a short log."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passivation, "SLOTS_MIN", 1)
+        patch.setattr(passivation, "EVENTS_MIN", 1)
+        yield
+
+
+class Driver:
+    """Turns drawn commands into signed items for what is there."""
+
+    def __init__(self, node: Node) -> None:
+        self.node = node
+        self.sent: list[bytes] = [item(WALLETS[0], node.registry, "GetHandles", {"owner": "x"})]
+
+    def processes(self, module: str) -> list[str]:
+        entries = self.node._world._every()
+        return sorted(pid for pid, entry in entries if entry.module == module) or [self.node.registry]
+
+    def item(self, sender: int, kind: str, message: tuple[str, Any], place: int) -> bytes:
+        action, body = message
+        by = WALLETS[sender]
+        handles, sessions = self.processes("mostao.handle@1"), self.processes("mostao.session@2")
+        handle, session = handles[place % len(handles)], sessions[place % len(sessions)]
+        if kind == "again":
+            return self.sent[place % len(self.sent)]
+        if kind == "garbage":
+            return self.sent[-1][: place * 20] + bytes(place)
+        if kind == "relay":
+            target = session if place % 3 else self.node.registry
+            body = {"Target": target, "Data": json.dumps(body), "Tags": {"Action": action}}
+            return item(by, handle, "RelayMessage", body)
+        return item(by, {"registry": self.node.registry, "handle": handle, "session": session}[kind], action, body)
+
+
+async def drive(path: Path, drawn: list[Any], max_live: int) -> None:
+    async with Node.open(path, wallet=NODE, max_live=max_live) as node:
+        await talking(node)
+        driver, sends = Driver(node), []
+        for place, (sender, (kind, message, which)) in enumerate(drawn):
+            raw = driver.item(sender, kind, message, which)
+            driver.sent.append(raw)
+            sends.append(asyncio.ensure_future(node.send(raw)))
+            if place % 4 == 3:  # some wait for their answer, some come at once
+                await asyncio.wait(sends)
+        for outcome in await asyncio.gather(*sends, return_exceptions=True):
+            assert isinstance(outcome, Result | ItemRefused), outcome
+        await node.settle()
+        live, head, events = node.state_root, node.log_head, node.sequence
+        ids = {event.message.id for event in SqliteLog.open_to_read(path).read()}
+        assert len(ids) == events
+    replayed = replay(path)
+    assert (replayed.state_root, replayed.log_head, replayed.unsent) == (live, head, 0)
+    for _ in range(2):
+        async with Node.open(path, max_live=max_live) as node:
+            assert (node.state_root, node.log_head, node.sequence) == (live, head, events)
+        assert audit(path).faults == []
+        snapshots_path(path).unlink(missing_ok=True)
+
+
+@settings(max_examples=60)
+@given(drawn=commands, max_live=st.sampled_from([1, 4, 1000]))
+def test_live_state_is_replayed_state_is_the_state_after_reopening(drawn: list[Any], max_live: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(drive(Path(folder) / "world.db", drawn, max_live), debug=False)
