@@ -11,11 +11,11 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
 from actors.ans104.item import DATA_BYTES_MAX, parse
-from actors.faces.messenger import ENVELOPE_BYTES_MAX
-from actors.faces.replies import ERRORS, encode_json, error_answer, refuse_with
+from actors.http.ao.messenger import ENVELOPE_BYTES_MAX
+from actors.http.common.body_limit import BodyLimit
+from actors.http.common.responses import ERRORS, encode_json, error_answer, refuse_with
 from actors.processes.relation.contracts import METHODS
 from actors.relation import shapes
-from actors.relation.body_limit import BodyLimit
 from actors.relation.calls import Refused
 from actors.relation.chats import Chats
 from actors.relation.logins import Login, Logins, NotLoggedIn

@@ -25,9 +25,9 @@ from starlette.types import ASGIApp
 
 from actors import Node, Wallet
 from actors.ans104.item import DATA_BYTES_MAX
-from actors.faces.app import Faces
-from actors.faces.replies import encode_json
-from actors.faces.serving import Listening, Servers, listen
+from actors.http.ao.app import Faces
+from actors.http.common.responses import encode_json
+from actors.http.common.server import Listening, Servers, listen
 from actors.runtime.tuning import dedicate_process
 from eventstore.records import encode_id
 from simulations.benchmarks.fresh import fresh_processes

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import click
 
-from actors.faces.serving import Listening, listen
+from actors.http.common.server import Listening, listen
 
 
 @contextmanager

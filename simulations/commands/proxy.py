@@ -70,10 +70,10 @@ def proxy(
 
     from actors import Node  # the other commands start sooner without these
     from actors.ans104.wallet import Wallet
-    from actors.faces import UNITS
-    from actors.faces.app import Faces
-    from actors.faces.rates import Rates
-    from actors.faces.serving import Listening, Servers
+    from actors.http.ao import UNITS
+    from actors.http.ao.app import Faces
+    from actors.http.common.rate_limits import Rates
+    from actors.http.common.server import Listening, Servers
     from actors.node.node import system_clock
     from actors.relation.app import proxy_app
     from actors.relation.archives import archive_at

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from actors.ans104.item import DATA_BYTES_MAX
-from actors.faces import UNITS
+from actors.http.ao import UNITS
 from simulations.commands.rate import Rate
 
 PORT = 4100
@@ -47,8 +47,8 @@ def serve(
     import uvloop
 
     from actors import Node  # the other commands start sooner without these
-    from actors.faces.app import Faces
-    from actors.faces.serving import Servers
+    from actors.http.ao.app import Faces
+    from actors.http.common.server import Servers
     from actors.runtime.tuning import dedicate_process
     from simulations.commands.listening import listening
 

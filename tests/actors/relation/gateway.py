@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from actors.faces.serving import Servers, listen
+from actors.http.common.server import Servers, listen
 from tests.actors.relation.seed_client import deep_hash
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from actors import Node
 from actors.ans104.wallet import Wallet
-from actors.faces.serving import Servers, listen
+from actors.http.common.server import Servers, listen
 from actors.node.node import system_clock
 from actors.relation.app import proxy_app
 from actors.relation.pushing import Pushing

@@ -13,7 +13,7 @@ from simulations.cli import main
 from simulations.load.http_line import HttpLine
 from simulations.load.lines import NotServed
 from simulations.load.served import Size, verify_served
-from tests.actors.faces.serving import mostao_serve
+from tests.actors.http.serving import mostao_serve
 
 SMALL = ["--sessions", "3", "--duration", "500ms", "--warmup", "200ms", "--in-flight", "8"]
 

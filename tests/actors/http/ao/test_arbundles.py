@@ -18,7 +18,7 @@ from actors.ans104.tags import BLOCK_BYTES_MAX, NAME_BYTES_MAX, TAGS_MAX, VALUE_
 from actors.ao.export import export
 from eventstore import SqliteLog
 from eventstore.records import encode_id
-from tests.actors.faces.node_js import packages, run_js
+from tests.actors.http.node_js import packages, run_js
 from tests.actors.people import ALICE, NODE, relay, still, talking
 
 __all__ = ["packages"]

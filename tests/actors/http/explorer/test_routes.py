@@ -5,7 +5,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.actors.faces.served import Served, served
+from tests.actors.http.served import Served, served
 from tests.actors.people import ALICE, EVE, item, register, relay, talking
 
 SCRIPT = "<script>alert(1)</script>"

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import uvicorn
 from starlette.types import ASGIApp
 
-from actors.faces.connections import GuardedConnection
+from actors.http.common.connections import GuardedConnection
 
 KEEP_ALIVE_S = 75
 STOP_S = 30

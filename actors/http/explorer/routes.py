@@ -13,8 +13,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from actors.faces.replies import encode_json
-from actors.faces.seen import Row, Seen, readable
+from actors.http.common.responses import encode_json
+from actors.http.explorer.view_models import Row, Seen, readable
 from actors.node.node import Node
 from actors.protocol.canonical_json import decode, encode
 from actors.protocol.spawn import module_of
@@ -32,7 +32,7 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
 }
 _FOLDER = Path(__file__).parent / "pages"
-_pages = Environment(loader=PackageLoader("actors.faces", "pages"), autoescape=True, trim_blocks=True)
+_pages = Environment(loader=PackageLoader("actors.http.explorer", "pages"), autoescape=True, trim_blocks=True)
 
 
 class Explorer:

@@ -12,8 +12,8 @@ from starlette.routing import Route
 
 from actors.ans104.item import parse
 from actors.ao.pushed_messages import item_of
-from actors.faces.replies import answer, body_of
-from actors.faces.words import item_words
+from actors.http.ao.wire_format import item_words
+from actors.http.common.responses import answer, body_of
 from actors.node.node import Node
 from actors.processes import MODULES
 from eventstore import EventLog

@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.actors.faces.browser import browser_page
-from tests.actors.faces.serving import mostao_serve
+from tests.actors.http.browser import browser_page
+from tests.actors.http.serving import mostao_serve
 from tests.actors.people import ALICE, item
 
 NO_SIDEWAYS = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"

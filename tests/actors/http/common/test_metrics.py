@@ -1,7 +1,7 @@
 import re
 from pathlib import Path
 
-from tests.actors.faces.served import served
+from tests.actors.http.served import served
 from tests.actors.people import ALICE, item
 
 

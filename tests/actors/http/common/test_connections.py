@@ -6,9 +6,9 @@ from unittest.mock import Mock
 
 import pytest
 
-from actors.faces import connections
-from actors.faces.connections import HEAD_BYTES_MAX
-from tests.actors.faces.served import Served, served
+from actors.http.common import connections
+from actors.http.common.connections import HEAD_BYTES_MAX
+from tests.actors.http.served import Served, served
 from tests.actors.people import ALICE, item
 
 

@@ -2,7 +2,7 @@ import json
 from base64 import b64encode
 from pathlib import Path
 
-from tests.actors.faces.served import served
+from tests.actors.http.served import served
 from tests.actors.people import ALICE, BOB, KEYS, NOW_MS, item, relay, talking
 
 

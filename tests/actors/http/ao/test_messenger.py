@@ -3,7 +3,7 @@ from pathlib import Path
 
 from actors.ans104.external_wallets import ArweaveWallet, EthereumWallet
 from actors.ans104.signer import Signer
-from tests.actors.faces.served import served
+from tests.actors.http.served import served
 from tests.actors.people import ALICE, BOB, NODE, item, register
 
 

@@ -1,7 +1,7 @@
 from pathlib import Path
 from typing import Any
 
-from tests.actors.faces.served import Served, served
+from tests.actors.http.served import Served, served
 from tests.actors.people import ALICE, NODE, item, register
 
 QUERY = """

@@ -11,9 +11,9 @@ from starlette.routing import Route
 
 from actors.ans104.item import parse
 from actors.ao.assignments import EPOCH, Scheduled, Scheduler
-from actors.faces.lookups import existing, limit_of, slot_at
-from actors.faces.replies import answer
-from actors.faces.words import item_words
+from actors.http.ao.lookups import existing, limit_of, slot_at
+from actors.http.ao.wire_format import item_words
+from actors.http.common.responses import answer
 from actors.node.node import Node
 
 PAGE_DEFAULT, PAGE_MAX = 100, 1000

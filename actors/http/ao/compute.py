@@ -9,9 +9,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from actors.evaluation.results import past_results
-from actors.faces.lookups import existing, limit_of, slot_at
-from actors.faces.replies import answer, body_of
-from actors.faces.words import Cursor, DryRun, result_words
+from actors.http.ao.lookups import existing, limit_of, slot_at
+from actors.http.ao.wire_format import Cursor, DryRun, result_words
+from actors.http.common.responses import answer, body_of
 from actors.node.node import Node
 
 RESULTS_DEFAULT, RESULTS_MAX = 25, 1000

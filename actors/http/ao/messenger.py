@@ -6,9 +6,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from actors.ans104.item import parse
-from actors.faces.lookups import existing
-from actors.faces.rates import Rates
-from actors.faces.replies import answer, body_of
+from actors.http.ao.lookups import existing
+from actors.http.common.rate_limits import Rates
+from actors.http.common.responses import answer, body_of
 from actors.node.node import Node
 
 ENVELOPE_BYTES_MAX = 8 * 1024

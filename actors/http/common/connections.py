@@ -6,7 +6,7 @@ from typing import Any, cast
 from httptools import HttpParserError
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from actors.faces.replies import encode_json
+from actors.http.common.responses import encode_json
 
 HEAD_BYTES_MAX = 32 * 1024
 """A request's line and headers."""

@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 from starlette.exceptions import HTTPException
 
-from actors.faces.rates import Rates
-from tests.actors.faces.served import served
+from actors.http.common.rate_limits import Rates
+from tests.actors.http.served import served
 from tests.actors.people import ALICE, BOB, item
 
 

@@ -10,9 +10,9 @@ import httpx
 
 from actors import Node
 from actors.ans104.item import DATA_BYTES_MAX
-from actors.faces import UNITS
-from actors.faces.app import Faces
-from actors.faces.serving import Servers, listen
+from actors.http.ao import UNITS
+from actors.http.ao.app import Faces
+from actors.http.common.server import Servers, listen
 from tests.actors.people import NODE, still
 
 

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from actors.faces.replies import RAW_ANY_ORIGIN, refusal_of
+from actors.http.common.responses import RAW_ANY_ORIGIN, refusal_of
 
 Post = Callable[[Request], Awaitable[Response]]
 

@@ -9,7 +9,7 @@ from actors import Node
 from actors.ans104.item import parse, unsigned
 from actors.ao.assignments import KEPT_EVERY
 from eventstore.records import decode_id, encode_id
-from tests.actors.faces.served import Served, served
+from tests.actors.http.served import Served, served
 from tests.actors.people import ALICE, BOB, NODE, NOW_MS, item, relay, talking
 
 

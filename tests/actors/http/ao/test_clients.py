@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from actors.audit.audit import audit
-from tests.actors.faces.browser import browser_page
-from tests.actors.faces.node_js import packages, run_js
-from tests.actors.faces.serving import mostao_serve
+from tests.actors.http.browser import browser_page
+from tests.actors.http.node_js import packages, run_js
+from tests.actors.http.serving import mostao_serve
 
 __all__ = ["packages"]
 LIFE_STEPS_MIN = 70

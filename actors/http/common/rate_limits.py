@@ -7,7 +7,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from actors.ans104.item import owner_of
-from actors.faces.replies import ANY_ORIGIN, RETRY_S, error_answer
+from actors.http.common.responses import ANY_ORIGIN, RETRY_S, error_answer
 
 _RETRY = {"Retry-After": str(RETRY_S)}
 

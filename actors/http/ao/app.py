@@ -11,16 +11,16 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
-from actors.faces import UNITS
-from actors.faces.compute import Compute
-from actors.faces.explorer import Explorer
-from actors.faces.figures import Figures
-from actors.faces.gateway import Gateway
-from actors.faces.messenger import Messenger
-from actors.faces.posts import posts_first
-from actors.faces.rates import Rates
-from actors.faces.replies import ERRORS, answer
-from actors.faces.scheduler import SchedulerFace
+from actors.http.ao import UNITS
+from actors.http.ao.compute import Compute
+from actors.http.ao.fast_path import posts_first
+from actors.http.ao.gateway import Gateway
+from actors.http.ao.messenger import Messenger
+from actors.http.ao.scheduler import SchedulerFace
+from actors.http.common.metrics import Figures
+from actors.http.common.rate_limits import Rates
+from actors.http.common.responses import ERRORS, answer
+from actors.http.explorer.routes import Explorer
 from actors.node.node import Node
 
 

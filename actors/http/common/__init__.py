@@ -1,0 +1,1 @@
+"""What every HTTP app here shares: server, connections, responses, rate limits, metrics."""
