@@ -1,5 +1,5 @@
 """Worlds of users on a node: real keys, real encryption, virtual time; and the ``mostao`` command."""
 
-from simulations.user import Chat, ReadMessage, User, UserError
+from simulations.clients.user import Chat, ReadMessage, User, UserError
 
 __all__ = ["Chat", "ReadMessage", "User", "UserError"]

@@ -32,10 +32,10 @@ from actors.runtime.tuning import dedicate_process
 from eventstore.records import encode_id
 from simulations.benchmarks.fresh import fresh_processes
 from simulations.benchmarks.load import CONTENT_BYTES, SESSIONS
-from simulations.load.http_line import CONNECTIONS, HttpLine
+from simulations.load.http_transport import CONNECTIONS, HttpLine
 from simulations.load.people import Talk, Talker, set_up
 from simulations.load.plan import Plan
-from simulations.load.wire import ACCEPTED
+from simulations.load.socket_transport import ACCEPTED
 
 
 @click.command()

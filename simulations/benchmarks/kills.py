@@ -14,8 +14,8 @@ import click
 
 from actors import Node
 from actors.audit.audit import audit
+from actors.cli.progress import progress_bar
 from eventstore import SqliteLog
-from simulations.commands.progress import progress_bar
 
 KILLS_PER_LOG = 10
 """After so many a new log is begun, so that opening it again does not take the time."""

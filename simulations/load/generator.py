@@ -15,13 +15,13 @@ import msgspec
 import uvloop
 
 from actors.ans104.item import item_id
-from simulations.histogram import LATENCY_US_MAX, new_histogram
 from simulations.load.arrivals import arrivals
-from simulations.load.lines import Line, open_line
+from simulations.load.connect import Line, open_line
 from simulations.load.people import Talk, Talker
 from simulations.load.plan import Plan, Stage
-from simulations.load.seconds import Second
-from simulations.load.wire import ACCEPTED
+from simulations.load.socket_transport import ACCEPTED
+from simulations.load.time_series import Second
+from simulations.report.histogram import LATENCY_US_MAX, new_histogram
 
 DRAIN_S = 60.0
 """How long answers are waited for after the last send."""

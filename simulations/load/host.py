@@ -10,7 +10,16 @@ import uvloop
 from actors import ItemRefused, Node, Overloaded, Result
 from actors.runtime.tuning import dedicate_process
 from eventstore import EventStoreError
-from simulations.load.wire import ACCEPTED, FAILED, ITEM_REFUSED, OVERLOADED, REFUSED, Answered, Asked, Frames
+from simulations.load.socket_transport import (
+    ACCEPTED,
+    FAILED,
+    ITEM_REFUSED,
+    OVERLOADED,
+    REFUSED,
+    Answered,
+    Asked,
+    Frames,
+)
 
 
 class Ready(msgspec.Struct):

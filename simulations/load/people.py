@@ -9,10 +9,10 @@ from nacl.public import PrivateKey
 
 from actors import Wallet
 from actors.protocol.canonical_json import encode
-from simulations.load.lines import Line
+from simulations.clients.encryption import encrypt, public_key_text, seal_session_key
+from simulations.load.connect import Line
 from simulations.load.plan import Plan
-from simulations.load.wire import ACCEPTED, Answered
-from simulations.sealing import encrypt, public_key_text, seal_session_key
+from simulations.load.socket_transport import ACCEPTED, Answered
 
 SETTING_UP_AT_ONCE = 256
 

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from simulations.load.figures import Figures
-from simulations.load.wording import rows, title
-from simulations.page import command, facts, heading, page, paragraph, svg
+from simulations.load.labels import rows, title
+from simulations.load.metrics import Figures
+from simulations.report.html import command, facts, heading, page, paragraph, svg
 
 
 def write_report(path: Path, figures: Figures, *, command_line: str) -> None:

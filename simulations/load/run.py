@@ -11,10 +11,10 @@ import msgspec
 
 from actors.runtime.child_process import command_of
 from simulations.load import generator, host
-from simulations.load.lines import open_line
+from simulations.load.connect import open_line
 from simulations.load.people import Talk, set_up
 from simulations.load.plan import Plan
-from simulations.load.seconds import Second, Summary
+from simulations.load.time_series import Second, Summary
 from simulations.load.usage import Sample, Usage
 
 LINE_BYTES_MAX = 1 << 22

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from simulations.load.figures import judged, quick_figures
+from simulations.load.metrics import judged, quick_figures
 from simulations.load.plan import Plan, Stage
 from simulations.load.run import Bench, Run
 from simulations.load.thresholds import Threshold

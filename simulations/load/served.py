@@ -12,9 +12,9 @@ from actors.ans104.item import ItemRefused, parse, unsigned
 from actors.ao.hash_chain import chain_after, chain_at_start
 from actors.crypto.schemes import ED25519
 from eventstore.records import encode_id
-from simulations.load.figures import EVENTS_PER_SEND
-from simulations.load.http_line import HttpLine
-from simulations.load.lines import NotServed
+from simulations.load.connect import NotServed
+from simulations.load.http_transport import HttpLine
+from simulations.load.metrics import EVENTS_PER_SEND
 from simulations.load.people import set_up
 from simulations.load.plan import Plan
 from simulations.load.run import Bench

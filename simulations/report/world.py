@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from simulations.page import command, facts, heading, page, paragraph, svg, table
 from simulations.report.facts import Facts, read_facts
+from simulations.report.html import command, facts, heading, page, paragraph, svg, table
 
 
 def write_world(

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-COMMAND = (sys.executable, "-c", "from simulations.cli import main; main()")
+COMMAND = (sys.executable, "-c", "from simulations.cli.main import main; main()")
 STOP_S = 60
 
 

@@ -18,7 +18,7 @@ from actors.processes import MODULES, Process
 from actors.processes.base import action
 from actors.processes.collections.append_only_list import History
 from actors.protocol.messages import REPLY, Context, Effects
-from simulations.relation import RelationUser, auth_sig, for_members
+from simulations.clients.relation_user import RelationUser, auth_sig, for_members
 from tests.actors.processes.stage import ALICE, BOB, KEYS, NOW_MS, Stage, refused
 
 ACTIONS = [(kind.module, name) for kind in MODULES.values() for name in kind.handlers if name != REPLY]

@@ -18,7 +18,7 @@ from actors.relation.packing import BYTES_MAX, INTERVAL_MS, Packer, Waiting, due
 from actors.relation.reading_back import read_back
 from actors.relation.services import Services, calls_of
 from actors.relation.transactions import TransactionFalse, pack, transaction_id, unpack
-from simulations.relation import RelationUser
+from simulations.clients.relation_user import RelationUser
 from tests.actors.people import EVE, NODE, NOW_MS
 from tests.actors.relation.gateway import gateway, read_item
 from tests.actors.relation.served import SECRET

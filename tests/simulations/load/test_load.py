@@ -13,13 +13,13 @@ from click.testing import CliRunner, Result
 
 from actors.audit.audit import audit
 from eventstore import SqliteLog
-from simulations.cli import main
-from simulations.histogram import new_histogram
-from simulations.load.figures import figures_of
+from simulations.cli.main import main
+from simulations.load.metrics import figures_of
 from simulations.load.plan import Plan
 from simulations.load.run import Run
-from simulations.load.seconds import Second, Summary
+from simulations.load.time_series import Second, Summary
 from simulations.load.verify import verify
+from simulations.report.histogram import new_histogram
 
 SMALL = ["--sessions", "3", "--duration", "500ms", "--warmup", "200ms"]
 NEEDED = {"sends", "sends_per_s", "events_per_s", "p50_ms", "p99_ms", "errors", "acknowledged", "in_log", "log_bytes"}
@@ -73,7 +73,7 @@ def test_the_highest_rate_is_one_that_was_tried_and_kept(path: Path) -> None:
 
 
 def test_ctrl_c_ends_with_what_there_is_and_a_sound_log(path: Path) -> None:
-    code = "from simulations.cli import main; main()"
+    code = "from simulations.cli.main import main; main()"
     command = [sys.executable, "-c", code, "load", *SMALL, "--duration", "60s", "--log", str(path), "--json"]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     while not path.exists() or _events(path) < 30:

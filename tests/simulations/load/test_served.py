@@ -9,9 +9,9 @@ import pytest
 from click.testing import CliRunner
 
 from actors.audit.audit import audit
-from simulations.cli import main
-from simulations.load.http_line import HttpLine
-from simulations.load.lines import NotServed
+from simulations.cli.main import main
+from simulations.load.connect import NotServed
+from simulations.load.http_transport import HttpLine
 from simulations.load.served import Size, verify_served
 from tests.actors.http.serving import mostao_serve
 

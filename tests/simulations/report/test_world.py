@@ -4,7 +4,7 @@ import pytest
 from click.testing import CliRunner
 
 from eventstore import SqliteLog
-from simulations.cli import main
+from simulations.cli.main import main
 from simulations.report.facts import Facts, read_facts
 
 

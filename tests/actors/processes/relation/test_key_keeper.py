@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from actors.crypto.secp256k1 import checksummed
 from actors.processes.relation.access_conditions import Combined, Holds, IsAddress, conditions_of, daos_of, digest, met
 from actors.protocol.messages import Refusal
-from simulations.relation import DAY_MS, RelationUser, auth_sig, for_address, for_members
+from simulations.clients.relation_user import DAY_MS, RelationUser, auth_sig, for_address, for_members
 from tests.actors.processes.stage import ALICE, NOW_MS, Stage, refused
 
 SEALED = "ab" * 112

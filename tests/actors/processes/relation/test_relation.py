@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from actors.processes.relation.message import ANNOUNCEMENT, DAO, GROUP, HIDE, P2P
-from simulations.relation import DAY_MS, RelationUser, hex_signature
+from simulations.clients.relation_user import DAY_MS, RelationUser, hex_signature
 from tests.actors.processes.stage import NOW_MS, Stage, refused
 
 SUCCESS = {"status": "success"}

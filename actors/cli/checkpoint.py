@@ -1,0 +1,31 @@
+"""``mostao checkpoint``: a signed statement of what the log is now."""
+
+from pathlib import Path
+
+import click
+
+from actors.cli.note_files import load_key
+from actors.evidence.checkpoints import checkpoint_of, key_of, sign
+from eventstore import SqliteLog
+
+
+@click.command()
+@click.argument("path", metavar="LOG", type=click.Path(path_type=Path))
+@click.option(
+    "--key", "file", type=click.Path(path_type=Path), metavar="FILE", help="The node's key.  [default: LOG.key]"
+)
+@click.option("--verifier-key", is_flag=True, help="Print the public key that checkpoints of LOG are verified with.")
+def checkpoint(path: Path, file: Path | None, verifier_key: bool) -> None:
+    """Print a checkpoint of LOG: its length and the root of its Merkle tree, signed by its node (C2SP signed note).
+
+    Keep it elsewhere: with it, `mostao audit LOG --checkpoint FILE` finds a log that was rewritten or cut short.
+    """
+    log = SqliteLog.open_to_read(path)
+    try:
+        key = key_of(log)
+        if verifier_key:
+            click.echo(str(key))
+        else:
+            click.echo(sign(checkpoint_of(log, key), load_key(path, file, key)), nl=False)
+    finally:
+        log.close()

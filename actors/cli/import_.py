@@ -1,0 +1,39 @@
+"""``mostao import``: a log from what ``mostao export`` wrote."""
+
+from pathlib import Path
+
+import click
+import msgspec
+
+from actors.ans104.bundle import Bundle, BundleUnusable
+from actors.ao.import_ import ImportFault, import_bundle
+from actors.cli.progress import progress_bar
+
+
+@click.command("import")
+@click.argument("bundle", metavar="FILE", type=click.Path(path_type=Path))
+@click.argument("path", metavar="LOG", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the report.")
+def import_(bundle: Path, path: Path, as_json: bool) -> None:
+    """Make LOG, which must not be there yet, of what `mostao export` wrote to FILE.
+
+    Everything is verified on its way: every signature, every hash chain, and, by evaluating all of it, every answer and
+    the state root that the node signed. A whole log becomes the log that it was; the history of some processes becomes
+    an excerpt, which `mostao replay` reads.
+    """
+    if path.exists():
+        raise click.UsageError(f"{path} is there already: choose another LOG, or remove it")
+    try:
+        with progress_bar("importing", max(Bundle.of_file(bundle).count // 2, 1)) as bar:
+            imported = import_bundle(bundle, path, progress=bar.at)
+    except BundleUnusable as error:
+        raise click.UsageError(str(error)) from None
+    except ImportFault as fault:
+        raise click.ClickException(f"{bundle} is refused: {fault}") from None
+    if as_json:
+        click.echo(msgspec.json.encode(imported._asdict() | {"log": str(path)}))
+        return
+    what = "the whole log" if imported.whole else "an excerpt"
+    click.echo(f"{imported.events:,} events of {len(imported.processes):,} processes: {what}")
+    click.echo(f"  signed by   {imported.node}")
+    click.echo(f"  state root  {imported.state_root}")

@@ -1,0 +1,98 @@
+"""``mostao log``: the messages of a log, readably."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import msgspec
+
+from actors.cli.labels import Labels, outcome_text, time_text
+from actors.cli.log_position import POINT
+from actors.cli.replay import find_process, replay_with_progress
+from actors.protocol.canonical_json import decode
+from eventstore import Assignment, SqliteLog
+
+_TEXT_MAX = 100
+
+
+@click.command()
+@click.argument("path", metavar="LOG", type=click.Path(path_type=Path))
+@click.option("--process", metavar="ID-or-@HANDLE", help="Only messages to that process.")
+@click.option("--sender", metavar="ADDRESS-or-@HANDLE", help="Only messages from that wallet or process.")
+@click.option("--action", help="Only messages of that action.")
+@click.option("--from", "since", type=POINT, help="From this sequence or time on.")
+@click.option("--to", "until", type=POINT, help="Up to this sequence or time.")
+@click.option("--refused", is_flag=True, help="Only messages that were refused.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per line, nothing cut short.")
+def log(
+    path: Path,
+    process: str | None,
+    sender: str | None,
+    action: str | None,
+    since: int | None,
+    until: int | None,
+    refused: bool,
+    as_json: bool,
+) -> None:
+    """List the messages of LOG."""
+    if (process or "").startswith("@") or (sender or "").startswith("@"):
+        replayed = replay_with_progress(path)
+        process = find_process(replayed, process) if process and process.startswith("@") else process
+        sender = find_process(replayed, sender) if sender and sender.startswith("@") else sender
+    reader = SqliteLog.open_to_read(path, excerpt=True)
+    try:
+        labels = Labels()
+        for assignment in _span(reader, labels, since, until):
+            message = assignment.message
+            if (
+                process in (None, assignment.process)
+                and sender in (None, message.sender)
+                and action in (None, message.action)
+                and not (refused and assignment.error is None)
+            ):
+                click.echo(_object(assignment) if as_json else _line(assignment, labels))
+    finally:
+        reader.close()
+
+
+def _span(reader: SqliteLog, labels: Labels, since: int | None, until: int | None) -> Iterator[Assignment]:
+    for assignment in reader.read():
+        labels.learn(assignment)
+        if until is not None and (assignment.sequence > until if until >= 0 else assignment.timestamp > -until):
+            return
+        if since is None or (assignment.sequence >= since if since >= 0 else assignment.timestamp >= -since):
+            yield assignment
+
+
+def _line(assignment: Assignment, labels: Labels) -> str:
+    message = assignment.message
+    route = f"{labels.of(message.sender)} → {labels.of(message.target)}"
+    said = _cut(message.data.decode(errors="replace"))
+    outcome = _cut(outcome_text(assignment))
+    place = f"{assignment.sequence:>7}  {time_text(assignment.timestamp)}"
+    return f"{place}  {route}  {message.action}  {said}  ⇒ {outcome}".rstrip(" ⇒")
+
+
+def _object(assignment: Assignment) -> bytes:
+    message = assignment.message
+    return msgspec.json.encode(
+        {
+            "sequence": assignment.sequence,
+            "process": assignment.process,
+            "slot": assignment.slot,
+            "timestamp": assignment.timestamp,
+            "message_id": message.id,
+            "sender": message.sender,
+            "action": message.action,
+            "parent": message.parent,
+            "tags": decode(message.tags.encode()),
+            "data": message.data.decode(errors="replace"),
+            "output": assignment.output,
+            "error": assignment.error,
+        }
+    )
+
+
+def _cut(text: str) -> str:
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return line if len(line) <= _TEXT_MAX else line[: _TEXT_MAX - 1] + "…"

@@ -1,0 +1,45 @@
+"""``mostao prove``: what somebody without the log can check."""
+
+from pathlib import Path
+from typing import TextIO
+
+import click
+import msgspec
+
+from actors.cli.id_argument import CommandWithId
+from actors.cli.note_files import newest_note, read_note
+from actors.cli.trace import find_message
+from actors.evidence.checkpoints import key_of
+from actors.evidence.proofs import prove_consistency, prove_inclusion
+from eventstore import SqliteLog
+
+
+@click.command(cls=CommandWithId)
+@click.argument("path", metavar="LOG", type=click.Path(path_type=Path))
+@click.argument("message", metavar="[MESSAGE-ID]", required=False)
+@click.option("--since", type=click.File(), metavar="FILE", help="Prove that LOG only grew since this checkpoint.")
+@click.option(
+    "--checkpoint",
+    "against",
+    type=click.File(),
+    metavar="FILE",
+    help="Prove it for this checkpoint.  [default: one signed now with LOG.key, or the newest that LOG keeps]",
+)
+def prove(path: Path, message: str | None, since: TextIO | None, against: TextIO | None) -> None:
+    """Print a proof that a message is in LOG, or that LOG begins with the log of an older checkpoint.
+
+    MESSAGE-ID is a message's id, or its sequence. `mostao verify` checks the proof without LOG.
+    """
+    if (message is None) == (since is None):
+        raise click.UsageError("name a MESSAGE-ID, or a checkpoint with --since")
+    log = SqliteLog.open_to_read(path)
+    try:
+        key = key_of(log)
+        note = newest_note(log, path, key) if against is None else read_note(against)
+        if since is not None:
+            click.echo(msgspec.json.encode(prove_consistency(log, read_note(since), note, key)))
+        else:
+            assert message is not None
+            click.echo(msgspec.json.encode(prove_inclusion(log, find_message(log, message), note, key)))
+    finally:
+        log.close()

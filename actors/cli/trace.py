@@ -1,0 +1,74 @@
+"""``mostao trace``: what a message caused."""
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.text import Text
+from rich.tree import Tree
+
+from actors.cli.id_argument import CommandWithId
+from actors.cli.labels import Labels, outcome_text, time_text
+from eventstore import Assignment, SqliteLog
+
+_WIDTH_ELSEWHERE = 100_000
+
+
+@click.command(cls=CommandWithId)
+@click.argument("path", metavar="LOG", type=click.Path(path_type=Path))
+@click.argument("message", metavar="MESSAGE-ID")
+def trace(path: Path, message: str) -> None:
+    """Show the tree of what a message of LOG caused. MESSAGE-ID is a message's id, or its sequence."""
+    reader = SqliteLog.open_to_read(path)
+    try:
+        found = find_message(reader, message)
+        labels = Labels()
+        tree = _branch(reader, found, labels)
+    finally:
+        reader.close()
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = _WIDTH_ELSEWHERE  # a file or a pipe has no edge to wrap at
+    console.print(tree)
+
+
+def find_message(reader: SqliteLog, message: str) -> Assignment:
+    """The assignment of a message's id, or at a sequence; misuse if there is none."""
+    if message.isdecimal():
+        sequence = int(message)
+        found = next(reader.read(after=sequence - 1, until=sequence), None)
+    else:
+        found = reader.find(message)
+    if found is None:
+        raise click.BadParameter(
+            f"the log has no message {message!r}; `mostao log` lists them", param_hint="'MESSAGE-ID'"
+        )
+    return found
+
+
+def _branch(reader: SqliteLog, root: Assignment, labels: Labels) -> Tree:
+    tree = Tree(_describe(reader, root, labels))
+    open_branches = [(root, tree)]
+    while open_branches:
+        assignment, branch = open_branches.pop()
+        for child in reader.children(assignment.sequence):
+            open_branches.append((child, branch.add(_describe(reader, child, labels))))
+    return tree
+
+
+def _describe(reader: SqliteLog, assignment: Assignment, labels: Labels) -> Text:
+    message = assignment.message
+    for address in (message.sender, message.target):
+        spawn = next(reader.read_process(address), None)
+        if spawn is not None:
+            labels.learn(spawn)
+    text = Text(f"{message.action or 'message'} ", style="bold")
+    text.append(f"{labels.of(message.sender)} → {labels.of(message.target)}", style="default not bold")
+    text.append(
+        f"  #{assignment.sequence} slot {assignment.slot} {time_text(assignment.timestamp)}", style="dim not bold"
+    )
+    text.append(f"\n{message.id}", style="dim not bold")
+    outcome = outcome_text(assignment)
+    if outcome:
+        text.append(f"\n⇒ {outcome}", style="not bold " + ("red" if assignment.error is not None else "green"))
+    return text

@@ -1,0 +1,1 @@
+"""The simulation and load commands, and the ``mostao`` entry point."""

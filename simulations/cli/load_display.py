@@ -1,0 +1,75 @@
+"""What a load test shows while it runs, on terminals only."""
+
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from simulations.load.metrics import quick_figures
+from simulations.load.run import Run
+from simulations.load.search import Trial
+from simulations.load.thresholds import Threshold
+
+_ROWS = 12
+
+
+class LiveLoad:
+    """A table that grows by a row a second."""
+
+    def __init__(self, thresholds: Sequence[Threshold]) -> None:
+        self._thresholds = thresholds
+        self._console = Console(stderr=True)
+        self._live = Live(console=self._console, transient=True, auto_refresh=False)
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._live.stop()
+
+    def say(self, what: str) -> None:
+        """A line in place of the table."""
+        if self._console.is_terminal:
+            self._live.update(what, refresh=True)
+
+    def watch(self, run: Run) -> None:
+        """Show what a run gave so far."""
+        if self._console.is_terminal:
+            self._live.update(self._table(run), refresh=True)
+
+    def tried(self, trial: Trial) -> None:
+        """Keep a line of a trial."""
+        if self._console.is_terminal:
+            p99 = "-" if trial.p99_ms is None else f"{trial.p99_ms:,.1f} ms"
+            kept = "kept" if trial.kept else "not kept"
+            self._console.print(f"{trial.rate:>10,.0f} sends/s  p99 {p99:>12}  {kept}")
+
+    def _table(self, run: Run) -> Table:
+        model = "open model" if run.plan.is_open else f"{run.plan.in_flight:,} in flight"
+        table = Table(title=f"load, {model}, {run.plan.seconds:g} s", title_justify="left")
+        for name in ("second", "sends", "p50 ms", "p99 ms", "node MB", "node CPU %"):
+            table.add_column(name, justify="right")
+        sample = run.samples[-1] if run.samples else None
+        for at in sorted(run.summary.accepted)[-_ROWS:]:
+            latencies = run.summary.latencies([at])
+            last = at == max(run.summary.accepted) and sample is not None
+            table.add_row(
+                str(at + 1),
+                f"{run.summary.accepted[at]:,}",
+                f"{latencies.get('p50', 0):,.1f}",
+                f"{latencies.get('p99', 0):,.1f}",
+                f"{sample.rss_mb:,.0f}" if last and sample else "",
+                f"{sample.cpu_percent:.0f}" if last and sample else "",
+            )
+        figures = quick_figures(run)
+        held = [f"{one} {'holds' if one.kept(figures) else 'BROKEN'}" for one in self._thresholds]
+        errors = sum(run.summary.errors.values())
+        table.caption = "  ".join([f"errors {errors:,}", *held])
+        return table

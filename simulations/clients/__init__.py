@@ -1,0 +1,1 @@
+"""Clients that simulated people use: keys, encryption, sessions and groups."""

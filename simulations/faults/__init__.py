@@ -1,0 +1,1 @@
+"""Faults to simulate: virtual time, a faulty network, crashes and crashable nodes."""

@@ -1,0 +1,1 @@
+"""What a simulated day holds: scenario files, workload and attacks."""

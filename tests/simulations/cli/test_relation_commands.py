@@ -1,0 +1,122 @@
+"""``mostao proxy`` and ``mostao archive`` as people run them."""
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import chdir, contextmanager
+from pathlib import Path
+
+import httpx
+from click.testing import CliRunner
+
+from simulations.cli.main import main
+from tests.actors.relation.seed_client import Client, for_address
+
+MOSTAO = Path(sys.executable).with_name("mostao")
+
+
+def run(*command: str, cwd: Path) -> tuple[int, str, str]:
+    with chdir(cwd):
+        done = CliRunner().invoke(main, command)
+    return done.exit_code, done.stdout, done.stderr
+
+
+@contextmanager
+def proxy(*options: str, cwd: Path) -> Iterator[str]:
+    command = [MOSTAO, "proxy", "relation.db", "--proxy", "first:0", *options]
+    served = subprocess.Popen(command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        assert served.stdout is not None
+        yield served.stdout.readline().split()[2]
+    finally:
+        served.terminate()
+        out, err = served.communicate(timeout=30)
+        assert (served.returncode, err) == (0, "")
+        assert "stopped: " in out
+
+
+async def life(url: str) -> list[str]:
+    alice, bob = Client(url), Client(url)
+    for client, name in ((alice, "alice.eth"), (bob, "bob.eth")):
+        await client.login()
+        await client.contract("register", owner=client.address, name=name)
+    async with bob.pushed() as pushed:
+        for number in range(3):
+            await alice.say(bob.address, f"message {number}")
+        got = [await pushed.next() for _ in range(3)]
+        assert await bob.decrypt(got[2], for_address(bob.address)) == "message 2"
+    return [message["id"] for message in got]
+
+
+def test_people_talk_and_what_they_said_is_packed_and_read_back(tmp_path: Path) -> None:
+    with proxy("--pack-hours", "1", cwd=tmp_path) as url:
+        said = asyncio.run(life(url))
+    status, newest, err = run("archive", "pack", "relation.db", cwd=tmp_path)
+    assert (status, err.split(",")[0]) == (0, "packed 3 messages")
+    assert run("archive", "pack", "relation.db", cwd=tmp_path) == (0, newest, "")
+    verify = ("archive", "verify", newest.strip(), "--archive", "relation.db.archive")
+    status, out, err = run(*verify, "--messages", "all.jsonl", cwd=tmp_path)
+    assert (status, err) == (0, "")
+    assert out.startswith("1 transactions with 3 messages, packed by ")
+    kept = [json.loads(line)["id"] for line in (tmp_path / "all.jsonl").read_text().splitlines()]
+    assert kept == said[::-1]
+    [file] = (tmp_path / "relation.db.archive").iterdir()
+    file.write_bytes(file.read_bytes()[:-5] + b"wrong")
+    status, _, err = run(*verify, cwd=tmp_path)
+    assert status == 1
+    assert "the signature does not match" in err
+    status, out, _ = run("audit", "relation.db", cwd=tmp_path)
+    assert (status, "No fault was found." in out) == (0, True)
+
+
+def test_it_is_packed_by_itself_when_it_is_due(tmp_path: Path) -> None:
+    with proxy("--pack-mb", "0.001", cwd=tmp_path) as url:
+        asyncio.run(life(url))
+
+        async def packed() -> str:
+            client = Client(url)
+            while True:
+                await client.login()
+                if client.info["archive"]:
+                    return str(client.info["archive"])
+
+        newest = asyncio.run(packed())
+        status, _, _ = run("archive", "verify", newest, "--archive", "relation.db.archive", cwd=tmp_path)
+        assert status == 0
+
+
+def test_an_address_asks_as_often_as_it_may(tmp_path: Path) -> None:
+    with proxy("--rate-limit", "2/hour", cwd=tmp_path) as url:
+        answers = [httpx.get(f"{url}/info") for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert "try again" in answers[2].json()["error"]
+
+
+def test_misuse_is_said_in_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "no-log.txt").write_text("hello")
+    for command, status, part in (
+        (("proxy", "no-log.txt"), 2, "no-log.txt is not a mostao log"),
+        (("proxy", "x.db", "--proxy", "first"), 2, "no name and port"),
+        (("proxy", "x.db", "--proxy", "a:70000"), 2, "there is no port 70000"),
+        (("proxy", "x.db", "--proxy", "a:0", "--proxy", "a:0"), 2, "two proxies have one name"),
+        (("proxy", "x.db", "--pack-hours", "0"), 2, "--pack-hours"),
+        (("proxy", "x.db", "--rate-limit", "often"), 2, "is no rate"),
+        (("archive", "pack", "x.db"), 2, "does not exist"),
+        (("archive", "verify", "A" * 43, "--archive", "nowhere"), 1, "there is no transaction"),
+        (("archive", "verify", "-" + "A" * 42, "--archive", "nowhere"), 1, "there is no transaction -A"),
+        (("archive", "verify", "--archive", "-" + "A" * 42, "A" * 43), 1, "in -A"),
+        (("archive", "verify", "../x", "--archive", "nowhere"), 2, "is not an id"),
+        (("archive", "verify", "A" * 43, "--archive", "http://127.0.0.1:9"), 2, "does not answer"),
+    ):
+        found, _, err = run(*command, cwd=tmp_path)
+        assert (found, part in err, "Traceback" in err) == (status, True, False), err
+
+
+def test_a_log_whose_key_is_gone_is_not_served(tmp_path: Path) -> None:
+    with proxy(cwd=tmp_path):
+        pass
+    (tmp_path / "relation.db.key").unlink()
+    status, _, err = run("proxy", "relation.db", "--proxy", "first:0", cwd=tmp_path)
+    assert (status, "the key of the node that began this log is not beside it" in err) == (2, True)

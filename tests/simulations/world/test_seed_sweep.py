@@ -1,0 +1,156 @@
+"""Sweeps find what is wrong with a node; a node with nothing wrong passes them."""
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+from click.testing import CliRunner
+from immutables import Map
+
+from actors.node.executor import Conductor
+from actors.node.group_commit import Commits
+from actors.processes import DescribedSession, Handle
+from actors.protocol.messages import Effects
+from simulations.cli.main import main
+from simulations.scenario.scenario import Scenario, load, override
+from simulations.world.seed_sweep import World, one_world, sweep
+
+SEEDS = range(1, 51)
+
+
+def small(**faults: Any) -> Scenario:
+    changes = {"population": {"users": 5}, "talk": {"messages": 30}, "activity": {"contacts": 1}, "faults": faults}
+    return override(load("town"), changes)
+
+
+def changed(monkeypatch: pytest.MonkeyPatch, module: Any, action: str, change: Callable[..., Effects]) -> None:
+    """Put a method around what a process does for an action."""
+    handler = module.handlers[action]
+
+    def method(self: Any, body: Any, context: Any) -> Effects:
+        return change(handler.method(self, body, context), self, body, context)
+
+    monkeypatch.setitem(module.handlers, action, handler._replace(method=method))
+
+
+def lost_notification(monkeypatch: pytest.MonkeyPatch) -> None:
+    def change(effects: Effects, _: Any, __: Any, context: Any) -> Effects:
+        return msgspec.structs.replace(effects, messages=()) if context.slot % 5 == 0 else effects
+
+    changed(monkeypatch, DescribedSession, "SendMessage", change)
+
+
+def reordered_mailbox(monkeypatch: pytest.MonkeyPatch) -> None:
+    evaluated = Conductor._evaluated
+
+    def reordered(self: Conductor, assignment: Any, result: Any) -> None:
+        evaluated(self, assignment, msgspec.structs.replace(result, outbox=result.outbox[::-1]))
+
+    monkeypatch.setattr(Conductor, "_evaluated", reordered)
+
+
+def double_send(monkeypatch: pytest.MonkeyPatch) -> None:
+    def change(effects: Effects, _: Any, __: Any, context: Any) -> Effects:
+        twice = context.slot % 7 == 0
+        return msgspec.structs.replace(effects, messages=effects.messages * 2) if twice else effects
+
+    changed(monkeypatch, Handle, "RelayMessage", change)
+
+
+def early_acknowledgement(monkeypatch: pytest.MonkeyPatch) -> None:
+    def release(self: Commits, result: Any, waiter: Any) -> None:
+        if not waiter.done():
+            waiter.set_result(result)
+
+    monkeypatch.setattr(Commits, "release", release)
+
+
+def shared_mutable_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    shared: dict[str, str] = {}
+
+    def change(effects: Effects, process: Handle, body: Any, _: Any) -> Effects:
+        shared[body.handle] = body.note or ""
+        process.state = msgspec.structs.replace(process.state, contacts=Map(shared))
+        return effects
+
+    changed(monkeypatch, Handle, "AddContact", change)
+
+
+@pytest.mark.parametrize(
+    "plant", [lost_notification, reordered_mailbox, double_send, early_acknowledgement, shared_mutable_state]
+)
+def test_a_node_with_a_planted_bug_is_caught_within_fifty_seeds(
+    plant: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scenario = small(crash_at_h=[9, 12, 15, 18, 21])
+    assert not one_world(scenario, 1).finding
+    plant(monkeypatch)
+    caught = next((world for world in (one_world(scenario, seed) for seed in SEEDS) if world.finding), None)
+    assert caught is not None
+
+
+def test_the_first_message_that_is_concerned_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    slots = itertools.count()
+
+    def forget(effects: Effects, process: Any, body: Any, context: Any) -> Effects:
+        if next(slots) == 10:
+            process.state = msgspec.structs.replace(process.state, messages=before[0])
+        before[0] = process.state.messages
+        return effects
+
+    before: list[Any] = [None]
+    changed(monkeypatch, DescribedSession, "SendMessage", forget)
+    scenario = override(load("two-friends"), {"population": {"users": 2}})
+    world = one_world(scenario, 1)
+    assert "expected" in world.finding
+    assert world.sequence is not None
+
+
+def test_worlds_side_by_side_come_to_what_each_comes_to_alone() -> None:
+    scenario = small(crash_at_message=[60])
+    worlds = {world.seed: world for world in sweep(scenario, range(1, 5), 2)}
+    assert set(worlds) == {1, 2, 3, 4}
+    alone = one_world(scenario, 3)
+    assert timeless(worlds[3]) == timeless(alone)
+    assert (alone.finding, alone.crashes, alone.messages) == ("", 1, 30)
+
+
+def timeless(world: World) -> World:
+    return msgspec.structs.replace(world, elapsed_s=0.0)
+
+
+def test_the_command_ends_with_a_table_or_an_object() -> None:
+    options = ["simulate", "two-friends", "--messages", "10", "--seeds", "7..9", "--jobs", "2"]
+    table = CliRunner().invoke(main, options)
+    assert table.exit_code == 0, table.output
+    assert "3 worlds" in table.output
+    assert "everything held in 3, not in 0" in table.output
+    found = msgspec.json.decode(CliRunner().invoke(main, [*options, "--json"]).stdout)
+    assert [world["seed"] for world in found["worlds"]] == [7, 8, 9]
+    assert found["failed"] == 0
+
+
+def test_a_seed_that_fails_prints_the_command_that_shows_it_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def one_fails(scenario: Scenario, seeds: range, jobs: int) -> list[World]:
+        return [World(1, 10, 1), World(2, finding="a message is missing", sequence=17)]
+
+    monkeypatch.setattr("simulations.cli.seeds.sweep", one_fails)
+    result = CliRunner().invoke(main, ["simulate", "churn", "--users", "4", "--fault", "drop=0.2", "--seeds", "1..2"])
+    assert result.exit_code == 1
+    assert "seed 2 (first at sequence 17): a message is missing" in result.output
+    assert "mostao simulate churn --users 4 --fault drop=0.2 --check --seed 2" in result.output
+
+
+@pytest.mark.parametrize("seeds", ["5..1", "x", "1..", "-3..2", "1..2000000"])
+def test_what_is_no_range_of_seeds_is_refused(seeds: str) -> None:
+    result = CliRunner().invoke(main, ["simulate", f"--seeds={seeds}"])
+    assert result.exit_code == 2
+    assert "seeds" in result.output
+
+
+def test_a_sweep_keeps_no_log(path: Any) -> None:
+    result = CliRunner().invoke(main, ["simulate", "--seeds", "1..2", "--log", str(path)])
+    assert result.exit_code == 2
+    assert not path.exists()
