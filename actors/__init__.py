@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from actors.ans104.item import ItemRefused
     from actors.ans104.wallet import Wallet, WalletError
-    from actors.audit.replay import Replayed, replay
-    from actors.evaluation.process_table import UnknownModule, World
+    from actors.audit.replay import ReplayResult, replay
+    from actors.evaluation.process_table import ProcessTable, UnknownModule
     from actors.node.executor import NodeFailed
     from actors.node.fair_queue import Overloaded
     from actors.node.node import Node, NodeClosed
@@ -22,12 +22,12 @@ __all__ = [
     "NodeClosed",
     "NodeFailed",
     "Overloaded",
-    "Replayed",
+    "ProcessTable",
+    "ReplayResult",
     "Result",
     "UnknownModule",
     "Wallet",
     "WalletError",
-    "World",
     "replay",
 ]
 
@@ -37,12 +37,12 @@ _MODULES = {
     "NodeClosed": "actors.node.node",
     "NodeFailed": "actors.node.executor",
     "Overloaded": "actors.node.fair_queue",
-    "Replayed": "actors.audit.replay",
+    "ReplayResult": "actors.audit.replay",
     "Result": "actors.protocol.messages",
     "UnknownModule": "actors.evaluation.process_table",
     "Wallet": "actors.ans104.wallet",
     "WalletError": "actors.ans104.wallet",
-    "World": "actors.evaluation.process_table",
+    "ProcessTable": "actors.evaluation.process_table",
     "replay": "actors.audit.replay",
 }
 

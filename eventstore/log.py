@@ -5,7 +5,7 @@ from typing import NamedTuple, Protocol
 
 from eventstore.merkle.tiles import StoredTree, TreeNode
 from eventstore.records import Assignment
-from eventstore.replay.partitioned import Before, End, Share
+from eventstore.replay.partitioned import Before, End, Partition
 from eventstore.sequencer import ProcessHead
 
 
@@ -40,8 +40,8 @@ class EventLog(Protocol):
     def read_process(self, process: str, *, from_slot: int = 0, limit: int | None = None) -> Iterator[Assignment]:
         """One process's assignments in order, so many of them at most."""
 
-    def read_share(
-        self, share: Share, *, until: int, filed: bool = False
+    def read_partition(
+        self, share: Partition, *, until: int, filed: bool = False
     ) -> Iterator[tuple[Before, int | None, Assignment]]:
         """The assignments of one share of the processes in order, up to a sequence, each with the row before it.
 
@@ -58,13 +58,13 @@ class EventLog(Protocol):
     def end(self, until: int) -> End:
         """The last rows of their kind up to a sequence."""
 
-    def misfiled(self, until: int) -> int | None:
+    def unindexed_row(self, until: int) -> int | None:
         """The first row up to a sequence that is not found by its message's id or by its process and slot, if any."""
 
-    def stray(self) -> int | None:
+    def bad_index_entry(self) -> int | None:
         """A sequence that an id is said to be found at, and is not; or, of the newest, is not and should be."""
 
-    def place(self, process: str, slot: int, *, assignment_id: bytes | None = None) -> int | None:
+    def sequence_of(self, process: str, slot: int, *, assignment_id: bytes | None = None) -> int | None:
         """Sequence of a process's slot, if it is there and, where one is named, is that assignment."""
 
     def known_from(self, process: str) -> int | None:
@@ -78,16 +78,16 @@ class EventLog(Protocol):
     def processes(self) -> Iterator[str]:
         """The id of every process that was ever started."""
 
-    def received(self, process: str, slots: Sequence[int]) -> list[bytes]:
+    def payloads(self, process: str, slots: Sequence[int]) -> list[bytes]:
         """The data of one process's messages at these slots. Raises ``LookupError`` where one is not there."""
 
     def find(self, message_id: str) -> Assignment | None:
         """The assignment of a message."""
 
-    def known(self, message_ids: Sequence[str]) -> set[str]:
+    def existing_ids(self, message_ids: Sequence[str]) -> set[str]:
         """Those of the ids that the log holds."""
 
-    def id_starts(self) -> Iterator[list[str]]:
+    def id_prefixes(self) -> Iterator[list[str]]:
         """How the id of each message begins (``format.ID_START`` characters), some thousands of them at a time."""
 
     def children(self, sequence: int) -> list[Assignment]:
@@ -96,7 +96,7 @@ class EventLog(Protocol):
     def sequence_at(self, timestamp: int) -> int:
         """Sequence of the last assignment up to a time (ms); 0 if there is none."""
 
-    def agrees(self, head: Head) -> bool:
+    def has_head(self, head: Head) -> bool:
         """Whether the log had this head once."""
 
     def head(self) -> Head:
@@ -114,7 +114,7 @@ class EventLog(Protocol):
     def checkpoints(self) -> list[str]:
         """The signed notes that the log keeps, in order."""
 
-    def keep_checkpoint(self, sequence: int, note: str) -> None:
+    def store_checkpoint(self, sequence: int, note: str) -> None:
         """Keep a signed note of the tree's root at a sequence; the first one of a sequence stays.
 
         Raises:

@@ -62,7 +62,7 @@ class Sequencer:
         head = self._link(message)
         return Assignment(self.sequence, head.slot, self.timestamp, message, head.chain, self.log_chain)
 
-    def accept(self, assignment: Assignment) -> None:
+    def verify_next(self, assignment: Assignment) -> None:
         """Follow an assignment that was read, checking that it is the one that has to come next.
 
         Raises:
@@ -79,7 +79,7 @@ class Sequencer:
         if assignment.log_chain != self.log_chain:
             raise LogFault.at(assignment, "log chain", self.log_chain.hex(), assignment.log_chain.hex())
 
-    def accept_order(self, assignment: Assignment) -> None:
+    def verify_next_order(self, assignment: Assignment) -> None:
         """Like ``accept``, but for the chains, which somebody else checks.
 
         Raises:
@@ -98,7 +98,7 @@ class Sequencer:
         else:
             head.slot, head.chain, head.assignment_id = slot, assignment.process_chain, chain
 
-    def trust(self, assignment: Assignment) -> None:
+    def force(self, assignment: Assignment) -> None:
         """Follow an assignment as it is."""
         self.sequence = assignment.sequence
         self.timestamp = assignment.timestamp

@@ -58,10 +58,10 @@ class Signed(NamedTuple):
     data: bytes
 
     @property
-    def genuine(self) -> bool:
+    def is_valid(self) -> bool:
         """Whether that is what its key signed. Takes most of a tenth of a millisecond."""
         kind, signature, public_key, *covered = self
-        return SCHEMES[kind].genuine(signature, _signed_bytes(kind, public_key, *covered), public_key)
+        return SCHEMES[kind].is_valid(signature, _signed_bytes(kind, public_key, *covered), public_key)
 
 
 class DataItem(NamedTuple):
@@ -113,7 +113,7 @@ class DataItem(NamedTuple):
         Raises:
             ItemForged: the item is not what its key signed.
         """
-        if not self.signed.genuine:
+        if not self.signed.is_valid:
             raise ItemForged
 
 
@@ -187,7 +187,7 @@ def item_id(raw: bytes) -> str:
 
 def verify_all(items: Iterable[DataItem]) -> list[bool]:
     """Whether each item is what its key signed, one after the other."""
-    return [item.signed.genuine for item in items]
+    return [item.signed.is_valid for item in items]
 
 
 def message_of(item: DataItem) -> Message:

@@ -9,7 +9,7 @@ from actors.ans104.signer import Signer
 from actors.ao.assignments import Scheduler
 from actors.ao.manifest import Manifest, manifest_item
 from actors.ao.pushed_messages import item_of
-from actors.evaluation.process_table import World
+from actors.evaluation.process_table import ProcessTable
 from actors.processes import Registry
 from eventstore import Assignment, SqliteLog
 
@@ -29,11 +29,11 @@ class Exported(NamedTuple):
 def process_of(log: SqliteLog, name: str) -> str | None:
     """The process of an id, or of a handle written ``@name``; None if there is none."""
     if not name.startswith("@"):
-        return name if log.place(name, 0) is not None else None
+        return name if log.sequence_of(name, 0) is not None else None
     first = next(log.read(until=1), None)
     if first is None:
         return None
-    world = World(log.received)
+    world = ProcessTable(log.payloads)
     for row in log.read_process(first.process):
         world.evaluate(row)
     registry = world.entries[first.process].process
@@ -68,7 +68,7 @@ def export(
         found = chain.from_iterable(log.read_process(process) for process in dict.fromkeys(processes))
         return sorted((row for row in found if row.sequence <= end), key=lambda row: row.sequence)
 
-    world, events = World(log.received), 0
+    world, events = ProcessTable(log.payloads), 0
     for row in rows():
         world.evaluate(row)
         events += 1

@@ -13,7 +13,7 @@ from actors.ao.hash_chain import chain_after, chain_at_start
 from actors.ao.manifest import Manifest, manifest_of
 from actors.ao.pushed_messages import NotPushed, message_in
 from actors.evaluation.evaluate import Evaluated
-from actors.evaluation.process_table import World
+from actors.evaluation.process_table import ProcessTable
 from eventstore import Assignment, Message, Sequencer, SqliteLog, Unevaluable
 from eventstore.records import decode_id, encode_id
 
@@ -156,7 +156,7 @@ class _History:
     """A log that grows by what is told."""
 
     def __init__(self, log: SqliteLog) -> None:
-        self.world = World(self._past)
+        self.world = ProcessTable(self._past)
         self._log = log
         self._batch: list[Assignment] = []
         self._written = 0
@@ -197,7 +197,7 @@ class _History:
 
     def _past(self, process: str, slots: Sequence[int]) -> list[bytes]:
         self.flush()
-        return self._log.received(process, slots)
+        return self._log.payloads(process, slots)
 
 
 class _Whole(_History):

@@ -7,10 +7,10 @@ from typing import Any
 
 import msgspec
 
-from actors.audit.parallel_replay import Whole, follow_in_shares
+from actors.audit.parallel_replay import PartitionedReplay, replay_partitions
 from actors.audit.replay import counted
 from actors.audit.snapshot_check import SnapshotCheck
-from actors.evaluation.process_table import World
+from actors.evaluation.process_table import ProcessTable
 from actors.evidence.checkpoints import NoteInvalid, VerifierKey, key_of
 from actors.evidence.proofs import agreeing
 from actors.evidence.signed_items import envelope_fault
@@ -22,7 +22,7 @@ from eventstore.merkle.tiles import FAN, nodes_over
 from eventstore.replay.hash_chains import check_chains
 from eventstore.replay.sequential import named
 
-EVENTS_WORTH_SHARES = 5_000
+PARALLEL_EVENTS_MIN = 5_000
 """From so many events on every core follows a share of the log first."""
 TAIL_MAX = 10
 """Unsent messages that are named."""
@@ -93,8 +93,8 @@ def _audit(
     snapshots = SnapshotCheck(log)
     events = log.head().sequence
     whole = None
-    if events >= EVENTS_WORTH_SHARES and cores() > 1:
-        whole = follow_in_shares(log, events, shares=cores(), audited=True, signatures=signatures, progress=progress)
+    if events >= PARALLEL_EVENTS_MIN and cores() > 1:
+        whole = replay_partitions(log, events, shares=cores(), audited=True, signatures=signatures, progress=progress)
     if whole is None:
         report, nodes = _in_order(log, events, snapshots, signatures, all_faults, progress)
     else:
@@ -115,7 +115,7 @@ def _audit(
     return report
 
 
-def _in_shares(events: int, whole: Whole) -> Audit:
+def _in_shares(events: int, whole: PartitionedReplay) -> Audit:
     """What a log came to that is sound."""
     return Audit(
         events=events,
@@ -140,7 +140,7 @@ def _in_order(
 ) -> tuple[Audit, list[bytes]]:
     """What a log comes to, followed from its beginning, and the hashes over each 256 of its rows."""
     report = Audit()
-    world = World(log.received)
+    world = ProcessTable(log.payloads)
     replayed = Replay(world.evaluate, check_chains=False, on_fault=report.faults.append)
     rows = _counted(log.read(until=events), report, all_faults, lambda row: snapshots.pass_by(row, world))
     try:
@@ -156,8 +156,8 @@ def _in_order(
     )
     report.faults[:0] = verdict.faults
     report.signatures = verdict.checked
-    report.unsent = len(replayed.unsent)
-    report.tail = [named(message) for message in islice(replayed.unsent, TAIL_MAX)]
+    report.unsent = len(replayed.pending_outbox)
+    report.tail = [named(message) for message in islice(replayed.pending_outbox, TAIL_MAX)]
     report.snapshots = snapshots.checked
     report.state_root = world.state_root().hex()
     return report, verdict.nodes
@@ -201,7 +201,7 @@ def _faults_at_start(log: EventLog) -> Iterator[LogFault]:
 
 def _filing_faults(log: EventLog, events: int) -> Iterator[LogFault]:
     """The first row that whoever looks for it does not find, or finds for another."""
-    misfiled = log.misfiled(events)
+    misfiled = log.unindexed_row(events)
     if misfiled is not None:
         for row in log.read(after=misfiled - 1, until=misfiled):
             yield LogFault.at(row, "what it is found by", "its id and its process's first message", "something else")
@@ -209,7 +209,7 @@ def _filing_faults(log: EventLog, events: int) -> Iterator[LogFault]:
 
 def _stray_faults(log: EventLog) -> Iterator[LogFault]:
     """What a message is said to be found at that is not there, or the other way round."""
-    stray = log.stray()
+    stray = log.bad_index_entry()
     if stray is not None:
         what = "what messages are found by"
         yield LogFault(what, sequence=stray, process="(none)", expected="each id once, in its turn", found="another")

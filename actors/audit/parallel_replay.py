@@ -6,15 +6,15 @@ from typing import Any
 
 import msgspec
 
-from actors.audit.partition_workers import ShareWorkers
+from actors.audit.partition_workers import PartitionWorkers
 from actors.audit.snapshot_check import SnapshotCheck
 from actors.evaluation.evaluate import Evaluated
-from actors.evaluation.process_table import Asleep, UnknownModule, World
+from actors.evaluation.process_table import ProcessTable, RestoredState, UnknownModule
 from actors.evaluation.state_root import leaf_of, root_over
 from eventstore import Assignment, EventLog, EventStoreError, SqliteLog, Unevaluable
 from eventstore.merkle.rfc9162 import fold, leaf_hashes
 from eventstore.merkle.tiles import FAN
-from eventstore.replay.partitioned import Late, Share, ShareReplay, Tally, unsent
+from eventstore.replay.partitioned import InFlightMessage, Partition, PartitionReplay, Tally, unsent
 
 KEY_BYTES = 32
 _START = 11
@@ -29,17 +29,17 @@ class Job(msgspec.Struct, frozen=True):
     path: str
     events: int
     """Follow the rows up to this sequence."""
-    shares: list[Share]
+    shares: list[Partition]
     late_from: int
     key: bytes
-    """See ``ShareReplay``."""
+    """See ``PartitionReplay``."""
     audited: bool
     """Check the tree and the snapshots too."""
     signatures: bool
     """Hold messages from outside against their signed items."""
 
 
-class Outcome(msgspec.Struct):
+class PartitionResult(msgspec.Struct):
     """What following one share came to."""
 
     tally: Tally = msgspec.field(default_factory=Tally)
@@ -58,10 +58,10 @@ class Outcome(msgspec.Struct):
     """Why the log is not sound, in words that are not for people: a replay in order has better ones."""
 
 
-class Whole(msgspec.Struct, frozen=True):
+class PartitionedReplay(msgspec.Struct, frozen=True):
     """What every share together came to: the log is sound."""
 
-    unsent: list[Late]
+    unsent: list[InFlightMessage]
     state_root: str
     processes: int
     signatures: int
@@ -72,7 +72,7 @@ class Whole(msgspec.Struct, frozen=True):
     nodes: list[bytes]
 
 
-def follow_in_shares(
+def replay_partitions(
     log: SqliteLog,
     events: int,
     *,
@@ -80,7 +80,7 @@ def follow_in_shares(
     audited: bool = False,
     signatures: bool = False,
     progress: Callable[[int], Any] | None = None,
-) -> Whole | None:
+) -> PartitionedReplay | None:
     """Follow a log with several processes.
 
     Args:
@@ -98,9 +98,9 @@ def follow_in_shares(
         EventStoreError: one of the processes failed.
     """
     end = log.end(events)
-    cut = Share.cut(log.sample(_SAMPLE, until=events), shares)
+    cut = Partition.cut(log.sample(_SAMPLE, until=events), shares)
     job = Job(str(log.path), events, cut, end.inside_parent, os.urandom(KEY_BYTES), audited, signatures)
-    with ShareWorkers(job, Outcome) as workers:
+    with PartitionWorkers(job, PartitionResult) as workers:
         outcomes = workers.wait(progress)
     if any(outcome.doubt for outcome in outcomes) or _repeated(outcomes):
         return None
@@ -108,7 +108,7 @@ def follow_in_shares(
     if left is None:
         return None
     states = [state for outcome in outcomes for state in outcome.states]
-    return Whole(
+    return PartitionedReplay(
         left,
         root_over(states).hex(),
         len(states),
@@ -121,16 +121,18 @@ def follow_in_shares(
     )
 
 
-def _repeated(outcomes: list[Outcome]) -> bool:
+def _repeated(outcomes: list[PartitionResult]) -> bool:
     """Whether a message from outside may stand twice in the log."""
     starts = [start for outcome in outcomes for start in outcome.outside]
     return len(set(starts)) < len(starts)
 
 
-def follow_share(job: Job, number: int, progress: Callable[[int], Any], *, alone: bool = False) -> Outcome:
+def replay_partition(
+    job: Job, number: int, progress: Callable[[int], Any], *, exclusive: bool = False
+) -> PartitionResult:
     """Follow one share of a log, in whatever process; ``alone`` if nobody else in it opens the file."""
-    outcome = Outcome()
-    log = SqliteLog.open_to_read(job.path, alone=alone)
+    outcome = PartitionResult()
+    log = SqliteLog.open_to_read(job.path, exclusive=exclusive)
     try:
         _follow(log, job, number, outcome, progress)
     except (EventStoreError, Unevaluable, UnknownModule, TypeError, ValueError, AttributeError, LookupError) as error:
@@ -140,9 +142,9 @@ def follow_share(job: Job, number: int, progress: Callable[[int], Any], *, alone
     return outcome
 
 
-def _follow(log: SqliteLog, job: Job, number: int, outcome: Outcome, progress: Callable[[int], Any]) -> None:
+def _follow(log: SqliteLog, job: Job, number: int, outcome: PartitionResult, progress: Callable[[int], Any]) -> None:
     share = job.shares[number]
-    world = World(log.received, _Elsewhere(log))
+    world = ProcessTable(log.payloads, _Elsewhere(log))
     snapshots = SnapshotCheck(log, among=share.holds, until=job.events) if job.audited else None
     rows = 0
 
@@ -173,7 +175,7 @@ def _follow(log: SqliteLog, job: Job, number: int, outcome: Outcome, progress: C
         outcome.refusals += len([None for assignment in assignments if assignment.error is not None])
         progress(rows)
 
-    replay = ShareReplay(
+    replay = PartitionReplay(
         log,
         share,
         evaluate if snapshots is not None and snapshots.due else world.evaluate,
@@ -218,7 +220,7 @@ class _Elsewhere:
             self._known_from[process] = known_from
         return known_from < before
 
-    def snapshot(self, process: str, *, before: int) -> Asleep | None:
+    def snapshot(self, process: str, *, before: int) -> RestoredState | None:
         """None: a share follows its processes from their beginning."""
         return None
 

@@ -16,7 +16,7 @@ from actors.runtime.child_process import command_of
 from eventstore import EventStoreError
 
 if TYPE_CHECKING:
-    from actors.audit.parallel_replay import Job, Outcome
+    from actors.audit.parallel_replay import Job, PartitionResult
 
 _ROWS_SAID = 2048
 """How many rows are followed in some twentieths of a second."""
@@ -33,14 +33,14 @@ class _Child(Protocol):
     def kill(self) -> None: ...
 
 
-class ShareWorkers:
+class PartitionWorkers:
     """Follows a log's shares from entering the block on."""
 
-    def __init__(self, job: "Job", outcome: "type[Outcome]") -> None:
+    def __init__(self, job: "Job", outcome: "type[PartitionResult]") -> None:
         self._job = job
         self._decode = msgspec.json.Decoder(int | outcome).decode
         self._rows = [0] * len(job.shares)
-        self._outcomes: list[Outcome | None] = [None] * len(job.shares)
+        self._outcomes: list[PartitionResult | None] = [None] * len(job.shares)
         self._children: list[tuple[_Child, IO[bytes]]] = []
         self._readers: list[threading.Thread] = []
 
@@ -65,7 +65,7 @@ class ShareWorkers:
             reader.join()
             stream.close()
 
-    def wait(self, progress: Callable[[int], Any] | None = None) -> "list[Outcome]":
+    def wait(self, progress: Callable[[int], Any] | None = None) -> "list[PartitionResult]":
         """Wait for the end of every share, or the first doubt.
 
         Args:
@@ -90,7 +90,7 @@ class ShareWorkers:
             progress(sum(self._rows))
         return self._ended()
 
-    def _ended(self) -> "list[Outcome]":
+    def _ended(self) -> "list[PartitionResult]":
         return [outcome for outcome in self._outcomes if outcome is not None]
 
     def _read(self, number: int, stream: IO[bytes]) -> None:
@@ -150,14 +150,14 @@ def work() -> None:
 
 def _follow(job: "Job", number: int, descriptor: int) -> None:
     """Follow a share, and say there how far it is, then what it came to."""
-    from actors.audit.parallel_replay import follow_share
+    from actors.audit.parallel_replay import replay_partition
     from actors.runtime.tuning import dedicate_process
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started it ends it
     dedicate_process()
     with os.fdopen(descriptor, "wb") as stream:
 
-        def say(what: "int | Outcome") -> None:
+        def say(what: "int | PartitionResult") -> None:
             stream.write(_encode(what) + b"\n")
             stream.flush()
 
@@ -169,4 +169,4 @@ def _follow(job: "Job", number: int, descriptor: int) -> None:
                 said = rows
                 say(rows)
 
-        say(follow_share(job, number, progress, alone=True))
+        say(replay_partition(job, number, progress, exclusive=True))

@@ -4,20 +4,20 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from actors.audit.parallel_replay import follow_in_shares
-from actors.evaluation.passive_processes import IdleProcesses
-from actors.evaluation.process_table import Entry, World
+from actors.audit.parallel_replay import replay_partitions
+from actors.evaluation.passive_processes import PassiveProcesses
+from actors.evaluation.process_table import Entry, ProcessTable
 from actors.evaluation.state_codec import canonical_state
 from actors.processes import Registry
 from actors.runtime.child_process import cores
 from eventstore import Assignment, Head, LogFault, Replay, SqliteLog
 
-EVENTS_WORTH_SHARES = 20_000
+PARALLEL_EVENTS_MIN = 20_000
 """From so many events on every core follows a share of the log."""
 _PROGRESS_EVENTS = 1000
 
 
-class Replayed:
+class ReplayResult:
     """What a log's replay came to.
 
     Attributes:
@@ -33,14 +33,14 @@ class Replayed:
 
     def __init__(
         self,
-        world: World,
+        world: ProcessTable,
         *,
         head: Head,
         registry: str,
         state_root: str,
         processes: int,
         unsent: int,
-        idle: IdleProcesses | None = None,
+        idle: PassiveProcesses | None = None,
     ) -> None:
         self.world = world
         self.events = head.sequence
@@ -83,7 +83,7 @@ class Earlier:
         self._at = at
         self._states: dict[str, Any] | None = None
 
-    def watch(self, assignments: Iterator[Assignment], world: World) -> Iterator[Assignment]:
+    def watch(self, assignments: Iterator[Assignment], world: ProcessTable) -> Iterator[Assignment]:
         """The same assignments; when the one after the sequence is asked for, all before are evaluated."""
         for assignment in assignments:
             if assignment.sequence == self._at + 1:
@@ -97,7 +97,7 @@ class Earlier:
         states = self._states or {}
         return canonical_state(states[process]) if process in states else None
 
-    def _keep(self, world: World) -> None:
+    def _keep(self, world: ProcessTable) -> None:
         self._states = {name: entry.process.state if entry.process else None for name, entry in world.entries.items()}
 
 
@@ -107,7 +107,7 @@ def replay(
     at: int | None = None,
     progress: Callable[[int], Any] | None = None,
     earlier: Earlier | None = None,
-) -> Replayed:
+) -> ReplayResult:
     """Rebuild every state from a log, checking its order, its chains and that each message follows from its parent.
 
     Args:
@@ -127,13 +127,13 @@ def replay(
         end = log.head().sequence if at is None else min(at, log.head().sequence)
         if log.is_excerpt:
             return _replay_excerpt(log, end, counted(log.read(until=end), progress))
-        if end >= EVENTS_WORTH_SHARES and cores() > 1 and earlier is None:
-            whole = follow_in_shares(log, end, shares=cores(), progress=progress)
+        if end >= PARALLEL_EVENTS_MIN and cores() > 1 and earlier is None:
+            whole = replay_partitions(log, end, shares=cores(), progress=progress)
             if whole is not None:
                 [chain] = log.leaves(end - 1, end)
-                idle = IdleProcesses(log.path, None)
-                return Replayed(
-                    World(idle.received, idle),
+                idle = PassiveProcesses(log.path, None)
+                return ReplayResult(
+                    ProcessTable(idle.payloads, idle),
                     idle=idle,
                     head=Head(end, chain),
                     registry=registry,
@@ -141,27 +141,27 @@ def replay(
                     processes=whole.processes,
                     unsent=len(whole.unsent),
                 )
-        world = World(log.received)
+        world = ProcessTable(log.payloads)
         replayed = Replay(world.evaluate)
         assignments = counted(log.read(until=end), progress)
         if earlier is not None:
             assignments = earlier.watch(assignments, world)
         replayed.follow(assignments)
-        return Replayed(
+        return ReplayResult(
             world,
             head=Head(replayed.sequencer.sequence, replayed.sequencer.log_chain),
             registry=registry,
             state_root=world.state_root().hex(),
             processes=len(world.entries),
-            unsent=len(replayed.unsent),
+            unsent=len(replayed.pending_outbox),
         )
     finally:
         log.close()
 
 
-def _replay_excerpt(log: SqliteLog, end: int, rows: Iterable[Assignment]) -> Replayed:
+def _replay_excerpt(log: SqliteLog, end: int, rows: Iterable[Assignment]) -> ReplayResult:
     """Some processes by themselves: what they were sent by others was proven when they came."""
-    world = World(log.received)
+    world = ProcessTable(log.payloads)
     for row in rows:
         evaluated = world.evaluate(row)
         for what, due, found in (("output", evaluated.output, row.output), ("error", evaluated.error, row.error)):
@@ -170,7 +170,7 @@ def _replay_excerpt(log: SqliteLog, end: int, rows: Iterable[Assignment]) -> Rep
     [chain] = log.leaves(end - 1, end)
     root = world.state_root().hex()
     head = Head(end, chain)
-    return Replayed(world, head=head, registry="", state_root=root, processes=len(world.entries), unsent=0)
+    return ReplayResult(world, head=head, registry="", state_root=root, processes=len(world.entries), unsent=0)
 
 
 def counted(assignments: Iterator[Assignment], progress: Callable[[int], Any] | None) -> Iterator[Assignment]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from actors.evaluation.process_table import World
+from actors.evaluation.process_table import ProcessTable
 from actors.evaluation.state_codec import canonical_state
 from eventstore import Assignment, LogFault, SqliteLog
 from eventstore.sqlite.snapshots import Snapshot, Snapshots, snapshots_path
@@ -39,7 +39,7 @@ class SnapshotCheck:
         """Assignments that are still to pass."""
         return len(self._due)
 
-    def pass_by(self, assignment: Assignment, world: World) -> list[LogFault]:
+    def pass_by(self, assignment: Assignment, world: ProcessTable) -> list[LogFault]:
         """Check what was taken after an assignment that was just evaluated."""
         faults = []
         for process, slot in self._due.pop(assignment.sequence, ()):
@@ -67,7 +67,7 @@ class SnapshotCheck:
                 what = "a snapshot of an assignment that is not there"
                 faults.append(LogFault(what, sequence=sequence, process=process, expected=None, found=f"slot {slot}"))
         if self._snapshots is not None:
-            if self._mark is not None and not self._log.agrees(self._mark):
+            if self._mark is not None and not self._log.has_head(self._mark):
                 sequence, chain = self._mark
                 what = "the mark of the snapshots"
                 faults.append(
@@ -77,7 +77,7 @@ class SnapshotCheck:
         return faults
 
 
-def _snapshot(assignment: Assignment, world: World) -> Snapshot:
+def _snapshot(assignment: Assignment, world: ProcessTable) -> Snapshot:
     """The snapshot that a node takes after an assignment."""
     entry = world.entries[assignment.process]
     snapshot = Snapshot(

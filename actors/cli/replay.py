@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from actors.audit.replay import Earlier, Replayed
+from actors.audit.replay import Earlier, ReplayResult
 from actors.audit.replay import replay as replay_log
 from actors.cli.log_position import POINT, resolved
 from actors.cli.progress import progress_bar
@@ -52,7 +52,7 @@ def replay(path: Path, at: int | None, process: str | None, as_json: bool) -> No
     click.echo(f"  state root  {replayed.state_root}")
 
 
-def replay_with_progress(path: Path, *, at: int | None = None, earlier: Earlier | None = None) -> Replayed:
+def replay_with_progress(path: Path, *, at: int | None = None, earlier: Earlier | None = None) -> ReplayResult:
     """Replay a log under a progress bar. ``at`` has to lie within it."""
     events = events_of(path)
     if at is not None and at > events:
@@ -73,7 +73,7 @@ def events_of(path: Path) -> int:
     return events
 
 
-def find_process(replayed: Replayed, name: str) -> str:
+def find_process(replayed: ReplayResult, name: str) -> str:
     """The process of an id or ``@handle``; misuse if there is none."""
     process = replayed.find(name)
     if process is None:

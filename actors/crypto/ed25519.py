@@ -25,7 +25,7 @@ _SMALL_ORDER = frozenset(
 """The eight points whose order divides the cofactor, as they are written, and what else libsodium reads as them."""
 
 
-def genuine(signature: bytes, text: bytes, public_key: bytes) -> bool:
+def is_valid(signature: bytes, text: bytes, public_key: bytes) -> bool:
     """Whether a signature (64 bytes) of a text is a public key's (32 bytes)."""
     if (len(signature), len(public_key)) != (_SIGNATURE_BYTES, _KEY_BYTES):  # both libraries rely on it
         return False

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 EXPONENT = 65537
 
 
-def genuine(signature: bytes, text: bytes, modulus: bytes) -> bool:
+def is_valid(signature: bytes, text: bytes, modulus: bytes) -> bool:
     """Whether a signature of a text is that of the key with this modulus."""
     try:
         _key(modulus).verify(signature, text, PSS(MGF1(SHA256()), PSS.AUTO), SHA256())

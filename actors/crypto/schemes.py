@@ -26,7 +26,7 @@ class Scheme(NamedTuple):
     """… and its public key."""
     address: Callable[[bytes], str]
     """Who the owner of a public key is."""
-    genuine: Callable[[bytes, bytes, bytes], bool]
+    is_valid: Callable[[bytes, bytes, bytes], bool]
     """Whether a signature (first) of a text (second) is a public key's (third)."""
 
 
@@ -37,9 +37,9 @@ def address(public_key: bytes) -> str:
 
 
 def _rsa(signature: bytes, text: bytes, public_key: bytes) -> bool:
-    from actors.crypto.rsa_pss import genuine  # few logs need it, and it takes long to import
+    from actors.crypto.rsa_pss import is_valid  # few logs need it, and it takes long to import
 
-    return genuine(signature, text, public_key)
+    return is_valid(signature, text, public_key)
 
 
 def _secp256k1(signature: bytes, text: bytes, public_key: bytes) -> bool:
@@ -55,7 +55,7 @@ def _scheme(
     signature_bytes: int,
     key_bytes: int,
     address_of: Callable[[bytes], str],
-    genuine: Callable[[bytes, bytes, bytes], bool],
+    is_valid: Callable[[bytes, bytes, bytes], bool],
 ) -> Scheme:
     key_starts = _KIND_BYTES + signature_bytes
     return Scheme(
@@ -64,7 +64,7 @@ def _scheme(
         slice(_KIND_BYTES, key_starts),
         slice(key_starts, key_starts + key_bytes),
         address_of,
-        genuine,
+        is_valid,
     )
 
 
@@ -72,7 +72,7 @@ SCHEMES = {
     scheme.kind: scheme
     for scheme in (
         _scheme(ARWEAVE, "Arweave (RSA-4096)", 512, 512, address, _rsa),
-        _scheme(ED25519, "Ed25519", 64, 32, address, ed25519.genuine),
+        _scheme(ED25519, "Ed25519", 64, 32, address, ed25519.is_valid),
         _scheme(ETHEREUM, "Ethereum (secp256k1)", 65, 65, ethereum_address, _secp256k1),
     )
 }

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from actors.evaluation.process_table import Asleep
+from actors.evaluation.process_table import RestoredState
 from actors.evaluation.state_codec import StateUnreadable, restored
 from actors.runtime.logs import get_logger
 from eventstore import Assignment, SqliteLog
@@ -11,7 +11,7 @@ from eventstore.sequencer import ProcessHead
 from eventstore.sqlite.snapshots import Snapshot, Snapshots, SnapshotsUnusable
 
 
-class IdleProcesses:
+class PassiveProcesses:
     """Reads idle processes, for the thread of the event loop: a process wakes between two messages.
 
     Args:
@@ -36,10 +36,10 @@ class IdleProcesses:
 
     def exists(self, process: str, *, before: int) -> bool:
         """Whether a process was started before a sequence."""
-        first = self._log.place(process, 0)
+        first = self._log.sequence_of(process, 0)
         return first is not None and first < before
 
-    def snapshot(self, process: str, *, before: int) -> Asleep | None:
+    def snapshot(self, process: str, *, before: int) -> RestoredState | None:
         """The newest snapshot of a process, if it is one of a sequence before this.
 
         One that does not match its hash, or is of another history, is refused: the process is replayed instead.
@@ -51,7 +51,7 @@ class IdleProcesses:
             reason = self._wrong(found)
             if not reason:
                 state = restored(found.module, found.state)
-                return Asleep(found.module, found.owner, state, found.slot, len(found.state))
+                return RestoredState(found.module, found.owner, state, found.slot, len(found.state))
         except (SnapshotsUnusable, StateUnreadable, TypeError, ValueError) as error:
             reason = str(error)
         get_logger().warning("a snapshot was refused: its process is replayed instead", process=process, reason=reason)
@@ -64,10 +64,10 @@ class IdleProcesses:
                 return
             yield row
 
-    def received(self, process: str, slots: Sequence[int]) -> list[bytes]:
+    def payloads(self, process: str, slots: Sequence[int]) -> list[bytes]:
         """The data of messages that a process received, those too that are not durable yet."""
         pending = self._pending(process)
-        stored = iter(self._log.received(process, [slot for slot in slots if slot not in pending]))
+        stored = iter(self._log.payloads(process, [slot for slot in slots if slot not in pending]))
         return [pending[slot] if slot in pending else next(stored) for slot in slots]
 
     def head(self, process: str, until: int) -> ProcessHead | None:
@@ -95,7 +95,10 @@ class IdleProcesses:
     def _wrong(self, snapshot: Snapshot) -> str:
         if snapshot != snapshot.hashed():
             return "it does not match its hash"
-        if self._log.place(snapshot.process, snapshot.slot, assignment_id=snapshot.assignment_id) != snapshot.sequence:
+        if (
+            self._log.sequence_of(snapshot.process, snapshot.slot, assignment_id=snapshot.assignment_id)
+            != snapshot.sequence
+        ):
             return "it is of another history than the log's"
         return ""
 

@@ -33,7 +33,7 @@ class Entry(msgspec.Struct):
     snapshot_bytes: int = 0
 
 
-class Asleep(NamedTuple):
+class RestoredState(NamedTuple):
     """A process as its snapshot has it."""
 
     module: str
@@ -49,7 +49,7 @@ class Idle(Protocol):
     def exists(self, process: str, *, before: int) -> bool:
         """Whether a process was started before a sequence."""
 
-    def snapshot(self, process: str, *, before: int) -> Asleep | None:
+    def snapshot(self, process: str, *, before: int) -> RestoredState | None:
         """The newest snapshot of a process, if it is one of a sequence before this."""
 
     def rows(self, process: str, *, from_slot: int, before: int) -> Iterator[Assignment]:
@@ -59,7 +59,7 @@ class Idle(Protocol):
         """The id of every process that was ever started."""
 
 
-class World:
+class ProcessTable:
     """The processes that a log's assignments, evaluated in order, gave rise to.
 
     Attributes:

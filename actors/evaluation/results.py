@@ -42,7 +42,7 @@ def _tags(text: str) -> Tags:
 
 def recall(log: EventLog, message_ids: Sequence[str]) -> dict[str, Result]:
     """The results of those of the messages that the log holds."""
-    found = [log.find(message_id) for message_id in log.known(message_ids)]
+    found = [log.find(message_id) for message_id in log.existing_ids(message_ids)]
     return {row.message.id: _of_row(log, row) for row in found if row is not None}
 
 

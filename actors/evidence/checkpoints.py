@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from actors.ans104.item import ItemRefused, parse
 from actors.ans104.wallet import Wallet
-from actors.crypto.ed25519 import genuine
+from actors.crypto.ed25519 import is_valid
 from actors.crypto.schemes import ED25519
 from eventstore import EventLog, LogFault, LogUnusable
 
@@ -148,7 +148,7 @@ def verified(note: str, key: VerifierKey) -> Checkpoint:
         raise NoteInvalid(f"the checkpoint is of {checkpoint.origin}, not of {key.name}")
     for name, signature in signatures:
         if name == key.name and signature[:_KEY_ID_BYTES] == key.id:
-            if not genuine(signature[_KEY_ID_BYTES:], checkpoint.text.encode(), key.public_key):
+            if not is_valid(signature[_KEY_ID_BYTES:], checkpoint.text.encode(), key.public_key):
                 raise NoteInvalid("the signature does not match: the checkpoint was forged or changed")
             return checkpoint
     raise NoteInvalid(f"the checkpoint is not signed by {key}")

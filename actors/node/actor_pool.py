@@ -7,7 +7,7 @@ import pykka
 from actors.node.process_actor import ProcessActor
 
 
-class LiveActors:
+class ActorPool:
     """An actor for every process that lives, started at its first message."""
 
     def __init__(self, start: Callable[[], pykka.ActorRef[ProcessActor]]) -> None:

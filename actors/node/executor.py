@@ -10,10 +10,10 @@ import pykka
 from actors.ans104.item import DataItem, ItemRefused, NoSuchProcess, message_of
 from actors.evaluation.evaluate import Evaluated
 from actors.evaluation.results import result_of
-from actors.node.actor_pool import LiveActors
-from actors.node.fair_queue import COMMIT_QUEUE_MAX, Admission
-from actors.node.group_commit import Commits
-from actors.node.ingress import Arrival
+from actors.node.actor_pool import ActorPool
+from actors.node.fair_queue import COMMIT_QUEUE_MAX, FairQueue
+from actors.node.group_commit import GroupCommit
+from actors.node.ingress import PendingItem
 from actors.node.log_writer import Appender
 from actors.node.passivation import Passivation
 from actors.node.process_actor import ProcessActor
@@ -56,9 +56,9 @@ class Conductor:
     ) -> None:
         self._world, self._sequencer = opened.world, opened.replayed.sequencer
         self._clock, self._nobody_on_the_way, self._forget = clock, nobody_on_the_way, forget
-        self.admission = Admission()
-        self.live = LiveActors(self._start_actor)
-        self.commits = Commits(appender, self._sequencer.sequence, self._advanced)
+        self.admission = FairQueue()
+        self.live = ActorPool(self._start_actor)
+        self.commits = GroupCommit(appender, self._sequencer.sequence, self._advanced)
         opened.idle.expect(self.commits.pending)
         self.passivation = Passivation(
             self._world,
@@ -77,7 +77,7 @@ class Conductor:
         self._evaluating: dict[int, asyncio.Future[Result]] = {}
         self._boundaries: list[asyncio.Future[int]] = []
 
-    def admit(self, arrival: Arrival) -> None:
+    def admit(self, arrival: PendingItem) -> None:
         """Let a message from outside wait for its turn."""
         self.admission.add(arrival)
         self.assign_next()
@@ -114,14 +114,14 @@ class Conductor:
             self.admission.renew()
         self.assign_next()
 
-    async def settle(self) -> None:
+    async def drain(self) -> None:
         """Wait until everything that was admitted is evaluated, with all that it caused, and durable."""
         while self.admission or self.commits.durable < self._sequencer.sequence:
             await self.commits.wait(self._sequencer.sequence)
             if self.admission:
                 await self.passivation.done()
 
-    async def whole(self) -> int:
+    async def quiescent_sequence(self) -> int:
         """Sequence up to which every message stands in the log with all that it caused, once that is durable.
 
         Every message that is assigned when this is called is among them.

@@ -4,7 +4,7 @@ from collections import Counter, OrderedDict, deque
 from collections.abc import Iterator
 from time import monotonic
 
-from actors.node.ingress import Arrival
+from actors.node.ingress import PendingItem
 
 WAITING_MAX = 16_384
 """Messages from outside that are not assigned yet, of all processes."""
@@ -30,7 +30,7 @@ class Overloaded(Exception):
     """More messages wait than the node takes. Nothing was done: try again."""
 
 
-class Admission:
+class FairQueue:
     """The queue in front of the log.
 
     A place in it is reserved before an item is read, so that refusing one that is too many costs next to nothing.
@@ -40,9 +40,9 @@ class Admission:
         self.reserved = 0
         """Messages that have a place: those that are being verified, and those that wait for their turn."""
         self._of_mailbox: Counter[bytes] = Counter()
-        self._in_order: deque[Arrival] = deque()
-        self._in_turn: OrderedDict[bytes, deque[Arrival]] = OrderedDict()
-        self._resting: dict[bytes, deque[Arrival]] = {}
+        self._in_order: deque[PendingItem] = deque()
+        self._in_turn: OrderedDict[bytes, deque[PendingItem]] = OrderedDict()
+        self._resting: dict[bytes, deque[PendingItem]] = {}
         """Those who have had all their turns of this round."""
         self._taken: Counter[bytes] = Counter()
         self._turns = 0
@@ -85,7 +85,7 @@ class Admission:
         """The same, of the process that most of them are for."""
         return max(self._of_mailbox.values(), default=0)
 
-    def add(self, arrival: Arrival) -> None:
+    def add(self, arrival: PendingItem) -> None:
         """Let a message that has a place wait for its turn."""
         if not self._in_turn and not self._resting and self.reserved <= FAIR_FROM:
             self._in_order.append(arrival)
@@ -95,7 +95,7 @@ class Admission:
         self._in_order.clear()
         self._queue(arrival)
 
-    def next(self) -> Arrival | None:
+    def next(self) -> PendingItem | None:
         """The message whose turn it is; its place is free again. None if it is nobody's."""
         if self._in_order:
             arrival = self._in_order.popleft()
@@ -125,7 +125,7 @@ class Admission:
             self._in_turn.update(self._resting)
             self._resting.clear()
 
-    def drain(self) -> Iterator[Arrival]:
+    def drain(self) -> Iterator[PendingItem]:
         """Everybody who waits, with their places given back."""
         while (arrival := self.next()) is not None or self._resting:
             if arrival is None:
@@ -133,7 +133,7 @@ class Admission:
             else:
                 yield arrival
 
-    def _queue(self, arrival: Arrival) -> None:
+    def _queue(self, arrival: PendingItem) -> None:
         queue = self._resting.get(arrival.mailbox)
         if queue is None:
             queue = self._in_turn.setdefault(arrival.mailbox, deque())

@@ -16,7 +16,7 @@ BATCH_ROWS_MAX = 8192
 logger = get_logger()
 
 
-class Commits:
+class GroupCommit:
     """Feeds the appender with evaluated assignments and releases results when they are durable.
 
     Attributes:
@@ -54,7 +54,7 @@ class Commits:
             self._loop.call_soon(self._flush)
 
     def release(self, result: Result, waiter: asyncio.Future[Result]) -> None:
-        """Give the waiter a result once its message is durable. Calls come in the order of their sequences."""
+        """Give the waiter a result once its message is durable. ProcessClient come in the order of their sequences."""
         if self.failed is None:
             self._waiters.append((result.sequence, waiter, result))
         elif not waiter.done():

@@ -33,7 +33,7 @@ class Seen:
             LogUnusable: it cannot be read; then every message may be in it.
         """
         before = Bloom(max(log.head().sequence, 1), _FALSE_SHARE)
-        for starts in log.id_starts():
+        for starts in log.id_prefixes():
             if self._closed:
                 return
             before.update(starts)

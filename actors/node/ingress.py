@@ -19,7 +19,7 @@ CROWD = 256
 thread would wait for the interpreter lock."""
 
 
-class Arrival(NamedTuple):
+class PendingItem(NamedTuple):
     """An item at the door, and who waits for its result."""
 
     item: DataItem
@@ -28,7 +28,7 @@ class Arrival(NamedTuple):
     """Whose message it is, for those who count them."""
 
 
-class Intake:
+class Ingress:
     """Holds what arrived until it is verified.
 
     Args:
@@ -45,7 +45,7 @@ class Intake:
         pool: Executor,
         may_hold: Callable[[str], bool],
         recall: Callable[[list[str]], dict[str, Result]],
-        admit: Callable[[Arrival, Result | None, Exception | None], None],
+        admit: Callable[[PendingItem, Result | None, Exception | None], None],
         emptied: Callable[[], None],
     ) -> None:
         self._pool = pool
@@ -53,13 +53,13 @@ class Intake:
         self._recall = recall
         self._admit = admit
         self._emptied = emptied
-        self._waiting: list[Arrival] = []
+        self._waiting: list[PendingItem] = []
         self._pump: asyncio.Task[None] | None = None
         self._cores = cores()
         self._verifiers = Verifiers()
         self._crowded = 0
 
-    def add(self, arrival: Arrival) -> None:
+    def add(self, arrival: PendingItem) -> None:
         """Take an item in."""
         self._waiting.append(arrival)
         if self._pump is None:
@@ -92,13 +92,13 @@ class Intake:
         """Let go of what helps to verify. Nothing may be in the door."""
         await self._verifiers.close()
 
-    async def _pass(self, batch: list[Arrival]) -> None:
+    async def _pass(self, batch: list[PendingItem]) -> None:
         items = [arrival.item for arrival in batch]
         recalling = self._recall_some([item.id for item in items if self._may_hold(item.id)])
         verdicts = await self._verify(items)
         recalled = await recalling if recalling is not None else {}
-        for arrival, genuine in zip(batch, verdicts, strict=True):
-            self._admit(arrival, recalled.get(arrival.item.id), None if genuine else ItemForged())
+        for arrival, is_valid in zip(batch, verdicts, strict=True):
+            self._admit(arrival, recalled.get(arrival.item.id), None if is_valid else ItemForged())
 
     def _recall_some(self, message_ids: list[str]) -> "asyncio.Future[dict[str, Result]] | None":
         if not message_ids:

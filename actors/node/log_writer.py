@@ -18,7 +18,7 @@ from actors.node.writer_thread import Append, Writer
 from actors.runtime.child_process import Child, cores, hear, say, say_ready
 from actors.runtime.logs import get_logger
 from eventstore import Assignment, EventStoreError, Head, LogFailed, SqliteLog
-from eventstore.sqlite.writer_lock import lock_as_helper
+from eventstore.sqlite.writer_lock import lock_as_delegate
 
 BATCH_ROWS_MIN = 48
 """A node that commits so many events at a time is busy …"""
@@ -149,8 +149,8 @@ def work() -> None:
     from actors.runtime.tuning import dedicate_process
 
     path = Path(sys.argv[1])
-    lock_as_helper(path)
-    log = SqliteLog.open_to_help(path)
+    lock_as_delegate(path)
+    log = SqliteLog.open_as_delegate(path)
     dedicate_process()
     say_ready()
     batch: list[Assignment] = []
@@ -159,7 +159,7 @@ def work() -> None:
         batch += rows
         if not left:
             say(_append(log, batch).encode())
-            log.fold()
+            log.checkpoint_wal()
             batch = []
 
 

@@ -18,13 +18,13 @@ from actors.node.deduplication import Answers
 from actors.node.executor import Conductor
 from actors.node.fair_queue import Overloaded
 from actors.node.id_filter import Seen
-from actors.node.ingress import Arrival, Intake
+from actors.node.ingress import Ingress, PendingItem
 from actors.node.log_writer import Appender
 from actors.node.passivation import IDLE_S, MAX_LIVE
 from actors.node.process_actor import Dryrun
 from actors.node.recovery import Opened, open_log
 from actors.node.writer_thread import Writer
-from actors.processes import REGISTRIES, GroupRegistry
+from actors.processes import REGISTRIES, RegistryV2
 from actors.protocol.messages import Result, message_tags
 from actors.protocol.spawn import module_of
 from actors.runtime.logs import get_logger
@@ -106,7 +106,7 @@ class Node:
         self._commits, self._admission = self._conductor.commits, self._conductor.admission
         self._passivation = self._conductor.passivation
         self._seen = Seen()
-        self._intake = Intake(self._pool, self._seen.may_hold, self._recall, self._admit, self._conductor.next_round)
+        self._intake = Ingress(self._pool, self._seen.may_hold, self._recall, self._admit, self._conductor.next_round)
         self._dryruns = 0
         self._closed = False
 
@@ -168,7 +168,7 @@ class Node:
                 log=str(opened.log.path),
                 events=node.sequence,
                 replayed=node.sequence - opened.mark,
-                unsent=len(opened.replayed.unsent),
+                unsent=len(opened.replayed.pending_outbox),
                 seconds=round(time.perf_counter() - begun, 3),
             )
             yield node
@@ -206,7 +206,7 @@ class Node:
             self._admission.release(mailbox)
             raise
         result: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        self._intake.add(Arrival(item, result, mailbox))
+        self._intake.add(PendingItem(item, result, mailbox))
         return result
 
     async def dryrun(
@@ -262,18 +262,21 @@ class Node:
         row = await self.read(lambda log: log.find(message_id))
         return None if row is None else (row, given)
 
-    async def whole(self) -> int:
-        """Sequence up to which every message is durable together with all that it caused; see ``Conductor.whole``."""
-        return await self._conductor.whole()
+    async def quiescent_sequence(self) -> int:
+        """Sequence up to which every message is durable together with all that it caused.
+
+        See ``Executor.quiescent_sequence``.
+        """
+        return await self._conductor.quiescent_sequence()
 
     async def read(self, reading: Callable[[EventLog], T]) -> T:
         """What a function finds in the log, as far as that is durable. The function is called in another thread."""
         return await asyncio.get_running_loop().run_in_executor(self._pool, self._readers.read, reading)
 
-    async def settle(self) -> None:
+    async def drain(self) -> None:
         """Wait until everything that was sent is evaluated, with all that it caused, and durable."""
         await self._intake.drained()
-        await self._conductor.settle()
+        await self._conductor.drain()
 
     def on_commit(self, observe: Callable[[int, float], None]) -> None:
         """Have one more function called after each commit, with its events and its seconds."""
@@ -322,13 +325,13 @@ class Node:
         return self._world.state_root().hex()
 
     async def _begin(self, replayed: Replay, wallet: Wallet | None) -> None:
-        for message in replayed.unsent:
+        for message in replayed.pending_outbox:
             self._conductor.assign(message)
-        await self.settle()
+        await self.drain()
         file = key_path(self._log.path)
         if not self._sequencer.sequence:
             self._key = wallet or Wallet.load_or_create(file)
-            await self.send(self._key.sign(tags=[("Type", "Process"), ("Module", GroupRegistry.module)]))
+            await self.send(self._key.sign(tags=[("Type", "Process"), ("Module", RegistryV2.module)]))
         elif wallet is not None or file.exists():
             self._key = wallet or Wallet.load(file)
         first = await self.read(lambda log: next(log.read(until=1), None))
@@ -341,7 +344,7 @@ class Node:
         self._closed = True
         self._seen.close()
         try:
-            await self.settle()
+            await self.drain()
         except EventStoreError as error:
             logger.error("closing without what was not durable", error=str(error))
         await self._intake.close()
@@ -365,7 +368,7 @@ class Node:
             logger.warning("no checkpoint: this is not the key of the node that began the log", log=str(self._log.path))
             return
         try:
-            self._log.keep_checkpoint(self._sequencer.sequence, sign(checkpoint_of(log, key), self._key))
+            self._log.store_checkpoint(self._sequencer.sequence, sign(checkpoint_of(log, key), self._key))
         except EventStoreError as error:
             logger.error("no checkpoint", error=str(error))
 
@@ -380,10 +383,10 @@ class Node:
         return self._readers.read(partial(recall, message_ids=message_ids))
 
     async def _recall_durable(self, message_id: str) -> Result:
-        await self.settle()
+        await self.drain()
         return (await self.read(partial(recall, message_ids=[message_id])))[message_id]
 
-    def _admit(self, arrival: Arrival, recalled: Result | None, fault: Exception | None) -> None:
+    def _admit(self, arrival: PendingItem, recalled: Result | None, fault: Exception | None) -> None:
         """Let a genuine item in, unless it was assigned before or whoever sent it went away."""
         item, waiter, mailbox = arrival
         if fault is None and not waiter.done() and recalled is None and not self._answers.give_again(item.id, waiter):

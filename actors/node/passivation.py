@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from actors.evaluation.passive_processes import IdleProcesses
-from actors.evaluation.process_table import Entry, World
+from actors.evaluation.passive_processes import PassiveProcesses
+from actors.evaluation.process_table import Entry, ProcessTable
 from actors.evaluation.state_codec import canonical_state
-from actors.node.group_commit import Commits
+from actors.node.group_commit import GroupCommit
 from actors.runtime.logs import get_logger
 from eventstore import EventStoreError, Head, Sequencer
 from eventstore.sqlite.snapshots import Snapshot, Snapshots, SnapshotsUnusable
@@ -72,10 +72,10 @@ class Passivation:
 
     def __init__(
         self,
-        world: World,
+        world: ProcessTable,
         sequencer: Sequencer,
-        commits: Commits,
-        idle: IdleProcesses,
+        commits: GroupCommit,
+        idle: PassiveProcesses,
         path: Path,
         *,
         mark: int,

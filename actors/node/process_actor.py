@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from actors.evaluation.evaluate import Evaluated
-from actors.evaluation.process_table import World
+from actors.evaluation.process_table import ProcessTable
 from actors.runtime.asyncio_actor import AsyncioActor
 from eventstore import Assignment, Message
 
@@ -24,7 +24,7 @@ class ProcessActor(AsyncioActor):
 
     def __init__(
         self,
-        world: World,
+        world: ProcessTable,
         evaluated: Callable[[Assignment, Evaluated], None],
         failed: Callable[[Assignment, Exception], None],
     ) -> None:

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from actors.evaluation.passive_processes import IdleProcesses
-from actors.evaluation.process_table import World
+from actors.evaluation.passive_processes import PassiveProcesses
+from actors.evaluation.process_table import ProcessTable
 from actors.runtime.logs import get_logger
 from eventstore import Head, Replay, Sequencer, SqliteLog
 from eventstore.sqlite.snapshots import Snapshots, SnapshotsUnusable, snapshots_path
@@ -16,8 +16,8 @@ class Opened(NamedTuple):
     """A log whose processes are known, those that are idle by where they are."""
 
     log: SqliteLog
-    idle: IdleProcesses
-    world: World
+    idle: PassiveProcesses
+    world: ProcessTable
     replayed: Replay
     mark: int
     """Sequence from which on the log was replayed."""
@@ -33,11 +33,11 @@ def open_log(path: str | Path, *, new: bool) -> Opened:
     log = SqliteLog.open(path, new=new)
     try:
         snapshots, mark = _usable(log)
-        idle = IdleProcesses(log.path, snapshots)
+        idle = PassiveProcesses(log.path, snapshots)
         sequencer = Sequencer(idle.head)
         if mark is not None:
             sequencer.start_after(next(log.read(after=mark.sequence - 1, until=mark.sequence)))
-        world = World(idle.received, idle)
+        world = ProcessTable(idle.payloads, idle)
         if mark is not None and snapshots is not None:
             world.need(snapshots.modules())
         replayed = Replay(world.evaluate, sequencer=sequencer)
@@ -59,7 +59,7 @@ def _usable(log: SqliteLog) -> tuple[Snapshots | None, Head | None]:
         return None, None
     if snapshots is None or mark is None:
         return snapshots, None
-    if not log.agrees(mark):
+    if not log.has_head(mark):
         logger.warning("the snapshots are of another history: everything is replayed", snapshots=str(path))
         snapshots.close()
         writable = Snapshots.open(path)

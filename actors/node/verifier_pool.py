@@ -100,4 +100,4 @@ def work() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C means the node, which may need it until its end
     say_ready()
     while (part := hear()) is not None:
-        say(bytes(signed.genuine for signed in _decode(part)))
+        say(bytes(signed.is_valid for signed in _decode(part)))

@@ -8,9 +8,9 @@ from actors.processes.base import Process
 from actors.processes.messaging.group import Group
 from actors.processes.messaging.handle import Handle
 from actors.processes.messaging.registry_v1 import Registry
-from actors.processes.messaging.registry_v2 import GroupRegistry
+from actors.processes.messaging.registry_v2 import RegistryV2
 from actors.processes.messaging.session_v1 import Session
-from actors.processes.messaging.session_v2 import DescribedSession
+from actors.processes.messaging.session_v2 import SessionV2
 from actors.processes.relation.archive_index import Archive
 from actors.processes.relation.key_keeper import KeyKeeper
 from actors.processes.relation.proxy_state import Proxy
@@ -18,24 +18,24 @@ from actors.processes.relation.relation import Relation
 
 MODULES: dict[str, type[Process]] = {
     kind.module: kind
-    for kind in (Registry, GroupRegistry, Handle, Session, DescribedSession, Group, Relation, KeyKeeper, Proxy, Archive)
+    for kind in (Registry, RegistryV2, Handle, Session, SessionV2, Group, Relation, KeyKeeper, Proxy, Archive)
 }
 """Every module that a log may name."""
-REGISTRIES = (Registry.module, GroupRegistry.module)
+REGISTRIES = (Registry.module, RegistryV2.module)
 """Those that a log may begin with; a new one begins with the last."""
 
 __all__ = [
     "MODULES",
     "REGISTRIES",
     "Archive",
-    "DescribedSession",
     "Group",
-    "GroupRegistry",
     "Handle",
     "KeyKeeper",
     "Process",
     "Proxy",
     "Registry",
+    "RegistryV2",
     "Relation",
     "Session",
+    "SessionV2",
 ]

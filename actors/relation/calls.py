@@ -14,7 +14,7 @@ class Refused(Exception):
     """A process will not do what it was asked, with its reason."""
 
 
-class Door(Protocol):
+class NodeClient(Protocol):
     """The way to the processes: a node, or a simulation's way to one."""
 
     async def send(self, raw: bytes) -> Result:
@@ -23,11 +23,11 @@ class Door(Protocol):
     async def dryrun(self, process: str, *, action: str, data: str = "", sender: str = "") -> Result:
         """See ``Node.dryrun``."""
 
-    async def whole(self) -> int:
-        """See ``Node.whole``."""
+    async def quiescent_sequence(self) -> int:
+        """See ``Node.quiescent_sequence``."""
 
 
-class Calls:
+class ProcessClient:
     """Asks processes, and tells them something in the name of whoever serves here.
 
     Args:
@@ -36,7 +36,7 @@ class Calls:
         entropy: gives random bytes.
     """
 
-    def __init__(self, door: Door, key: Signer, *, entropy: Callable[[int], bytes] = os.urandom) -> None:
+    def __init__(self, door: NodeClient, key: Signer, *, entropy: Callable[[int], bytes] = os.urandom) -> None:
         self.door, self.key, self._entropy = door, key, entropy
 
     async def ask(self, process: str, action: str, **body: Any) -> Any:
@@ -63,7 +63,7 @@ class Calls:
 
     async def settled(self) -> None:
         """Wait until everything is durable that was caused by what was sent."""
-        await self.door.whole()
+        await self.door.quiescent_sequence()
 
     async def started(self, module: str, name: str = "", **body: Any) -> str:
         """The process of a module that the key started, with that name and data: it starts when it is first wanted."""

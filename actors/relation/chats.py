@@ -4,7 +4,7 @@ from typing import Any
 
 from actors.crypto.secp256k1 import checksummed
 from actors.processes.relation.relation import GROUP_CHANNEL
-from actors.relation.calls import Calls, Refused
+from actors.relation.calls import ProcessClient, Refused
 
 _NOTHING: dict[str, Any] = {"read": -1, "muted": False, "sticky": False}
 
@@ -18,7 +18,7 @@ class Chats:
         proxy: id of the one with the proxy's state.
     """
 
-    def __init__(self, calls: Calls, relation: str, proxy: str) -> None:
+    def __init__(self, calls: ProcessClient, relation: str, proxy: str) -> None:
         self._calls, self._relation, self._proxy = calls, relation, proxy
 
     async def page(self, address: str, *, limit: int, offset: int) -> list[dict[str, Any]]:

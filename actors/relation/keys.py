@@ -7,7 +7,7 @@ from nacl.public import PrivateKey, PublicKey, SealedBox
 
 from actors.processes.relation.access_conditions import digest
 from actors.processes.relation.key_keeper import KEY_BYTES
-from actors.relation.calls import Calls, Refused
+from actors.relation.calls import ProcessClient, Refused
 
 
 class Keys:
@@ -25,7 +25,7 @@ class Keys:
         secret: opens what is kept.
     """
 
-    def __init__(self, calls: Calls, process: str, secret: PrivateKey) -> None:
+    def __init__(self, calls: ProcessClient, process: str, secret: PrivateKey) -> None:
         self._calls, self.process, self._secret = calls, process, secret
         self.public_key = "0x" + bytes(secret.public_key).hex()
 

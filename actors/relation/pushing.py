@@ -11,7 +11,7 @@ from typing import Any
 
 from actors.node.node import Node
 from actors.processes.relation.message import P2P
-from actors.relation.calls import Calls, Refused
+from actors.relation.calls import ProcessClient, Refused
 from actors.relation.logins import Login
 
 PAGE = 100
@@ -35,7 +35,7 @@ class Pushing:
         relation: id of the process with the messages.
     """
 
-    def __init__(self, node: Node, calls: Calls, relation: str) -> None:
+    def __init__(self, node: Node, calls: ProcessClient, relation: str) -> None:
         self._calls, self._relation = calls, relation
         self._devices: defaultdict[str, set[_Device]] = defaultdict(set)
         self._looked_until = -1

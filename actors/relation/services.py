@@ -5,7 +5,7 @@ from pathlib import Path
 from actors.ans104.wallet import Wallet, WalletError
 from actors.node.node import Node
 from actors.processes import Archive, KeyKeeper, Proxy, Relation
-from actors.relation.calls import Calls
+from actors.relation.calls import ProcessClient
 from actors.relation.keys import Keys
 
 
@@ -14,7 +14,7 @@ def keys_path(log: Path) -> Path:
     return log.with_name(log.name + ".keys")
 
 
-def calls_of(node: Node) -> Calls:
+def calls_of(node: Node) -> ProcessClient:
     """The way to the processes of whoever began a node's log.
 
     Raises:
@@ -22,7 +22,7 @@ def calls_of(node: Node) -> Calls:
     """
     if node.key is None:
         raise WalletError("the key of the node that began this log is not beside it: nobody else speaks for it")
-    return Calls(node, node.key)
+    return ProcessClient(node, node.key)
 
 
 class Services:
@@ -35,11 +35,11 @@ class Services:
         archive: id of the process that knows what is packed.
     """
 
-    def __init__(self, calls: Calls, relation: str, keys: Keys, archive: str) -> None:
+    def __init__(self, calls: ProcessClient, relation: str, keys: Keys, archive: str) -> None:
         self.calls, self.relation, self.keys, self.archive = calls, relation, keys, archive
 
     @classmethod
-    async def of(cls, calls: Calls, secret: Wallet) -> "Services":
+    async def of(cls, calls: ProcessClient, secret: Wallet) -> "Services":
         """Those that somebody serves.
 
         Args:

@@ -36,14 +36,14 @@ _encode = msgspec.msgpack.Encoder().encode
 _BEHIND_ALL = chr(sys.maxunicode)
 
 
-class Share(NamedTuple):
+class Partition(NamedTuple):
     """The processes whose ids lie between two texts."""
 
     start: str
     stop: str
 
     @classmethod
-    def cut(cls, sample: Iterable[str], shares: int) -> "list[Share]":
+    def cut(cls, sample: Iterable[str], shares: int) -> "list[Partition]":
         """So many shares of about the same size; every id belongs to one.
 
         Args:
@@ -74,7 +74,7 @@ class End(NamedTuple):
     """The parent of the last one from a process."""
 
 
-class Late(msgspec.Struct, frozen=True, array_like=True, order=True):
+class InFlightMessage(msgspec.Struct, frozen=True, array_like=True, order=True):
     """A message at the end of a log, sent or received."""
 
     parent: int
@@ -90,8 +90,8 @@ class Tally(msgspec.Struct):
     rows: int = 0
     balance: str = "0"
     """The digests of all that it sent less those of all that it received: an integer of any length, in hex."""
-    sent: list[Late] = msgspec.field(default_factory=list)
-    received: list[Late] = msgspec.field(default_factory=list)
+    sent: list[InFlightMessage] = msgspec.field(default_factory=list)
+    received: list[InFlightMessage] = msgspec.field(default_factory=list)
 
 
 _Own = tuple[int, int, Message]
@@ -101,20 +101,20 @@ _Own = tuple[int, int, Message]
 class _Rows(Protocol):
     """What is needed of an ``EventLog``."""
 
-    def read_share(
-        self, share: Share, *, until: int, filed: bool = False
+    def read_partition(
+        self, share: Partition, *, until: int, filed: bool = False
     ) -> Iterator[tuple[Before, int | None, Assignment]]: ...
 
     def first_of_run(self, sequence: int) -> int: ...
 
 
-class ShareReplay:
+class PartitionReplay:
     """Follows one share of a log, of whose every row the neighbour before is known."""
 
     def __init__(
         self,
         log: _Rows,
-        share: Share,
+        share: Partition,
         evaluate: Callable[[Assignment], Evaluation],
         *,
         key: bytes,
@@ -144,8 +144,8 @@ class ShareReplay:
         self._own: dict[str, _Own] = {}
         """Messages between processes of this share that were sent and not received yet, or the other way round: within
         a batch of rows all of them are received before any is sent."""
-        self._sent: list[Late] = []
-        self._received: list[Late] = []
+        self._sent: list[InFlightMessage] = []
+        self._received: list[InFlightMessage] = []
         self._run = (0, 0)
         """A parent that several rows have which stand together, and the sequence of the first of them."""
 
@@ -164,7 +164,7 @@ class ShareReplay:
             Unevaluable: likewise.
             TypeError, ValueError, AttributeError, LookupError: likewise; a row has columns of other types.
         """
-        rows = self._log.read_share(self._share, until=until, filed=self._filed)
+        rows = self._log.read_partition(self._share, until=until, filed=self._filed)
         while batch := list(islice(rows, _BATCH_ROWS)):
             self._accept(batch)
             if self._filed:
@@ -187,7 +187,7 @@ class ShareReplay:
         sequencer = self._sequencer
         for (sequence, sequencer.timestamp, sequencer.log_chain, parent_before), _, assignment in batch:
             sequencer.sequence = sequence
-            sequencer.accept(assignment)
+            sequencer.verify_next(assignment)
             message = assignment.message
             if message.parent is not None:
                 self._receive(message, message.parent, assignment.sequence, parent_before)
@@ -245,9 +245,9 @@ class ShareReplay:
         if not late:
             self._balance += sign * int.from_bytes(digest.digest())
         elif sign > 0:
-            self._sent.append(Late(parent, place, digest.digest(), named(message)))
+            self._sent.append(InFlightMessage(parent, place, digest.digest(), named(message)))
         else:
-            self._received.append(Late(parent, place, digest.digest()))
+            self._received.append(InFlightMessage(parent, place, digest.digest()))
 
     def _place(self, parent: int, sequence: int) -> int:
         if self._run[0] != parent:
@@ -255,7 +255,7 @@ class ShareReplay:
         return sequence - self._run[1]
 
 
-def unsent(tallies: Iterable[Tally], *, events: int, end: End) -> list[Late] | None:
+def unsent(tallies: Iterable[Tally], *, events: int, end: End) -> list[InFlightMessage] | None:
     """What every share together says of a log of so many events.
 
     Returns:
@@ -273,5 +273,5 @@ def unsent(tallies: Iterable[Tally], *, events: int, end: End) -> list[Late] | N
     return left if all(late.parent >= end.outside for late in left) else None
 
 
-def _bare(late: Late) -> tuple[int, int, bytes]:
+def _bare(late: InFlightMessage) -> tuple[int, int, bytes]:
     return late.parent, late.place, late.digest

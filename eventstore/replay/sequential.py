@@ -34,8 +34,8 @@ class Replay:
 
     Attributes:
         sequencer: stands at the end of what was followed.
-        unsent: messages that an evaluation sent and the log does not hold (yet), in their order: none for a log that
-            was closed in peace, the cut-off tail of one whose node was killed.
+        pending_outbox: messages that an evaluation sent and the log does not hold yet, in order. It is empty for a log
+            that was closed properly, and holds the missing tail if the node was killed.
     """
 
     def __init__(
@@ -56,9 +56,9 @@ class Replay:
             on_fault: takes a fault, and the log is followed further as if it were none; without, the first is raised.
         """
         self.sequencer = sequencer or Sequencer()
-        self.unsent: deque[Message] = deque()
+        self.pending_outbox: deque[Message] = deque()
         self._evaluate = evaluate
-        self._accept = self.sequencer.accept if check_chains else self.sequencer.accept_order
+        self._accept = self.sequencer.verify_next if check_chains else self.sequencer.verify_next_order
         self._on_fault = on_fault or _raise
 
     def follow(self, assignments: Iterable[Assignment]) -> None:
@@ -68,7 +68,7 @@ class Replay:
             LogFault: the first one that cannot be what a node wrote; whatever ``on_fault`` says, one whose columns are
                 of other types, since nothing behind it can be judged.
         """
-        accept, accept_sender, evaluate, unsent = self._accept, self._accept_sender, self._evaluate, self.unsent
+        accept, accept_sender, evaluate, unsent = self._accept, self._accept_sender, self._evaluate, self.pending_outbox
         for assignment in assignments:
             try:
                 try:
@@ -76,7 +76,7 @@ class Replay:
                 except LogFault as fault:
                     _check_types(assignment)
                     self._on_fault(fault)
-                    self.sequencer.trust(assignment)
+                    self.sequencer.force(assignment)
                 accept_sender(assignment)
                 evaluation = evaluate(assignment)
             except Unevaluable as error:
@@ -98,21 +98,21 @@ class Replay:
         if message.parent is None:
             if message.envelope is None:
                 self._fault(assignment, "neither a parent nor an envelope", "one of them", None)
-            if self.unsent:  # a node takes nothing in before it has sent what it has to
-                self._fault(assignment, "a message is missing before it", named(self.unsent[0]), named(message))
-                self.unsent.clear()
-        elif not self.unsent:
+            if self.pending_outbox:  # a node takes nothing in before it has sent what it has to
+                self._fault(assignment, "a message is missing before it", named(self.pending_outbox[0]), named(message))
+                self.pending_outbox.clear()
+        elif not self.pending_outbox:
             self._fault(assignment, "a message that no evaluation sent", None, message.id)
-        elif message == self.unsent[0]:
-            self.unsent.popleft()
+        elif message == self.pending_outbox[0]:
+            self.pending_outbox.popleft()
         else:
-            self._fault(assignment, "not the next message that was sent", named(self.unsent[0]), named(message))
-            if message in self.unsent:
-                self.unsent.remove(message)
-            elif any(message.id == due.id for due in self.unsent):
-                kept = [due for due in self.unsent if due.id != message.id]
-                self.unsent.clear()
-                self.unsent.extend(kept)
+            self._fault(assignment, "not the next message that was sent", named(self.pending_outbox[0]), named(message))
+            if message in self.pending_outbox:
+                self.pending_outbox.remove(message)
+            elif any(message.id == due.id for due in self.pending_outbox):
+                kept = [due for due in self.pending_outbox if due.id != message.id]
+                self.pending_outbox.clear()
+                self.pending_outbox.extend(kept)
 
     def _fault(self, assignment: Assignment, what: str, expected: object, found: object) -> None:
         self._on_fault(LogFault.at(assignment, what, expected, found))

@@ -60,12 +60,12 @@ class Connection(apsw.Connection):
         _as_sqlite3(super().__init__)(uri, flags=flags, statementcachesize=_STATEMENTS)
         self.cursor_factory = _Cursor
 
-    def fold_when_asked(self, pages: int) -> None:
+    def checkpoint_wal_on_request(self, pages: int) -> None:
         """Fold the write-ahead log in only in ``fold``, and only when it has so many pages."""
         self._fold_from, self._unfolded = pages, 0
         self.set_wal_hook(self._grown)
 
-    def fold(self) -> None:
+    def checkpoint_wal(self) -> None:
         """Fold the write-ahead log in if it is long."""
         if self._unfolded >= self._fold_from:
             self._unfolded = 0

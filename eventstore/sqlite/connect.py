@@ -27,16 +27,16 @@ def existing(path: str | Path) -> Path:
     return path
 
 
-def connect(path: Path, query: str, *, alone: bool = False) -> sqlite3.Connection:
+def connect(path: Path, query: str, *, exclusive: bool = False) -> sqlite3.Connection:
     """A connection of which it is known that it can read.
 
     Args:
         path: the file.
         query: SQLite's URI parameters.
-        alone: nobody else in this process opens the file: take the faster library.
+        exclusive: nobody else in this process opens the file: take the faster library.
     """
     uri = f"{path.as_uri()}?{query}"
-    if alone:
+    if exclusive:
         from eventstore.sqlite.apsw_connection import Connection  # most processes have no use for it
 
         connection = cast("sqlite3.Connection", Connection(uri))
@@ -46,16 +46,16 @@ def connect(path: Path, query: str, *, alone: bool = False) -> sqlite3.Connectio
     return connection
 
 
-def connect_to_read(path: Path, *, alone: bool = False) -> sqlite3.Connection:
+def connect_to_read(path: Path, *, exclusive: bool = False) -> sqlite3.Connection:
     """A connection that only reads, while somebody else may be writing."""
     try:
-        return connect(path, "mode=ro", alone=alone)
+        return connect(path, "mode=ro", exclusive=exclusive)
     except sqlite3.OperationalError:
         # A reader of a WAL file wants to make its index beside it. In a folder that nobody can write there is no
         # writer either, so the file may be read as it lies; but never past a write-ahead log that it does not hold.
         if path.with_name(path.name + "-wal").exists():
             raise
-        return connect(path, "mode=ro&immutable=1", alone=alone)
+        return connect(path, "mode=ro&immutable=1", exclusive=exclusive)
 
 
 def prepare_to_write(connection: sqlite3.Connection) -> None:

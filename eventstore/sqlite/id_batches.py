@@ -18,7 +18,7 @@ Entry = tuple[str, int]
 """How an id begins, and its message's sequence: a row of the table."""
 
 
-def chunk_of(position: int) -> tuple[int, int]:
+def id_batch_of(position: int) -> tuple[int, int]:
     """The chunk that a row belongs to.
 
     Args:
@@ -31,13 +31,13 @@ def chunk_of(position: int) -> tuple[int, int]:
     return position - position % length, length
 
 
-def filed_up_to(rows: int) -> int:
+def indexed_up_to(rows: int) -> int:
     """Sequence up to which every id is in the table of a log with so many rows."""
-    start, _ = chunk_of(rows)
-    return chunk_of(start - 1)[0] if start else 0
+    start, _ = id_batch_of(rows)
+    return id_batch_of(start - 1)[0] if start else 0
 
 
-class Chunks:
+class IdBatches:
     """Which ids go into the table next."""
 
     def __init__(self, rows: int, newest: Iterable[tuple[str, int]]) -> None:
@@ -45,10 +45,10 @@ class Chunks:
 
         Args:
             rows: how many it has.
-            newest: id and sequence of each behind ``filed_up_to``.
+            newest: id and sequence of each behind ``indexed_up_to``.
         """
         self.rows = rows
-        self._start, self._length = chunk_of(rows)
+        self._start, self._length = id_batch_of(rows)
         self._newest = dict(newest)
         """Of this chunk."""
         self._before = {one: sequence for one, sequence in self._newest.items() if sequence <= self._start}
@@ -71,7 +71,7 @@ class Chunks:
         due = self._part(-1) if self.rows % FAN == 0 else []
         if self.rows == self._start + self._length:
             self._before, self._newest, self._order = self._newest, {}, sorted(self._newest)
-            self._start, self._length = chunk_of(self.rows)
+            self._start, self._length = id_batch_of(self.rows)
         return due
 
     def filed(self) -> list[Entry]:

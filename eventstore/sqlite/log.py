@@ -9,7 +9,7 @@ from eventstore.errors import LogExists, LogFailed, LogUnusable, PositionConflic
 from eventstore.log import Head
 from eventstore.merkle.tiles import StoredTree, TreeBuilder, TreeNode
 from eventstore.records import Assignment
-from eventstore.replay.partitioned import Before, End, Share
+from eventstore.replay.partitioned import Before, End, Partition
 from eventstore.sequencer import GENESIS_CHAIN, ProcessHead
 from eventstore.sqlite.connect import (
     WAL_PAGES,
@@ -21,11 +21,11 @@ from eventstore.sqlite.connect import (
     unusable,
 )
 from eventstore.sqlite.file_format import EXCERPT_ID, FORMAT, ID_START, check_format, is_excerpt
-from eventstore.sqlite.id_batches import filed_up_to
-from eventstore.sqlite.message_ids import FILED, IdTable
+from eventstore.sqlite.id_batches import indexed_up_to
+from eventstore.sqlite.message_ids import IS_INDEXED, IdTable
 from eventstore.sqlite.rows import (
-    SELECT_SHARE,
-    SELECT_SHARE_FILED,
+    SELECT_INDEXED_PARTITION,
+    SELECT_PARTITION,
     SELECTED,
     assignment_of,
     beside_before,
@@ -52,12 +52,12 @@ class SqliteLog:
     """One log file. One connection for the thread that uses it; see ``EventLog`` for the methods' contract."""
 
     def __init__(
-        self, path: Path, connection: sqlite3.Connection, lock: WriterLock | None, *, alone: bool = False
+        self, path: Path, connection: sqlite3.Connection, lock: WriterLock | None, *, exclusive: bool = False
     ) -> None:
         self.path = path
         self._connection = connection
         self._lock = lock
-        self._alone = alone
+        self._exclusive = exclusive
         self._tree: TreeBuilder | None = None
         self._spawns: dict[str, int] = {}
         self._ids = IdTable(connection)
@@ -117,7 +117,7 @@ class SqliteLog:
         return log
 
     @classmethod
-    def open_to_help(cls, path: Path) -> "SqliteLog":
+    def open_as_delegate(cls, path: Path) -> "SqliteLog":
         """Open a log for appending to it in place of the process that has it open for writing, and lets this one do it,
         in which nobody else opens the file (see ``eventstore.sqlite.apsw_connection``).
 
@@ -125,21 +125,21 @@ class SqliteLog:
             LogUnusable: it cannot be opened.
         """
         try:
-            connection = connect(path, "mode=rw", alone=True)
+            connection = connect(path, "mode=rw", exclusive=True)
             prepare_to_write(connection)
-            cast("Connection", connection).fold_when_asked(WAL_PAGES)
+            cast("Connection", connection).checkpoint_wal_on_request(WAL_PAGES)
         except sqlite3.Error as error:
             raise LogUnusable(unusable(path, error)) from None
-        return cls(path, connection, None, alone=True)
+        return cls(path, connection, None, exclusive=True)
 
     @classmethod
-    def open_to_read(cls, path: str | Path, *, excerpt: bool = False, alone: bool = False) -> "SqliteLog":
+    def open_to_read(cls, path: str | Path, *, excerpt: bool = False, exclusive: bool = False) -> "SqliteLog":
         """Open a log for reading only, while a node may be writing it.
 
         Args:
             path: the file.
             excerpt: whether the history of some processes of another log will do.
-            alone: nobody else in this process opens the file; see ``eventstore.sqlite.apsw_connection``.
+            exclusive: nobody else in this process opens the file; see ``eventstore.sqlite.apsw_connection``.
 
         Raises:
             LogMissing: there is no such file.
@@ -147,7 +147,7 @@ class SqliteLog:
         """
         path = existing(path)
         try:
-            connection = connect_to_read(path, alone=alone)
+            connection = connect_to_read(path, exclusive=exclusive)
         except sqlite3.Error as error:
             raise LogUnusable(unusable(path, error)) from None
         try:
@@ -165,7 +165,7 @@ class SqliteLog:
         except BaseException:
             connection.close()
             raise
-        return cls(path, connection, None, alone=alone)
+        return cls(path, connection, None, exclusive=exclusive)
 
     def append(self, batch: Sequence[Assignment], *, expected: int) -> Head:
         """See ``EventLog.append``."""
@@ -195,11 +195,11 @@ class SqliteLog:
             raise LogFailed(f"{self.path} could not be written ({error})") from error
         return Head.at(batch[-1])
 
-    def fold(self) -> None:
+    def checkpoint_wal(self) -> None:
         """Fold the write-ahead log into the file if it is long. For a log that was opened to help; any other does it
         within ``append``, whose batch is durable by then and waits nevertheless.
         """
-        cast("Connection", self._connection).fold()
+        cast("Connection", self._connection).checkpoint_wal()
 
     def read(self, *, after: int = 0, until: int | None = None) -> Iterator[Assignment]:
         """See ``EventLog.read``."""
@@ -214,13 +214,13 @@ class SqliteLog:
             (process, from_slot, -1 if limit is None else limit),
         )
 
-    def read_share(
-        self, share: Share, *, until: int, filed: bool = False
+    def read_partition(
+        self, share: Partition, *, until: int, filed: bool = False
     ) -> Iterator[tuple[Before, int | None, Assignment]]:
-        """See ``EventLog.read_share``."""
+        """See ``EventLog.read_partition``."""
         if filed:
-            return map(beside_before, self._rows(SELECT_SHARE_FILED, (until, *share, filed_up_to(until))))
-        return map(beside_before, self._rows(SELECT_SHARE, (until, *share)))
+            return map(beside_before, self._rows(SELECT_INDEXED_PARTITION, (until, *share, indexed_up_to(until))))
+        return map(beside_before, self._rows(SELECT_PARTITION, (until, *share)))
 
     def sample(self, rows: int, *, until: int) -> list[str]:
         """See ``EventLog.sample``."""
@@ -248,22 +248,22 @@ class SqliteLog:
         inside = self._connection.execute(query.format("parent", "parent is not null"), (until,)).fetchone()
         return End(outside[0] if outside else 0, inside[0] if inside else 0)
 
-    def misfiled(self, until: int) -> int | None:
-        """See ``EventLog.misfiled``."""
+    def unindexed_row(self, until: int) -> int | None:
+        """See ``EventLog.unindexed_row``."""
         query = f"""
             select it.sequence from assignments it not indexed left join assignments first on first.sequence = it.spawn
             where it.sequence <= ?1 and (first.process is not it.process or first.slot is not 0
-                or it.sequence <= ?2 and not {FILED}) order by it.sequence limit 1
+                or it.sequence <= ?2 and not {IS_INDEXED}) order by it.sequence limit 1
         """
-        row = self._connection.execute(query, (until, filed_up_to(until))).fetchone()
+        row = self._connection.execute(query, (until, indexed_up_to(until))).fetchone()
         return int(row[0]) if row else None
 
-    def stray(self) -> int | None:
-        """See ``EventLog.stray``."""
-        return self._ids.stray()
+    def bad_index_entry(self) -> int | None:
+        """See ``EventLog.bad_index_entry``."""
+        return self._ids.bad_index_entry()
 
-    def place(self, process: str, slot: int, *, assignment_id: bytes | None = None) -> int | None:
-        """See ``EventLog.place``."""
+    def sequence_of(self, process: str, slot: int, *, assignment_id: bytes | None = None) -> int | None:
+        """See ``EventLog.sequence_of``."""
         query = f"select sequence, log_chain from assignments where spawn = {_SPAWN} and slot = ?2"
         row = self._connection.execute(query, (process, slot)).fetchone()
         return int(row[0]) if row and assignment_id in (None, row[1]) else None
@@ -288,8 +288,8 @@ class SqliteLog:
         query = "select process from assignments where slot = 0 order by sequence"
         return (process for [process] in self._connection.execute(query))
 
-    def received(self, process: str, slots: Sequence[int]) -> list[bytes]:
-        """See ``EventLog.received``."""
+    def payloads(self, process: str, slots: Sequence[int]) -> list[bytes]:
+        """See ``EventLog.payloads``."""
         marks = ",".join("?" * len(slots))
         query = f"select slot, cast(data as blob) from assignments where spawn = {_SPAWN} and slot in ({marks})"
         found = dict(self._connection.execute(query, (process, *slots)))
@@ -300,13 +300,13 @@ class SqliteLog:
         sequence = self._ids.sequence_of(message_id)
         return None if sequence is None else next(self._select("where sequence = ?", (sequence,)))
 
-    def known(self, message_ids: Sequence[str]) -> set[str]:
-        """See ``EventLog.known``."""
-        return self._ids.known(message_ids)
+    def existing_ids(self, message_ids: Sequence[str]) -> set[str]:
+        """See ``EventLog.existing_ids``."""
+        return self._ids.existing_ids(message_ids)
 
-    def id_starts(self) -> Iterator[list[str]]:
-        """See ``EventLog.id_starts``."""
-        return self._ids.starts()
+    def id_prefixes(self) -> Iterator[list[str]]:
+        """See ``EventLog.id_prefixes``."""
+        return self._ids.prefixes()
 
     def children(self, sequence: int) -> list[Assignment]:
         """See ``EventLog.children``."""
@@ -322,8 +322,8 @@ class SqliteLog:
             low, high = (middle, high) if found <= timestamp else (low, middle - 1)
         return low
 
-    def agrees(self, head: Head) -> bool:
-        """See ``EventLog.agrees``."""
+    def has_head(self, head: Head) -> bool:
+        """See ``EventLog.has_head``."""
         return head.sequence > 0 and self.leaves(head.sequence - 1, head.sequence) == [head.chain]
 
     def head(self) -> Head:
@@ -353,8 +353,8 @@ class SqliteLog:
             note for [note] in self._connection.execute("select cast(note as text) from checkpoints order by sequence")
         ]
 
-    def keep_checkpoint(self, sequence: int, note: str) -> None:
-        """See ``EventLog.keep_checkpoint``."""
+    def store_checkpoint(self, sequence: int, note: str) -> None:
+        """See ``EventLog.store_checkpoint``."""
         try:
             self._connection.execute("insert or ignore into checkpoints values (?, ?)", (sequence, note))
         except sqlite3.Error as error:
@@ -382,7 +382,7 @@ class SqliteLog:
                 self._lock.release()
 
     def _insert(self, rows: Sequence[tuple[Any, ...]]) -> None:
-        if self._alone:  # there is no event loop that would have to wait for the interpreter lock row by row
+        if self._exclusive:  # there is no event loop that would have to wait for the interpreter lock row by row
             self._connection.executemany(insert_of(1), rows)
         else:
             self._connection.execute(insert_of(len(rows)), [value for row in rows for value in row])

@@ -14,9 +14,9 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 
 from eventstore.sqlite.file_format import ID_START
-from eventstore.sqlite.id_batches import Chunks, filed_up_to
+from eventstore.sqlite.id_batches import IdBatches, indexed_up_to
 
-FILED = f"""exists (
+IS_INDEXED = f"""exists (
     select 1 from ids where ids.id_start = substr(it.message_id, 1, {ID_START}) and ids.sequence = it.sequence
 )"""
 """An SQL condition: the table has the row ``it``."""
@@ -31,7 +31,7 @@ class IdTable:
     def __init__(self, connection: sqlite3.Connection) -> None:
         """Look at a log through a connection that is used by one thread at a time."""
         self._connection = connection
-        self._chunks: Chunks | None = None
+        self._chunks: IdBatches | None = None
         self._newest: set[str] = set()
         """The ids that are not in the table, as far as they were asked for."""
         self._read: deque[tuple[int, list[str]]] = deque()
@@ -43,19 +43,19 @@ class IdTable:
         return self._first(
             f"select sequence from assignments where message_id = ?1 and sequence in ({_CANDIDATES})", message_id
         ) or self._first(
-            f"select sequence from assignments not indexed where sequence > {filed_up_to(rows)} and message_id = ?1"
+            f"select sequence from assignments not indexed where sequence > {indexed_up_to(rows)} and message_id = ?1"
             " order by sequence desc limit 1",
             message_id,
         )
 
-    def known(self, message_ids: Sequence[str]) -> set[str]:
+    def existing_ids(self, message_ids: Sequence[str]) -> set[str]:
         """Those of the ids that the log holds."""
         self._follow()
         return self._newest.intersection(message_ids) | self._filed(message_ids)
 
-    def starts(self) -> Iterator[list[str]]:
+    def prefixes(self) -> Iterator[list[str]]:
         """How each id begins, some thousands at a time."""
-        after = filed_up_to(self._rows())
+        after = indexed_up_to(self._rows())
         last = ""
         filed = f"select id_start from ids where id_start > ? order by id_start limit {_READ_AT_ONCE}"
         query = f"select group_concat(id_start), max(id_start) from ({filed})"
@@ -106,19 +106,19 @@ class IdTable:
         self._connection.execute(
             f"insert into ids select substr(message_id, 1, {ID_START}), sequence from assignments where sequence <= ?"
             " order by 1, 2",
-            (filed_up_to(rows),),
+            (indexed_up_to(rows),),
         )
         self._connection.executemany(_INSERT, self._read_chunks(rows).filed())
 
-    def stray(self) -> int | None:
-        """The sequence of an entry that should not be there, or is not there; of those up to ``filed_up_to`` only the
+    def bad_index_entry(self) -> int | None:
+        """The sequence of an entry that should not be there, or is not there; of those up to ``indexed_up_to`` only the
         former. None if there is none.
         """
         execute = self._connection.execute
         execute("begin")  # a node may be writing meanwhile
         try:
             rows = self._rows()
-            whole = filed_up_to(rows)
+            whole = indexed_up_to(rows)
             due = set(self._read_chunks(rows).filed())
             found = set(execute("select id_start, sequence from ids where sequence > ?", (whole,)).fetchall())
             if due != found:
@@ -135,7 +135,7 @@ class IdTable:
     def _follow(self) -> None:
         after = self._read[-1][0] if self._read else 0
         rows = self._rows()
-        whole = filed_up_to(rows)
+        whole = indexed_up_to(rows)
         if rows > after:  # in one row: the interpreter lock is let go, and waited for, once for each
             query = """
                 select group_concat(message_id) from assignments not indexed
@@ -158,16 +158,16 @@ class IdTable:
         """
         return {found for [found] in self._connection.execute(query, starts)}.intersection(message_ids)
 
-    def _at(self, rows: int) -> Chunks:
+    def _at(self, rows: int) -> IdBatches:
         if self._chunks is None or self._chunks.rows != rows:  # another process may have written since
             self._chunks = self._read_chunks(rows)
         return self._chunks
 
-    def _read_chunks(self, rows: int) -> Chunks:
+    def _read_chunks(self, rows: int) -> IdBatches:
         query = """
             select cast(message_id as text), sequence from assignments not indexed where sequence > ? and sequence <= ?
         """
-        return Chunks(rows, self._connection.execute(query, (filed_up_to(rows), rows)))
+        return IdBatches(rows, self._connection.execute(query, (indexed_up_to(rows), rows)))
 
     def _rows(self) -> int:
         [rows] = self._connection.execute("select coalesce(max(sequence), 0) from assignments").fetchone()

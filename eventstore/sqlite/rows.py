@@ -6,7 +6,7 @@ from typing import Any
 from eventstore.merkle.tiles import FAN
 from eventstore.records import Assignment, Message
 from eventstore.replay.partitioned import GENESIS, Before
-from eventstore.sqlite.message_ids import FILED
+from eventstore.sqlite.message_ids import IS_INDEXED
 
 COLUMNS = (
     "sequence, slot, timestamp, message_id, sender, process, action, tags, data, anchor, parent, envelope,"
@@ -34,9 +34,9 @@ def _select_share(found_by: str) -> str:
     """
 
 
-SELECT_SHARE = _select_share("null")
+SELECT_PARTITION = _select_share("null")
 """The rows that ``beside_before`` is given."""
-SELECT_SHARE_FILED = _select_share(f"case when it.sequence > ?4 or {FILED} then it.spawn end")
+SELECT_INDEXED_PARTITION = _select_share(f"case when it.sequence > ?4 or {IS_INDEXED} then it.spawn end")
 """The same, with what they are found by: by their ids up to a sequence."""
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from eventstore.errors import LogInUse, LogUnusable
 
-HELPER_S = 10.0
+DELEGATE_WAIT_S = 10.0
 """So long somebody who opens a log waits for what still writes it for a holder that was killed: a batch, at most."""
 _HELPER_POLL_S = 0.01
 _HELPER_BYTES = 1
@@ -53,7 +53,7 @@ class WriterLock:
 
     def _is_free_of_helpers(self) -> bool:
         """Wait for one whose node was killed: it writes what it was given, and ends."""
-        for _ in range(int(HELPER_S / _HELPER_POLL_S)):
+        for _ in range(int(DELEGATE_WAIT_S / _HELPER_POLL_S)):
             try:
                 fcntl.lockf(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, _HELPER_BYTES)
             except (BlockingIOError, PermissionError):  # POSIX leaves it open which
@@ -64,7 +64,7 @@ class WriterLock:
         return False
 
 
-def lock_as_helper(log: Path) -> None:
+def lock_as_delegate(log: Path) -> None:
     """Keep, until this process ends, everybody from opening a log that it writes for another one, who has the
     ``WriterLock``: so nobody takes it over while a batch of a node that was killed may still come.
 

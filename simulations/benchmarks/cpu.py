@@ -45,7 +45,7 @@ async def _measure(path: Path, sends: int, in_flight: int, sessions: int) -> tup
     async with talking(path, sends, sessions) as (node, items):
         before, begun = _spent(), time.perf_counter()
         await asyncio.gather(*(speak(node, items) for _ in range(in_flight)))
-        await node.settle()
+        await node.drain()
         return time.perf_counter() - begun, _spent() - before
 
 

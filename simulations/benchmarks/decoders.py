@@ -15,7 +15,7 @@ import msgspec
 from actors.ans104.item import ItemRefused, message_of, parse
 from actors.ans104.tags import TagsMalformed, decode_tags, encode_tags
 from actors.ans104.wallet import Wallet
-from actors.evaluation.process_table import UnknownModule, World
+from actors.evaluation.process_table import ProcessTable, UnknownModule
 from actors.evaluation.state_codec import StateUnreadable, canonical_state, restored
 from actors.evidence.checkpoints import Checkpoint, NoteInvalid, VerifierKey, parse_note, sign, verified
 from actors.evidence.proofs import Consistency, Inclusion, check, read_proof
@@ -65,7 +65,7 @@ def _row(raw: bytes) -> None:
     """A row whose text columns are any text: evaluated as a replay would."""
     text = raw.decode(errors="replace")
     assignment = Assignment(1, 0, 0, Message(_ID, text, _ID, text, text, raw, text), b"", b"")
-    World(lambda *_: []).evaluate(assignment)
+    ProcessTable(lambda *_: []).evaluate(assignment)
 
 
 def _state(raw: bytes) -> None:

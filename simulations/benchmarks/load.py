@@ -88,7 +88,7 @@ async def _send(path: Path, *, sends: int, in_flight: int, sessions: int) -> flo
         before = node.sequence
         begun = time.perf_counter()
         await asyncio.gather(*(speak(node, items) for _ in range(in_flight)))
-        await node.settle()
+        await node.drain()
         elapsed = time.perf_counter() - begun
         assert node.sequence == before + 3 * sends
     return sends / elapsed
@@ -108,7 +108,7 @@ async def _send_evenly(path: Path, *, sends: int, per_second: float) -> float:
                 latencies.append(time.perf_counter() - due)
 
             node.submit(item).add_done_callback(durable)
-        await node.settle()
+        await node.drain()
         await asyncio.sleep(0)  # for the last ones' callbacks
     assert len(latencies) == sends
     return 1000 * quantiles(latencies, n=100)[-1]
@@ -122,7 +122,7 @@ async def talking(path: Path, sends: int, sessions: int = SESSIONS) -> AsyncIter
         await asyncio.gather(*(pair.meet(node) for pair in pairs))
         said = encode({"content": b64encode(bytes(CONTENT_BYTES * 3 // 4)).decode()})
         items = [pairs[number % sessions].relay("SendMessage", said, _numbered(number + 1)) for number in range(sends)]
-        await node.settle()
+        await node.drain()
         yield node, iter(items)
 
 

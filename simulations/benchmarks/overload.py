@@ -122,7 +122,7 @@ class _Load:
                 memory.append(memory_bytes() / 1e6)
             await asyncio.sleep(TICK_S)
         rate_taken = taken / elapsed
-        await self._node.settle()
+        await self._node.drain()
         return rate_taken, f"{refused:,} were answered: {reason}", memory
 
     async def flood(self, rate: float) -> None:

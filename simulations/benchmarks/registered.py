@@ -84,7 +84,7 @@ async def _answer(pipe: Connection, path: Path, handles: int) -> None:
         await _send_all(node, _registrations(node.registry, handles - 2 * SESSIONS))
         pairs = [Pair(number) for number in range(SESSIONS)]
         await asyncio.gather(*(pair.meet(node) for pair in pairs))
-        await node.settle()
+        await node.drain()
         pipe.send(time.perf_counter() - begun)
         sent = 0
         while (sends := await asyncio.to_thread(_asked, pipe)) is not None:
@@ -116,7 +116,7 @@ async def _send_all(node: Node, items: Iterator[bytes]) -> None:
             assert (await node.send(item)).error is None
 
     await asyncio.gather(*(user() for _ in range(IN_FLIGHT)))
-    await node.settle()
+    await node.drain()
 
 
 if __name__ == "__main__":

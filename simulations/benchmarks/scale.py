@@ -16,7 +16,7 @@ import uvloop
 
 from actors import Node, Wallet
 from actors.ans104.item import message_of, parse
-from actors.evaluation.process_table import World
+from actors.evaluation.process_table import ProcessTable
 from actors.processes import Registry
 from actors.protocol.canonical_json import encode
 from actors.protocol.derived_ids import spawned_id
@@ -96,7 +96,7 @@ async def _write_to(node: Node, handles: list[str], why: bytes) -> None:
         anchors = ((handle, sha256(why + b"%d" % number).digest()) for number, handle in some)
         items = (_WALLET.sign(target=handle, action="GetUnread", anchor=anchor) for handle, anchor in anchors)
         await asyncio.gather(*map(node.send, items))
-    await node.settle()
+    await node.drain()
 
 
 def _register(registry: str, number: int) -> bytes:
@@ -110,7 +110,7 @@ def converse(path: Path, count: int) -> int:
     """
     log, sequencer = SqliteLog.open(path), Sequencer()
     batch: list[Assignment] = []
-    world = World(log.received)
+    world = ProcessTable(log.payloads)
 
     def send(message: Message) -> Message:
         unsent = deque([message])

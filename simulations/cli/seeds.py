@@ -10,7 +10,7 @@ import msgspec
 
 from actors.cli.progress import progress_bar
 from simulations.scenario.scenario import Scenario
-from simulations.world.seed_sweep import World, sweep
+from simulations.world.seed_sweep import SeedResult, sweep
 
 SEEDS_MAX = 1_000_000
 FINDINGS_SHOWN = 10
@@ -46,7 +46,7 @@ def run_sweep(scenario: Scenario, seeds: range, jobs: int, command: Sequence[str
         as_json: print one JSON object.
     """
     begun = time.perf_counter()
-    worlds: list[World] = []
+    worlds: list[SeedResult] = []
     with progress_bar("worlds", len(seeds)) as bar:
         for world in sweep(scenario, seeds, jobs):
             worlds.append(world)
@@ -66,7 +66,7 @@ def run_sweep(scenario: Scenario, seeds: range, jobs: int, command: Sequence[str
     return not failed
 
 
-def _table(worlds: Sequence[World], failed: Sequence[World], elapsed: float) -> str:
+def _table(worlds: Sequence[SeedResult], failed: Sequence[SeedResult], elapsed: float) -> str:
     held = [world for world in worlds if not world.finding]
     lines = [f"{len(worlds):,} worlds in {elapsed:.0f} s: everything held in {len(held):,}, not in {len(failed):,}", ""]
     lines.append(f"  {'per world':<18}{'least':>10}{'median':>10}{'most':>10}{'in all':>14}")

@@ -17,7 +17,7 @@ from simulations.cli.seeds import Seeds, run_sweep
 from simulations.report.world import write_world
 from simulations.scenario.scenario import MESSAGES_MAX, USERS_MAX, Scenario, built_in, explain, load, override
 from simulations.world.relation_town import RelationOutcome
-from simulations.world.run import Lived, live, node_wallet
+from simulations.world.run import WorldResult, live, node_wallet
 
 DEFAULT = "town"
 EXIT_FINDING = 1
@@ -174,7 +174,12 @@ def _check_key(path: Path, seed: int) -> None:
 
 
 def _write_report(
-    report: Path, path: Path, title: str, rows: list[tuple[str, str]], again: list[str], lived: Lived | None = None
+    report: Path,
+    path: Path,
+    title: str,
+    rows: list[tuple[str, str]],
+    again: list[str],
+    lived: WorldResult | None = None,
 ) -> None:
     """The page of a world, or of what there is of one that was interrupted."""
     log = shlex.quote(str(path))
@@ -190,11 +195,11 @@ def _write_report(
     click.echo(f"report: {report}", err=True)
 
 
-def _title(lived: Lived, figures: dict[str, Any]) -> str:
+def _title(lived: WorldResult, figures: dict[str, Any]) -> str:
     return f"One day of {figures['scenario']} with {lived.outcome.users:,} people, seed {figures['seed']}"
 
 
-def _rows(lived: Lived, figures: dict[str, Any]) -> list[tuple[str, str]]:
+def _rows(lived: WorldResult, figures: dict[str, Any]) -> list[tuple[str, str]]:
     outcome = lived.outcome
     kinds = ", ".join(f"{kind} {count:,}" for kind, count in outcome.refusals.items())
     return [
@@ -239,7 +244,7 @@ def _relation(outcome: RelationOutcome) -> str:
     )
 
 
-def _text(lived: Lived, figures: dict[str, Any]) -> str:
+def _text(lived: WorldResult, figures: dict[str, Any]) -> str:
     lines = [_title(lived, figures), ""]
     lines += [f"  {name:<17} {value}".rstrip() for name, value in _rows(lived, figures)]
     command = f"mostao replay {shlex.quote(figures['log'])}"

@@ -12,7 +12,7 @@ from simulations.clients.encryption import (
     public_key_of,
     seal_session_key,
 )
-from simulations.clients.user import PAGE, Door, ReadMessage, User
+from simulations.clients.user import PAGE, NodeClient, ReadMessage, User
 
 SEALED_AT_ONCE = 200
 """Members that a key is sealed to in one message."""
@@ -27,7 +27,7 @@ class GroupChat:
         keys: the key of each generation that this person could open.
     """
 
-    def __init__(self, user: User, door: Door, group: str) -> None:
+    def __init__(self, user: User, door: NodeClient, group: str) -> None:
         self.group = group
         self.keys: dict[int, bytes] = {}
         self._user = user
@@ -36,7 +36,7 @@ class GroupChat:
         self._read_from = 0.0
 
     @classmethod
-    async def found(cls, user: User, door: Door, name: str, *, free: bool = False) -> "GroupChat":
+    async def found(cls, user: User, door: NodeClient, name: str, *, free: bool = False) -> "GroupChat":
         """Found a group, whose first administrator this person is.
 
         Raises:
@@ -47,7 +47,7 @@ class GroupChat:
         return cls(user, door, answer["groupID"])
 
     @classmethod
-    async def join(cls, user: User, door: Door, group: str) -> "GroupChat":
+    async def join(cls, user: User, door: NodeClient, group: str) -> "GroupChat":
         """Ask to be let in. Whether the group did shows in its members, and in the handle's chat list."""
         await user.ask(door, door.registry, "JoinGroup", {"handle": user.handle, "group": group})
         return cls(user, door, group)

@@ -29,7 +29,7 @@ class UserError(Exception):
     """The node refused what a user asked; the text is the refusal's."""
 
 
-class Door(Protocol):
+class NodeClient(Protocol):
     """Where a client's messages go: a node, or a simulation's way to one."""
 
     @property
@@ -91,7 +91,7 @@ class User:
         """A new person with keys from the operating system's randomness."""
         return cls(handle)
 
-    async def register(self, door: Door) -> None:
+    async def register(self, door: NodeClient) -> None:
         """Register the handle, with the public key that session keys are to be sealed to.
 
         Raises:
@@ -100,11 +100,11 @@ class User:
         answer = await self.ask(door, door.registry, "Register", {"handle": self.handle, "pubkey": self.pubkey})
         self.pid = intern(answer["pid"])
 
-    async def update_profile(self, door: Door, **fields: Any) -> None:
+    async def update_profile(self, door: NodeClient, **fields: Any) -> None:
         """Change fields of the profile."""
         await self.ask(door, self.pid, "ProfileUpdate", fields)
 
-    async def look_up(self, door: Door, handle: str) -> Person | None:
+    async def look_up(self, door: NodeClient, handle: str) -> Person | None:
         """Find somebody by name; None if the name is not registered."""
         found = await self.query(door, door.registry, "QueryHandle", {"handle": handle})
         if not found["registered"]:
@@ -112,7 +112,7 @@ class User:
         profile = await self.query(door, found["pid"], "GetProfile")
         return _person(found["handle"], found["pid"], profile)
 
-    async def establish_session(self, door: Door, *, with_handle: str) -> "Chat":
+    async def establish_session(self, door: NodeClient, *, with_handle: str) -> "Chat":
         """Open the conversation with somebody, or get back the one that there is.
 
         Raises:
@@ -127,11 +127,11 @@ class User:
             self.chats[other.pid] = Chat(self, door, intern(answer["sessionID"]), other)
         return self.chats[other.pid]
 
-    async def chat_list(self, door: Door) -> list[dict[str, Any]]:
+    async def chat_list(self, door: NodeClient) -> list[dict[str, Any]]:
         """The chat list, the last active first."""
         return list(await self.query(door, self.pid, "GetChatList"))
 
-    async def catch_up(self, door: Door) -> "list[tuple[Chat, list[ReadMessage]]]":
+    async def catch_up(self, door: NodeClient) -> "list[tuple[Chat, list[ReadMessage]]]":
         """Read everything that is unread, in every chat, and mark it as viewed.
 
         Marked first, then read: what arrives between the two is read, and at worst counted as unread once more. The
@@ -150,7 +150,7 @@ class User:
             caught_up.append((chat, await chat.read()))
         return caught_up
 
-    async def read(self, door: Door, *, from_handle: str) -> list[ReadMessage]:
+    async def read(self, door: NodeClient, *, from_handle: str) -> list[ReadMessage]:
         """What somebody wrote since the last time.
 
         Raises:
@@ -164,7 +164,7 @@ class User:
         data = "" if body is None else encode(body)
         return self.wallet.sign(target=target, action=action, data=data, anchor=self.entropy(ANCHOR_BYTES))
 
-    async def ask(self, door: Door, target: str, action: str, body: Any = None) -> Any:
+    async def ask(self, door: NodeClient, target: str, action: str, body: Any = None) -> Any:
         """Send a message and give its answer.
 
         Raises:
@@ -172,7 +172,7 @@ class User:
         """
         return _answer(await door.send(self.item(target, action, body)))
 
-    async def query(self, door: Door, target: str, action: str, body: Any = None) -> Any:
+    async def query(self, door: NodeClient, target: str, action: str, body: Any = None) -> Any:
         """Ask by dryrun.
 
         Raises:
@@ -193,7 +193,7 @@ class Chat:
 
     __slots__ = ("_door", "_read_from", "_read_until", "_user", "keys", "other", "session")
 
-    def __init__(self, user: User, door: Door, session: str, other: Person) -> None:
+    def __init__(self, user: User, door: NodeClient, session: str, other: Person) -> None:
         self.session = session
         self.other = other
         self.keys: dict[int, bytes] = {}

@@ -16,7 +16,7 @@ MAX_LIVE = 50_000
 """Processes of the node that live at one time: its people take memory too."""
 
 
-class House:
+class CrashableNode:
     """Keeps a node on one log, through its deaths, until the block ends.
 
     Attributes:
@@ -30,7 +30,7 @@ class House:
         self._clock = clock
         self._slow_disk_ms = slow_disk_ms
         self._stack = AsyncExitStack()
-        self._disk: MortalDisk | None = None
+        self._disk: CrashingLog | None = None
         self.node: Node
         self.crashes = 0
 
@@ -65,7 +65,7 @@ class House:
         """Those of some messages that the log holds."""
         log = SqliteLog.open_to_read(self._path)
         try:
-            return log.known(message_ids)
+            return log.existing_ids(message_ids)
         finally:
             log.close()
 
@@ -77,7 +77,7 @@ class House:
         self.node = await self._stack.enter_async_context(opening)
 
     def _mortal(self, log: EventLog) -> EventLog:
-        self._disk = MortalDisk(log, slower_ms=self._slow_disk_ms)
+        self._disk = CrashingLog(log, slower_ms=self._slow_disk_ms)
         return self._disk
 
     def _worth_saying(self, _: logging.LogRecord) -> bool:
@@ -85,7 +85,7 @@ class House:
         return not self.is_dead
 
 
-class MortalDisk:
+class CrashingLog:
     """A log that stops taking what is written, as it stops for a node that is killed, and may be slow.
 
     Attributes:

@@ -64,9 +64,9 @@ class Network:
             await self._pause(TIMEOUT_MS)
         return await self._door.dryrun(process, action=action, data=data, sender=sender, tags=tags)
 
-    async def whole(self) -> int:
-        """See ``Node.whole``."""
-        return await self._door.whole()
+    async def quiescent_sequence(self) -> int:
+        """See ``Node.quiescent_sequence``."""
+        return await self._door.quiescent_sequence()
 
     async def _pause(self, ms: int) -> None:
         await self._door.sleep_until(self._door.clock.now_ms + ms)

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Protocol
 from actors.ans104.item import item_id
 from actors.protocol.messages import Result
 from eventstore import LogFailed
-from simulations.faults.crashable_node import House
+from simulations.faults.crashable_node import CrashableNode
 from simulations.report.histogram import new_histogram
 
 ROUND_TRIP_MS = 20
@@ -70,7 +70,7 @@ class VirtualTime:
         answered_us: how long the node took to answer, in real time.
     """
 
-    def __init__(self, house: House, clock: VirtualClock, crashes: Crashes | None = None) -> None:
+    def __init__(self, house: CrashableNode, clock: VirtualClock, crashes: Crashes | None = None) -> None:
         self.registry = house.node.registry
         self.clock = clock
         self.answered_us = new_histogram()
@@ -107,8 +107,8 @@ class VirtualTime:
             len(self._queries),
         )
 
-    async def whole(self) -> int:
-        """See ``Node.whole``: whoever hears an answer hears it when everything is settled."""
+    async def quiescent_sequence(self) -> int:
+        """See ``Node.quiescent_sequence``: whoever hears an answer hears it when everything is settled."""
         return self._house.node.sequence
 
     async def sleep_until(self, now_ms: int) -> None:
@@ -166,7 +166,7 @@ class VirtualTime:
                 some = questions[start : start + ASKED_AT_ONCE_MAX]
                 answers += await asyncio.gather(*(self._timed(question) for question in some), return_exceptions=True)
         with suppress(LogFailed):
-            await self._house.node.settle()
+            await self._house.node.drain()
         if self._crashes is not None and self._house.is_dead:
             self._crashes.died()
             await self._house.restart()

@@ -75,7 +75,7 @@ async def _host(log: Path, socket: str) -> None:
         _say(Ready(node.registry))
         await asyncio.to_thread(sys.stdin.buffer.read)  # ends when whoever started this lets go, or is gone
         server.close()
-        await node.settle()
+        await node.drain()
     _say(Closed(node.sequence))
 
 

@@ -24,7 +24,7 @@ class Verified(NamedTuple):
     faults: list[str]
     """What the audit found."""
     log_bytes: int
-    """Share of the log's files that its events have. By how much the files grew says little: they grow ahead."""
+    """Partition of the log's files that its events have. By how much the files grew says little: they grow ahead."""
     events: int
 
     @property
@@ -44,7 +44,7 @@ def verify(log: Path, acknowledged: Sequence[Path], progress: Callable[[int], An
                 times = Counter(some)
                 count += len(times)
                 twice += sum(number > 1 for number in times.values())
-                found += len(reader.known(list(times)))
+                found += len(reader.existing_ids(list(times)))
         events = reader.head().sequence
     finally:
         reader.close()

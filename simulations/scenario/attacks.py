@@ -6,7 +6,7 @@ from typing import NamedTuple
 from actors.ans104.item import ItemRefused
 from actors.protocol.canonical_json import encode
 from actors.protocol.messages import Result
-from simulations.clients.user import Door, User
+from simulations.clients.user import NodeClient, User
 
 _DATA_BYTE = -1
 
@@ -27,18 +27,18 @@ class Target(NamedTuple):
     """A session of theirs in which the attacker has no part."""
 
 
-async def take_name(attacker: User, target: Target, door: Door) -> bool:
+async def take_name(attacker: User, target: Target, door: NodeClient) -> bool:
     """Register a name that somebody has, in other letters."""
     body = {"handle": f" {target.user.handle.upper()} ", "pubkey": attacker.pubkey}
     return _refused(await door.send(attacker.item(door.registry, "Register", body)))
 
 
-async def renounce(attacker: User, target: Target, door: Door) -> bool:
+async def renounce(attacker: User, target: Target, door: NodeClient) -> bool:
     """Set somebody else's name free."""
     return _refused(await door.send(attacker.item(door.registry, "Renounce", {"handle": target.user.handle})))
 
 
-async def intrude(attacker: User, target: Target, door: Door) -> bool:
+async def intrude(attacker: User, target: Target, door: NodeClient) -> bool:
     """Speak in a session of others: directly, through their handle, and through the attacker's own."""
     said = {"content": "bm90IG1pbmU=", "generation": 1}
     relayed = {"Target": target.session, "Data": encode(said), "Tags": {"Action": "SendMessage"}}
@@ -50,12 +50,12 @@ async def intrude(attacker: User, target: Target, door: Door) -> bool:
     return all([_refused(await door.send(attempt)) for attempt in attempts])
 
 
-async def replay_item(attacker: User, target: Target, door: Door) -> bool:
+async def replay_item(attacker: User, target: Target, door: NodeClient) -> bool:
     """Send a captured item again: it must not be assigned again, and its answer is the one it had."""
     return await door.send(target.captured.raw) == target.captured.result
 
 
-async def forge(attacker: User, target: Target, door: Door) -> bool:
+async def forge(attacker: User, target: Target, door: NodeClient) -> bool:
     """Change what a captured item says, and leave its signature."""
     forged = bytearray(target.captured.raw)
     forged[_DATA_BYTE] ^= 1
@@ -66,12 +66,12 @@ async def forge(attacker: User, target: Target, door: Door) -> bool:
     return False
 
 
-async def notify(attacker: User, target: Target, door: Door) -> bool:
+async def notify(attacker: User, target: Target, door: NodeClient) -> bool:
     """Notify somebody's handle from outside."""
     return _refused(await door.send(attacker.item(target.user.pid, "Notify", {"lastMessageTime": 1})))
 
 
-ATTACKS: dict[str, Callable[[User, Target, Door], Awaitable[bool]]] = {
+ATTACKS: dict[str, Callable[[User, Target, NodeClient], Awaitable[bool]]] = {
     "take a name": take_name,
     "renounce another's name": renounce,
     "speak in others' session": intrude,

@@ -13,7 +13,7 @@ from simulations.scenario.attacks import ATTACKS
 USERS_MAX = 1_000_000
 MESSAGES_MAX = 100_000_000
 
-Share = Annotated[float, Meta(ge=0, le=1)]
+Partition = Annotated[float, Meta(ge=0, le=1)]
 Hour = Annotated[float, Meta(ge=0, le=24)]
 Count = Annotated[int, Meta(ge=0)]
 
@@ -46,8 +46,8 @@ class Ties(_Part, frozen=True):
         ),
     ] = "small-world"
     friends: Annotated[int, Meta(ge=1, le=1000, description="ties that each person brings, but in pairs")] = 3
-    far: Annotated[Share, Meta(description="part of a small world's ties that lead anywhere")] = 0.2
-    hubs: Annotated[Share, Meta(description="part of the people who are hubs")] = 0.02
+    far: Annotated[Partition, Meta(description="part of a small world's ties that lead anywhere")] = 0.2
+    hubs: Annotated[Partition, Meta(description="part of the people who are hubs")] = 0.02
 
 
 class Talk(_Part, frozen=True):
@@ -80,7 +80,7 @@ class Keys(_Part, frozen=True):
 class Presence(_Part, frozen=True):
     """Who is away, and who reads when."""
 
-    away: Annotated[Share, Meta(description="part of the people who are away for some hours")] = 0.3
+    away: Annotated[Partition, Meta(description="part of the people who are away for some hours")] = 0.3
     away_h: Annotated[tuple[Hour, Hour], Meta(description="for how long: from, to")] = (1.2, 4.8)
     catch_ups: Annotated[int, Meta(ge=0, le=1000, description="times that a person reads what is unread")] = 4
 
@@ -140,7 +140,7 @@ class Phase(_Part, frozen=True):
     from_h: Annotated[Hour, Meta(description="its first hour")]
     to_h: Annotated[Hour, Meta(description="its last")]
     talk: Annotated[float, Meta(ge=0, le=10_000, description="times as many messages as at that time else")] = 1.0
-    newcomers: Annotated[Share, Meta(description="part of the people who come only then")] = 0.0
+    newcomers: Annotated[Partition, Meta(description="part of the people who come only then")] = 0.0
 
     def __post_init__(self) -> None:
         if self.from_h >= self.to_h:
@@ -150,19 +150,23 @@ class Phase(_Part, frozen=True):
 class Faults(_Part, frozen=True):
     """What goes wrong between people and their node, and with the node."""
 
-    drop: Annotated[Share, Meta(description="messages that are lost on their way to the node, and sent again")] = 0.0
-    lose_answer: Annotated[Share, Meta(description="answers that are lost, so that the message is sent again")] = 0.0
-    duplicate: Annotated[Share, Meta(description="messages that arrive twice at once")] = 0.0
-    delay: Annotated[Share, Meta(description="messages that are late")] = 0.0
+    drop: Annotated[Partition, Meta(description="messages that are lost on their way to the node, and sent again")] = (
+        0.0
+    )
+    lose_answer: Annotated[Partition, Meta(description="answers that are lost, so that the message is sent again")] = (
+        0.0
+    )
+    duplicate: Annotated[Partition, Meta(description="messages that arrive twice at once")] = 0.0
+    delay: Annotated[Partition, Meta(description="messages that are late")] = 0.0
     delay_s: Annotated[float, Meta(ge=0, le=3600, description="by up to so many seconds")] = 60.0
-    reorder: Annotated[Share, Meta(description="messages that overtake what somebody else sent before")] = 0.0
+    reorder: Annotated[Partition, Meta(description="messages that overtake what somebody else sent before")] = 0.0
     crash_at_message: Annotated[
         tuple[Annotated[int, Meta(ge=1)], ...],
         Meta(description="the node dies when its log has so many events, loses what is not durable, and starts again"),
     ] = ()
     crash_at_h: Annotated[tuple[Hour, ...], Meta(description="likewise, at these hours")] = ()
     slow_disk_ms: Annotated[float, Meta(ge=0, le=1000, description="time that every commit takes longer")] = 0.0
-    wrong_clock: Annotated[Share, Meta(description="people whose clock is wrong")] = 0.0
+    wrong_clock: Annotated[Partition, Meta(description="people whose clock is wrong")] = 0.0
     wrong_clock_h: Annotated[float, Meta(ge=0, le=24, description="by up to so many hours, either way")] = 3.0
 
     @property

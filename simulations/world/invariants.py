@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from actors import replay
 from actors.audit.audit import audit
-from simulations.clients.user import Door, User
+from simulations.clients.user import NodeClient, User
 
 
 class Finding(Exception):
@@ -104,7 +104,7 @@ class Kept(NamedTuple):
     contacts: set[str]
 
 
-async def check_handle(user: User, kept: Kept, door: Door) -> None:
+async def check_handle(user: User, kept: Kept, door: NodeClient) -> None:
     """Chat list, unread counts, profile and contacts of somebody who has read everything.
 
     Raises:

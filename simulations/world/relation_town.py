@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from actors.ans104.wallet import Wallet
 from actors.processes.relation.message import GROUP
 from actors.relation.archives import FolderArchive
-from actors.relation.calls import Calls
+from actors.relation.calls import ProcessClient
 from actors.relation.packing import Packer
 from actors.relation.payloads import BatchTransfer, Card, Image, Payload, Text, payload_text
 from actors.relation.reading_back import read_back
@@ -130,7 +130,7 @@ class RelationTown:
     async def _begin(self) -> None:
         """Start the processes, and give everybody their keys."""
         door = Network(self._time, Faults(), self._random)  # beside the node: nothing is lost but the node itself
-        calls = Calls(door, self._home.key, entropy=self._random.randbytes)
+        calls = ProcessClient(door, self._home.key, entropy=self._random.randbytes)
         services = await Services.of(calls, self._home.secret)
         away = [
             (self._at_ms(round(hour * HOUR_S)), self._at_ms(round((hour + self._part.proxy_away_h) * HOUR_S)))
@@ -322,7 +322,7 @@ class RelationTown:
             sent += [row["message"]["id"] for row in rows]
         check(kept == sent, "what the archive keeps", f"{len(sent)} messages in order", f"{len(kept)} messages")
 
-    def _calls(self) -> Calls:
+    def _calls(self) -> ProcessClient:
         assert self._services is not None
         return self._services.calls
 

@@ -10,7 +10,7 @@ import msgspec
 
 from actors.ans104.wallet import Wallet, key_path
 from actors.relation.services import keys_path
-from simulations.faults.crashable_node import House
+from simulations.faults.crashable_node import CrashableNode
 from simulations.faults.virtual_time import VirtualClock
 from simulations.scenario.scenario import Scenario
 from simulations.world.invariants import check, check_log
@@ -20,7 +20,7 @@ from simulations.world.town import DAWN_MS, Outcome, Town
 PERCENTILES = [*range(1, 100), 99.5, 99.9, 100]
 
 
-class Lived(msgspec.Struct, frozen=True):
+class WorldResult(msgspec.Struct, frozen=True):
     """What a world came to."""
 
     outcome: Outcome
@@ -36,7 +36,7 @@ class Lived(msgspec.Struct, frozen=True):
 
 async def live(
     scenario: Scenario, *, seed: int, path: Path, progress: Callable[[], Any], checked: bool = False
-) -> Lived:
+) -> WorldResult:
     """Live a world to its end.
 
     Args:
@@ -52,7 +52,7 @@ async def live(
         EventStoreError: the log cannot be made.
     """
     clock, wallet = VirtualClock(DAWN_MS), node_wallet(seed)
-    house = House(path, wallet=wallet, clock=clock, slow_disk_ms=scenario.faults.slow_disk_ms)
+    house = CrashableNode(path, wallet=wallet, clock=clock, slow_disk_ms=scenario.faults.slow_disk_ms)
     async with house:
         if not key_path(path).exists():
             wallet.save(key_path(path))
@@ -61,7 +61,7 @@ async def live(
             home.secret.save(keys_path(path))
         town = Town(house, clock, scenario, home, seed=seed, progress=progress)
         outcome = await town.live()
-        lived = Lived(
+        lived = WorldResult(
             outcome,
             house.crashes,
             house.node.sequence,

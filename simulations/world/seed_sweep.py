@@ -17,7 +17,7 @@ from simulations.world.invariants import Finding
 from simulations.world.run import live
 
 
-class World(msgspec.Struct, frozen=True):
+class SeedResult(msgspec.Struct, frozen=True):
     """What one seed came to."""
 
     seed: int
@@ -33,7 +33,7 @@ class World(msgspec.Struct, frozen=True):
     """Of the first message that is concerned, where there is one."""
 
 
-def sweep(scenario: Scenario, seeds: Iterable[int], jobs: int) -> Iterator[World]:
+def sweep(scenario: Scenario, seeds: Iterable[int], jobs: int) -> Iterator[SeedResult]:
     """Live a scenario with each seed, several at a time; gives each world when it ends."""
     # processes of their own that inherit nothing: a world has to come out the same wherever it lives
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=dedicate_process) as processes:
@@ -45,7 +45,7 @@ def sweep(scenario: Scenario, seeds: Iterable[int], jobs: int) -> Iterator[World
             processes.shutdown(wait=True, cancel_futures=True)
 
 
-def one_world(scenario: Scenario, seed: int) -> World:
+def one_world(scenario: Scenario, seed: int) -> SeedResult:
     """Live one world on a log that is removed again, and check everything."""
     begun = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="mostao-sweep-") as folder:
@@ -53,13 +53,13 @@ def one_world(scenario: Scenario, seed: int) -> World:
         try:
             lived = asyncio.run(live(scenario, seed=seed, path=path, progress=_nothing, checked=True))
         except Finding as finding:
-            return World(seed, finding=str(finding), sequence=_sequence(path, finding.message))
+            return SeedResult(seed, finding=str(finding), sequence=_sequence(path, finding.message))
         except LogFault as fault:
-            return World(seed, finding=str(fault), sequence=fault.sequence)
+            return SeedResult(seed, finding=str(fault), sequence=fault.sequence)
         except Exception as error:  # whatever else it is: a world that cannot be lived to its end is a finding
-            return World(seed, finding=f"{type(error).__name__}: {error}")
+            return SeedResult(seed, finding=f"{type(error).__name__}: {error}")
     outcome = lived.outcome
-    return World(
+    return SeedResult(
         seed,
         lived.events,
         outcome.messages_read,

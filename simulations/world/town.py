@@ -14,9 +14,9 @@ from actors.relation.archives import ArchiveFailed
 from actors.relation.calls import Refused
 from actors.relation.transactions import TransactionFalse
 from simulations.clients.encryption import CannotOpen, decrypt, open_session_key
-from simulations.clients.user import Chat, Door, ReadMessage, User, UserError
+from simulations.clients.user import Chat, NodeClient, ReadMessage, User, UserError
 from simulations.faults.crash_schedule import PlannedCrashes
-from simulations.faults.crashable_node import House
+from simulations.faults.crashable_node import CrashableNode
 from simulations.faults.faulty_network import Network
 from simulations.faults.virtual_time import ASKED_AT_ONCE_MAX, VirtualClock, VirtualTime
 from simulations.scenario.attacks import ATTACKS, Captured, Target
@@ -67,7 +67,7 @@ class Town:
 
     def __init__(
         self,
-        house: House,
+        house: CrashableNode,
         clock: VirtualClock,
         scenario: Scenario,
         home: Home,
@@ -82,7 +82,7 @@ class Town:
         self._time = VirtualTime(house, clock, crashes)
         self._lives = plan_day(scenario, seed)
         self._people = [User(_name(number), entropy=_entropy(f"{seed}/{number}")) for number in range(users)]
-        self._doors: list[Door] = [
+        self._doors: list[NodeClient] = [
             Network(self._time, faults, Random(f"{seed}/{number}/network")) if faults.any else self._time
             for number in range(users)
         ]

@@ -4,12 +4,12 @@ from collections.abc import Callable
 from random import Random
 
 from simulations.clients.group import GroupChat
-from simulations.clients.user import Door, User
+from simulations.clients.user import NodeClient, User
 from simulations.scenario.scenario import Groups
 from simulations.scenario.workload import DAY_S, HOUR_S, TALK_H, TICK_S
 from simulations.world.invariants import Journal, check
 
-Member = tuple[User, Door]
+Member = tuple[User, NodeClient]
 
 
 class TownGroup:

@@ -45,5 +45,5 @@ async def talking(node: Node) -> tuple[str, str, str]:
     result: Result = await node.send(item(ALICE, node.registry, "EstablishSession", body))
     session = result.answer["sessionID"]
     await node.send(relay(ALICE, a, session, "RotateSessionKey", KEYS))
-    await node.settle()
+    await node.drain()
     return a, b, session

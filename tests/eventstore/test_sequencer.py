@@ -35,7 +35,7 @@ def test_what_was_assigned_is_accepted_by_another_sequencer() -> None:
     follower = Sequencer()
     log = assignments(20)
     for assignment in log:
-        follower.accept(assignment)
+        follower.verify_next(assignment)
     assert follower.log_chain == log[-1].log_chain
 
 
@@ -56,8 +56,8 @@ def test_an_assignment_that_cannot_be_next_is_named_with_what_was_due(change: di
     follower = Sequencer()
     log = assignments(4)
     for assignment in log[:3]:
-        follower.accept(assignment)
+        follower.verify_next(assignment)
     changed: Assignment = msgspec.structs.replace(log[3], **change)
     with pytest.raises(LogFault) as fault:
-        follower.accept(changed)
+        follower.verify_next(changed)
     assert fault.value.what == what

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp
 
 from actors.http.ao import UNITS
 from actors.http.ao.compute import Compute
-from actors.http.ao.fast_path import posts_first
+from actors.http.ao.fast_path import fast_path
 from actors.http.ao.gateway import Gateway
 from actors.http.ao.messenger import Messenger
 from actors.http.ao.scheduler import SchedulerFace
@@ -70,7 +70,7 @@ class Faces:
         )
         starlette.router.redirect_slashes = False
         post = next((self._posts[unit] for unit in UNITS if unit in units and unit in self._posts), None)
-        app = starlette if post is None else posts_first(starlette, post)
+        app = starlette if post is None else fast_path(starlette, post)
         return self._figures.counting(self._rates.of_addresses(app))
 
     async def health(self, request: Request) -> Response:

@@ -78,7 +78,7 @@ class Compute:
             until=until,
             limit=limit + 1,
             newest_first=sort == "DESC",
-            whole=await self._node.whole(),
+            whole=await self._node.quiescent_sequence(),
         )
         rows = await self._node.read(reading)
         if not rows:

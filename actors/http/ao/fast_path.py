@@ -20,7 +20,7 @@ _ROUTE = _Route("/")
 """For those who count."""
 
 
-def posts_first(app: ASGIApp, post: Post) -> ASGIApp:
+def fast_path(app: ASGIApp, post: Post) -> ASGIApp:
     """The same application, in which posts to ``/`` go straight to a function."""
 
     async def first(scope: Scope, receive: Receive, send: Send) -> None:

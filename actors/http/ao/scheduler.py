@@ -100,7 +100,7 @@ class SchedulerFace:
             count = max(min(count, high - low + 1), 0)
         rows = await self._page(process, from_slot=low, limit=count) if count else []
         last = rows[-1].row.slot if rows else low - 1
-        more = await self._node.read(lambda log: log.place(process, last + 1)) is not None
+        more = await self._node.read(lambda log: log.sequence_of(process, last + 1)) is not None
         edges = [{"cursor": str(row.row.slot), "node": _words(row)} for row in rows]
         return {"page_info": {"has_next_page": more and (high is None or last < high)}, "edges": edges}
 

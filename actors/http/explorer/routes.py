@@ -14,7 +14,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response, Stream
 from starlette.routing import Route
 
 from actors.http.common.responses import encode_json
-from actors.http.explorer.view_models import Row, Seen, readable
+from actors.http.explorer.view_models import Row, ViewModels, readable
 from actors.node.node import Node
 from actors.protocol.canonical_json import decode, encode
 from actors.protocol.spawn import module_of
@@ -75,21 +75,21 @@ class Explorer:
     async def messages(self, request: Request) -> Response:
         """The newest messages, or those before one."""
         before = _number(request, "before", 2**62)
-        end = await self._node.whole()
-        rows = await self._node.read(lambda log: Seen(log).newest(before=min(before, end + 1), limit=ROWS))
+        end = await self._node.quiescent_sequence()
+        rows = await self._node.read(lambda log: ViewModels(log).newest(before=min(before, end + 1), limit=ROWS))
         older = rows[-1].sequence if rows and rows[-1].sequence > 1 else None
         return _page("explorer.html", rows=rows, newest=before > end, older=older)
 
     async def process(self, request: Request) -> Response:
         """A process, its messages, and its state at any event."""
-        process, end = request.path_params["process"], await self._node.whole()
+        process, end = request.path_params["process"], await self._node.quiescent_sequence()
         at, before = _number(request, "at", 0), _number(request, "before", 2**62)
 
         def read(log: EventLog) -> dict[str, Any] | None:
             head, first = log.process_head(process, until=end), next(log.read_process(process, limit=1), None)
             if head is None or first is None:
                 return None
-            seen = Seen(log)
+            seen = ViewModels(log)
             tags = dict(reversed(decode(first.message.tags.encode())))
             owner = tags.get("Owner", first.message.sender) if first.message.parent else first.message.sender
             rows = seen.of_process(process, before=min(before, head.slot + 1), limit=ROWS)
@@ -118,11 +118,11 @@ class Explorer:
         message = request.path_params["message"]
         if (found := await self._node.outcome(message)) is None:
             return _nothing(f"there is no message {message!r}")
-        await self._node.whole()
+        await self._node.quiescent_sequence()
         assignment, _ = found
 
         def read(log: EventLog) -> dict[str, Any]:
-            seen = Seen(log)
+            seen = ViewModels(log)
             tree, cut = seen.tree(assignment)
             return {"row": seen.row(assignment), "tree": tree, "cut": cut}
 
@@ -159,7 +159,7 @@ class Explorer:
 
     async def events(self, request: Request) -> Response:
         """Rows of new messages, and figures, as they come (server-sent events)."""
-        after = _number(request, "after", await self._node.whole())
+        after = _number(request, "after", await self._node.quiescent_sequence())
         last = request.headers.get("last-event-id", "")
         return StreamingResponse(
             self._stream(int(last) if last.isascii() and last.isdigit() and len(last) < 19 else after),
@@ -172,7 +172,7 @@ class Explorer:
         while not self._stopping():
             end = self._node.load().events
             if end > after:
-                end = await self._node.whole()
+                end = await self._node.quiescent_sequence()
                 first = max(after, end - ROWS)
                 rows = await self._node.read(partial(_between, after=first, until=end))
                 after = end
@@ -188,7 +188,7 @@ class Explorer:
 
 
 def _between(log: EventLog, after: int, until: int) -> list[Row]:
-    seen = Seen(log)
+    seen = ViewModels(log)
     return [seen.row(row) for row in log.read(after=after, until=until)][::-1]
 
 

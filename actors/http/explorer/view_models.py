@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from actors.evaluation.process_table import World
+from actors.evaluation.process_table import ProcessTable
 from actors.evaluation.state_codec import canonical_state
 from actors.protocol.spawn import module_of
 from eventstore import Assignment, EventLog
@@ -46,7 +46,7 @@ class Branch(NamedTuple):
     children: list["Branch"]
 
 
-class Seen:
+class ViewModels:
     """Reads a log for one page."""
 
     def __init__(self, log: EventLog) -> None:
@@ -109,7 +109,7 @@ class Seen:
         head = self._log.process_head(process, until=at)
         if head is None or head.slot >= STATE_EVENTS_MAX:
             return None
-        world = World(self._log.received)
+        world = ProcessTable(self._log.payloads)
         for row in self._log.read_process(process, limit=head.slot + 1):
             world.evaluate(row)
         found = world.entries[process].process

@@ -10,7 +10,7 @@ from actors.processes.base import action, same_address, succeed
 from actors.processes.messaging.group import AT_ONCE_MAX, Group
 from actors.processes.messaging.name_directory import Name
 from actors.processes.messaging.registry_v1 import Registry, RegistryState
-from actors.processes.messaging.session_v2 import DescribedSession
+from actors.processes.messaging.session_v2 import SessionV2
 from actors.processes.request_body import Body, Text, Title
 from actors.protocol.canonical_json import encode
 from actors.protocol.derived_ids import spawned_id
@@ -46,7 +46,7 @@ class GroupJoined(Body):
     name: Text
 
 
-class GroupRegistry(Registry):
+class RegistryV2(Registry):
     """Module ``mostao.registry@2``: version 1, with groups, and sessions that say what they are (mostao-mip-draft.md
     "MIP-03").
     """
@@ -54,7 +54,7 @@ class GroupRegistry(Registry):
     __slots__ = ()
 
     module = "mostao.registry@2"
-    session_module = DescribedSession.module
+    session_module = SessionV2.module
     state: GroupRegistryState
 
     def __init__(self, data: bytes, context: Context) -> None:

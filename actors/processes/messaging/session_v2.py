@@ -6,7 +6,7 @@ from actors.processes.request_body import NoBody
 from actors.protocol.messages import Context, Effects
 
 
-class DescribedSession(Session):
+class SessionV2(Session):
     """Module ``mostao.session@2``: version 1, and its metadata."""
 
     __slots__ = ()

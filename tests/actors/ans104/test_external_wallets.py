@@ -120,7 +120,7 @@ async def test_people_of_three_networks_register_and_talk_and_the_audit_verifies
         ):
             relayed = relay(wallet, pids[name], session.answer["sessionID"], action, body)
             assert (await node.send(relayed)).error is None
-        await node.settle()
+        await node.drain()
         said = await node.dryrun(session.answer["sessionID"], action="QueryMessage")
         assert [row["content"] for row in said.answer] == ["from afar"]
         owned = await node.dryrun(

@@ -33,7 +33,7 @@ async def lived(path: Path) -> tuple[str, str, str]:
         tags = {"Action": "SendMessage", **{f"tag{number}": "x" * 3000 for number in range(3)}}
         body = {"Target": session, "Data": '{"content": "many tags"}', "Tags": tags}
         await node.send(item(ALICE, a, "RelayMessage", body))
-        await node.settle()
+        await node.drain()
     return a, b, session
 
 

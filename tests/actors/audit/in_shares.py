@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from typing import Any, Self
 
-from actors.audit.parallel_replay import Job, Outcome, follow_share
+from actors.audit.parallel_replay import Job, PartitionResult, replay_partition
 
 
-class SharesHere:
-    """In place of ``ShareWorkers``."""
+class InProcessPartitions:
+    """In place of ``PartitionWorkers``."""
 
-    def __init__(self, job: Job, outcome: type[Outcome]) -> None:
+    def __init__(self, job: Job, outcome: type[PartitionResult]) -> None:
         self._job = job
 
     def __enter__(self) -> Self:
@@ -18,8 +18,8 @@ class SharesHere:
     def __exit__(self, *error: object) -> None:
         pass
 
-    def wait(self, progress: Callable[[int], Any] | None = None) -> list[Outcome]:
-        return [follow_share(self._job, number, progress or _ignore) for number in range(len(self._job.shares))]
+    def wait(self, progress: Callable[[int], Any] | None = None) -> list[PartitionResult]:
+        return [replay_partition(self._job, number, progress or _ignore) for number in range(len(self._job.shares))]
 
 
 def _ignore(events: int) -> None:

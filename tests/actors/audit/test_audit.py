@@ -15,7 +15,7 @@ import pytest
 from actors import Node, Wallet, replay
 from actors.ans104.item import parse
 from actors.audit.audit import Audit, audit
-from actors.audit.partition_workers import ShareWorkers
+from actors.audit.partition_workers import PartitionWorkers
 from actors.evidence.checkpoints import Checkpoint, parse_note, sign
 from actors.protocol.canonical_json import encode
 from actors.protocol.derived_ids import sent_id
@@ -37,7 +37,7 @@ from tests.actors.audit.forger import (
     swap,
     write,
 )
-from tests.actors.audit.in_shares import SharesHere
+from tests.actors.audit.in_shares import InProcessPartitions
 from tests.actors.people import ALICE, BOB, EVE, NODE, item, register, relay, still, talking
 
 OTHER = "B" * 42 + "A"
@@ -48,9 +48,9 @@ def _in_shares_first(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every audit here follows the log in shares first, and in order where that finds it unsound: so a fault that
     either of them misses is missed by the audit.
     """
-    monkeypatch.setattr("actors.audit.audit.EVENTS_WORTH_SHARES", 1)
+    monkeypatch.setattr("actors.audit.audit.PARALLEL_EVENTS_MIN", 1)
     monkeypatch.setattr("actors.audit.audit.cores", lambda: 3)
-    monkeypatch.setattr("actors.audit.parallel_replay.ShareWorkers", SharesHere)
+    monkeypatch.setattr("actors.audit.parallel_replay.PartitionWorkers", InProcessPartitions)
 
 
 @pytest.fixture(scope="module")
@@ -64,9 +64,9 @@ def honest(tmp_path_factory: pytest.TempPathFactory) -> Path:
             await node.send(item(ALICE, a, "ProfileUpdate", {"bio": "here"}))
             for number in range(3):
                 await node.send(relay(ALICE, a, session, "SendMessage", {"content": f"a{number}"}))
-                await node.settle()
+                await node.drain()
                 await node.send(relay(BOB, b, session, "SendMessage", {"content": f"b{number}"}))
-                await node.settle()
+                await node.drain()
             await node.send(relay(ALICE, a, session, "SendMessage", {"content": ""}))
             await node.send(item(EVE, node.registry, "Register", {"handle": "alice"}))
             await node.send(item(EVE, a, "GetProfile"))
@@ -487,7 +487,7 @@ def test_what_messages_are_found_by_cannot_be_changed(
 def test_it_does_not_matter_how_many_processes_check(
     long: Path, path: Path, processes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("actors.audit.parallel_replay.ShareWorkers", ShareWorkers)
+    monkeypatch.setattr("actors.audit.parallel_replay.PartitionWorkers", PartitionWorkers)
     monkeypatch.setattr("actors.audit.audit.cores", lambda: processes)
     counted: list[int] = []
     report = audit(long, progress=counted.append)
@@ -506,7 +506,7 @@ def test_a_process_without_threads_has_copies_of_itself_check(long: Path) -> Non
     script = f"""
 import actors.audit.audit, actors.audit.partition_workers
 actors.audit.partition_workers._start = actors.audit.audit._in_order = None
-actors.audit.audit.EVENTS_WORTH_SHARES, actors.audit.audit.cores = 1, lambda: 2
+actors.audit.audit.PARALLEL_EVENTS_MIN, actors.audit.audit.cores = 1, lambda: 2
 counted = []
 report = actors.audit.audit.audit({str(long)!r}, progress=counted.append)
 print(report.events, report.signatures, report.faults, max(counted) == report.events)

@@ -11,7 +11,7 @@ import pytest
 
 from actors import Node, NodeFailed, UnknownModule, replay
 from actors.audit.audit import audit
-from actors.evaluation.process_table import World
+from actors.evaluation.process_table import ProcessTable
 from actors.processes import MODULES
 from eventstore import Assignment, SqliteLog
 from tests.actors.audit.planted import PLANTED
@@ -69,7 +69,7 @@ async def test_two_versions_of_a_module_live_side_by_side_in_one_log(path: Path)
         assert refused.error is not None  # the handle has no such session in its chat list
         keys = await node.dryrun(louder, action="RotateSessionKey", data=json.dumps(KEYS), sender=a)
         assert keys.answer == {"status": "success", "generation": 1}
-        await node.settle()
+        await node.drain()
         root = node.state_root
     replayed = replay(path)
     assert replayed.state_root == root
@@ -117,11 +117,11 @@ async def test_a_process_that_cannot_be_had_stops_the_node_and_nobody_is_left_wa
         process = (await node.send(start("planted.honest@1"))).message_id
         await node.send(item(ALICE, process, "Ask"))
 
-        def broken(world: World, assignment: Assignment) -> None:
+        def broken(world: ProcessTable, assignment: Assignment) -> None:
             raise MemoryError("no more")
 
         with monkeypatch.context() as patch:
-            patch.setattr(World, "evaluate", broken)
+            patch.setattr(ProcessTable, "evaluate", broken)
             for _ in range(2):
                 with pytest.raises(NodeFailed, match=r"event 4 could not be evaluated \(MemoryError: no more\)"):
                     await node.send(item(ALICE, process, "Ask"))

@@ -11,12 +11,12 @@ import pytest
 
 from actors import Node, replay
 from actors.audit.audit import audit
-from actors.audit.parallel_replay import Whole, follow_in_shares
+from actors.audit.parallel_replay import PartitionedReplay, replay_partitions
 from actors.audit.replay import Earlier
 from eventstore import Assignment, SqliteLog
-from eventstore.replay.partitioned import Share
+from eventstore.replay.partitioned import Partition
 from tests.actors.audit.forger import changed, forget_checkpoints, place, read, relinked, write
-from tests.actors.audit.in_shares import SharesHere
+from tests.actors.audit.in_shares import InProcessPartitions
 from tests.actors.people import ALICE, BOB, EVE, NODE, item, register, relay, still, talking
 
 
@@ -45,13 +45,13 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def _here(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("actors.audit.parallel_replay.ShareWorkers", SharesHere)
+    monkeypatch.setattr("actors.audit.parallel_replay.PartitionWorkers", InProcessPartitions)
 
 
-def followed(path: Path, events: int, *, shares: int, audited: bool = True) -> Whole | None:
+def followed(path: Path, events: int, *, shares: int, audited: bool = True) -> PartitionedReplay | None:
     log = SqliteLog.open_to_read(path)
     try:
-        return follow_in_shares(log, events, shares=shares, audited=audited, signatures=audited)
+        return replay_partitions(log, events, shares=shares, audited=audited, signatures=audited)
     finally:
         log.close()
 
@@ -72,7 +72,7 @@ def test_up_to_every_event_the_shares_come_to_what_a_replay_in_order_does(world:
 
 def test_an_honest_log_is_not_followed_twice(world: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     in_order = audit(world)
-    monkeypatch.setattr("actors.audit.audit.EVENTS_WORTH_SHARES", 1)
+    monkeypatch.setattr("actors.audit.audit.PARALLEL_EVENTS_MIN", 1)
     monkeypatch.setattr("actors.audit.audit.cores", lambda: 2)
     monkeypatch.setattr("actors.audit.audit._in_order", None)
     assert audit(world) == in_order
@@ -89,7 +89,7 @@ def test_every_cut_of_a_log_has_the_tail_that_a_replay_in_order_finds(
         forget_checkpoints(path)
         in_order = audit(path)
         with monkeypatch.context() as patched:
-            patched.setattr("actors.audit.audit.EVENTS_WORTH_SHARES", 1)
+            patched.setattr("actors.audit.audit.PARALLEL_EVENTS_MIN", 1)
             patched.setattr("actors.audit.audit.cores", lambda: 2)
             in_shares = audit(path)
         assert (in_order.faults, in_shares) == ([], in_order)
@@ -97,7 +97,7 @@ def test_every_cut_of_a_log_has_the_tail_that_a_replay_in_order_finds(
 
 def test_a_state_is_found_although_nobody_holds_it(world: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     in_order = replay(world)
-    monkeypatch.setattr(sys.modules["actors.audit.replay"], "EVENTS_WORTH_SHARES", 1)
+    monkeypatch.setattr(sys.modules["actors.audit.replay"], "PARALLEL_EVENTS_MIN", 1)
     monkeypatch.setattr(sys.modules["actors.audit.replay"], "cores", lambda: 2)
     in_shares = replay(world)
     assert not in_shares.world.entries
@@ -153,8 +153,8 @@ def test_every_process_is_in_exactly_one_share(world: Path) -> None:
     log = SqliteLog.open_to_read(world)
     everything = [row.sequence for row in log.read()]
     for shares in range(1, 6):
-        cut = Share.cut(log.sample(10, until=len(everything)), shares)
-        parts = [list(log.read_share(share, until=2**62)) for share in cut]
+        cut = Partition.cut(log.sample(10, until=len(everything)), shares)
+        parts = [list(log.read_partition(share, until=2**62)) for share in cut]
         assert sorted(row.sequence for part in parts for *_, row in part) == everything
         for share, part in zip(cut, parts, strict=True):
             assert all(share.holds(row.process) for *_, row in part)

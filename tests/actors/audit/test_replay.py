@@ -13,14 +13,14 @@ from tests.actors.people import ALICE, NODE, relay, talking
 def world(path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, str]:
     """A log and its state root, replayed by one process or by several."""
     if request.param == "in shares":
-        monkeypatch.setattr(sys.modules["actors.audit.replay"], "EVENTS_WORTH_SHARES", 1)
+        monkeypatch.setattr(sys.modules["actors.audit.replay"], "PARALLEL_EVENTS_MIN", 1)
 
     async def live() -> str:
         async with Node.open(path, wallet=NODE) as node:
             a, _, session = await talking(node)
             for number in range(20):
                 await node.send(relay(ALICE, a, session, "SendMessage", {"content": str(number)}))
-            await node.settle()
+            await node.drain()
             return node.state_root
 
     return path, asyncio.run(live())

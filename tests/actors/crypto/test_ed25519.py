@@ -18,7 +18,7 @@ from nacl.exceptions import BadSignatureError
 from nacl.signing import SigningKey
 from vodozemac import Ed25519PublicKey, Ed25519Signature
 
-from actors.crypto.ed25519 import genuine
+from actors.crypto.ed25519 import is_valid
 
 ORDER = 2**252 + 27742317777372353535851937790883648493
 PRIME = 2**255 - 19
@@ -82,17 +82,17 @@ def vodozemac_takes(signature: bytes, text: bytes, public_key: bytes) -> bool:
 def test_a_signature_is_taken_and_none_that_differs_in_a_bit(seed: bytes, text: bytes, flipped: int) -> None:
     key = SigningKey(seed)
     signature, public_key = key.sign(text).signature, bytes(key.verify_key)
-    assert genuine(signature, text, public_key)
-    assert not genuine(signature, text + b"\0", public_key)
+    assert is_valid(signature, text, public_key)
+    assert not is_valid(signature, text + b"\0", public_key)
     both = bytearray(signature + public_key)
     both[flipped // 8] ^= 1 << flipped % 8
-    assert not genuine(bytes(both[:64]), text, bytes(both[64:]))
+    assert not is_valid(bytes(both[:64]), text, bytes(both[64:]))
 
 
 @given(seed=st.binary(min_size=32, max_size=32), text=st.binary(max_size=64))
 def test_what_implementations_differ_about_is_answered_as_libsodium_does(seed: bytes, text: bytes) -> None:
     for what, signature, public_key in odd_signatures(text, seed):
-        assert genuine(signature, text, public_key) == libsodium_takes(signature, text, public_key), what
+        assert is_valid(signature, text, public_key) == libsodium_takes(signature, text, public_key), what
 
 
 @given(seed=st.binary(min_size=32, max_size=32), text=st.binary(max_size=64))
@@ -101,7 +101,7 @@ def test_a_scalar_beyond_the_order_is_refused(seed: bytes, text: bytes) -> None:
     signature, public_key = key.sign(text).signature, bytes(key.verify_key)
     s = int.from_bytes(signature[32:], "little")
     for beyond in range(s + ORDER, 1 << 256, ORDER):
-        assert not genuine(signature[:32] + beyond.to_bytes(32, "little"), text, public_key)
+        assert not is_valid(signature[:32] + beyond.to_bytes(32, "little"), text, public_key)
 
 
 def test_the_odd_signatures_are_odd() -> None:
@@ -116,9 +116,9 @@ def test_the_odd_signatures_are_odd() -> None:
 
 @pytest.mark.parametrize("public_key", [b"", bytes(31), bytes(33), b"\2" + bytes(31)])
 def test_what_is_no_key_signed_nothing(public_key: bytes) -> None:
-    assert not genuine(SigningKey(bytes(32)).sign(b"text").signature, b"text", public_key)
+    assert not is_valid(SigningKey(bytes(32)).sign(b"text").signature, b"text", public_key)
 
 
 @pytest.mark.parametrize("size", [0, 32, 63, 65, 128])
 def test_what_is_no_signature_is_nobodys(size: int) -> None:
-    assert not genuine(bytes(size), b"text", bytes(SigningKey(bytes(32)).verify_key))
+    assert not is_valid(bytes(size), b"text", bytes(SigningKey(bytes(32)).verify_key))

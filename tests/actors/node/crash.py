@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from actors import Node
-from actors.evaluation.process_table import World
+from actors.evaluation.process_table import ProcessTable
 from actors.node import passivation
-from actors.node.group_commit import Commits
+from actors.node.group_commit import GroupCommit
 from eventstore import Sequencer, SqliteLog
 from eventstore.sqlite.snapshots import Snapshot, Snapshots
 from tests.actors.people import ALICE, BOB, NODE, register, relay, still, talking
@@ -52,19 +52,19 @@ def after(owner: type, name: str) -> Callable[[Callable[[], None]], None]:
 
 POINTS = {
     "after assigning": after(Sequencer, "assign"),
-    "before evaluating": before(World, "evaluate"),
-    "after evaluating": after(World, "evaluate"),
-    "between a parent and its children": after(Commits, "add"),
+    "before evaluating": before(ProcessTable, "evaluate"),
+    "after evaluating": after(ProcessTable, "evaluate"),
+    "between a parent and its children": after(GroupCommit, "add"),
     "before a commit": before(SqliteLog, "append"),
     "after a commit": after(SqliteLog, "append"),
-    "before acknowledging": before(Commits, "_done"),
-    "after acknowledging": after(Commits, "_done"),
+    "before acknowledging": before(GroupCommit, "_done"),
+    "after acknowledging": after(GroupCommit, "_done"),
     "before snapshots": before(Snapshots, "keep"),
     "within snapshots": after(Snapshot, "hashed"),
     "after snapshots": after(Snapshots, "keep"),
-    "while a process wakes": after(World, "_awoken"),
-    "before the checkpoint of a node that closes": before(SqliteLog, "keep_checkpoint"),
-    "after the checkpoint of a node that closes": after(SqliteLog, "keep_checkpoint"),
+    "while a process wakes": after(ProcessTable, "_awoken"),
+    "before the checkpoint of a node that closes": before(SqliteLog, "store_checkpoint"),
+    "after the checkpoint of a node that closes": after(SqliteLog, "store_checkpoint"),
 }
 
 

@@ -3,7 +3,7 @@ from typing import Any, cast
 
 import pykka
 
-from actors.node.actor_pool import LiveActors
+from actors.node.actor_pool import ActorPool
 from actors.node.process_actor import ProcessActor
 
 
@@ -28,7 +28,7 @@ async def test_whoever_took_over_from_whom_actors_stop_in_the_order_of_their_sta
         started.append(Actor(stopped))
         return cast("pykka.ActorRef[ProcessActor]", started[-1])
 
-    live = LiveActors(start)
+    live = ActorPool(start)
     actors = {name: live.of(name) for name in "abcd"}
     live.release("a")
     live.release("c")

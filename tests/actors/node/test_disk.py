@@ -61,7 +61,7 @@ def check(path: Path, acknowledged: set[str]) -> None:
     async def reopen() -> str:
         async with Node.open(path) as node:
             await register(node, BOB, "somebody-new")
-            await node.settle()
+            await node.drain()
             return node.state_root
 
     root = asyncio.run(reopen())

@@ -10,9 +10,9 @@ import pytest
 from actors import Node, Overloaded
 from actors.ans104.item import parse
 from actors.node import fair_queue
-from actors.node.fair_queue import Admission
-from actors.node.group_commit import Commits
-from actors.node.ingress import Arrival
+from actors.node.fair_queue import FairQueue
+from actors.node.group_commit import GroupCommit
+from actors.node.ingress import PendingItem
 from eventstore import Assignment
 from tests.actors.people import ALICE, BOB, NODE, item, register, relay, still, talking
 
@@ -25,22 +25,22 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(fair_queue, name, value)
 
 
-def arrive(queue: Admission, mailboxes: bytes) -> None:
+def arrive(queue: FairQueue, mailboxes: bytes) -> None:
     """Let a message arrive for each of these mailboxes."""
     for mailbox in mailboxes:
         queue.reserve(bytes([mailbox]))
     for mailbox in mailboxes:
-        queue.add(Arrival(ITEM, None, bytes([mailbox])))  # type: ignore[arg-type]
+        queue.add(PendingItem(ITEM, None, bytes([mailbox])))  # type: ignore[arg-type]
 
 
-def served(queue: Admission) -> Iterator[str]:
+def served(queue: FairQueue) -> Iterator[str]:
     while (arrival := queue.next()) is not None:
         yield arrival.mailbox.decode()
 
 
 @pytest.mark.usefixtures("small")
 def test_who_is_not_in_a_crowd_is_served_in_the_order_of_arrival() -> None:
-    queue = Admission()
+    queue = FairQueue()
     arrive(queue, b"aaabacaaaa")
     assert "".join(served(queue)) == "aaabacaaaa"
     assert (queue.reserved, bool(queue)) == (0, False)
@@ -48,7 +48,7 @@ def test_who_is_not_in_a_crowd_is_served_in_the_order_of_arrival() -> None:
 
 @pytest.mark.usefixtures("small")
 def test_in_a_crowd_mailboxes_take_turns_and_one_that_is_flooded_rests() -> None:
-    queue = Admission()
+    queue = FairQueue()
     arrive(queue, b"f" * 20 + b"abc")
     assert "".join(served(queue)) == "fabcf"  # the flooded one has had its two turns
     assert queue
@@ -60,8 +60,8 @@ def test_in_a_crowd_mailboxes_take_turns_and_one_that_is_flooded_rests() -> None
 
 @pytest.mark.usefixtures("small")
 def test_each_mailbox_keeps_its_own_order_and_everybody_is_served_in_the_end() -> None:
-    queue = Admission()
-    queue_of = {mailbox: [Arrival(ITEM, place, mailbox) for place in range(6)] for mailbox in (b"a", b"b", b"c")}
+    queue = FairQueue()
+    queue_of = {mailbox: [PendingItem(ITEM, place, mailbox) for place in range(6)] for mailbox in (b"a", b"b", b"c")}
     for place in range(6):
         for mailbox, waiting in queue_of.items():
             queue.reserve(mailbox)
@@ -76,7 +76,7 @@ def test_each_mailbox_keeps_its_own_order_and_everybody_is_served_in_the_end() -
 @pytest.mark.usefixtures("small")
 def test_one_that_is_alone_never_rests(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fair_queue, "monotonic", lambda: 1000.0)
-    queue = Admission()
+    queue = FairQueue()
     queue._last = b"f"
     arrive(queue, b"f" * 20)
     assert "".join(served(queue)) == "f" * 20
@@ -84,7 +84,7 @@ def test_one_that_is_alone_never_rests(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("small")
 def test_there_are_so_many_places_and_so_many_for_one_mailbox() -> None:
-    queue = Admission()
+    queue = FairQueue()
     for _ in range(30):
         queue.reserve(b"f")
     with pytest.raises(Overloaded, match="wait for this process; try again"):
@@ -107,7 +107,7 @@ async def test_a_node_that_is_offered_more_than_it_can_take_refuses_the_surplus_
         refused = [type(result) for result in results if isinstance(result, Exception)]
         assert refused == [Overloaded] * 30
         assert not any(isinstance(result, Exception) for result in results[60:])  # nobody else's mailbox was full
-        await node.settle()
+        await node.drain()
         assert node._admission.reserved == 0
         answer = (await node.dryrun(session, action="QueryMessage")).answer
         assert [row["content"] for row in answer] == [str(number) for number in reversed(range(30))]
@@ -118,13 +118,13 @@ async def test_while_too_much_is_on_its_way_to_the_disk_nothing_is_assigned(
 ) -> None:
     monkeypatch.setattr("actors.node.executor.COMMIT_QUEUE_MAX", 5)
     undurable: list[int] = []
-    add = Commits.add
+    add = GroupCommit.add
 
-    def watched(commits: Commits, assignment: Assignment) -> None:
+    def watched(commits: GroupCommit, assignment: Assignment) -> None:
         undurable.append(assignment.sequence - commits.durable)
         add(commits, assignment)
 
-    monkeypatch.setattr(Commits, "add", watched)
+    monkeypatch.setattr(GroupCommit, "add", watched)
     async with Node.open(path, wallet=NODE, clock=still) as node:
         a, _, session = await talking(node)
         raws = [relay(ALICE, a, session, "SendMessage", {"content": str(number)}) for number in range(50)]
@@ -144,7 +144,7 @@ async def test_whoever_sends_and_gives_up_at_once_takes_no_more_places_than_othe
             except Overloaded:
                 refused += 1
         assert refused == 80
-        await node.settle()
+        await node.drain()
         assert (node._admission.reserved, node._admission._of_mailbox) == (0, {})
         await register(node, ALICE, "alice")
 

@@ -42,7 +42,7 @@ def test_until_the_log_was_read_it_may_hold_anything(log: SqliteLog) -> None:
 
 def test_every_id_of_a_log_is_read(log: SqliteLog, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("eventstore.sqlite.message_ids._READ_AT_ONCE", 100)
-    parts = list(log.id_starts())
+    parts = list(log.id_prefixes())
     assert max(map(len, parts)) == 100
     assert {start for part in parts for start in part} == {row.message.id[:ID_START] for row in log.read()}
     log.close()

@@ -225,7 +225,7 @@ def test_who_takes_over_from_a_killed_node_has_its_last_batch(path: Path, monkey
         assert victim.stdout.readline() == "handed over\n"
         victim.kill()
     with monkeypatch.context() as patched:
-        patched.setattr(writer_lock, "HELPER_S", 0.05)
+        patched.setattr(writer_lock, "DELEGATE_WAIT_S", 0.05)
         with pytest.raises(LogInUse, match="still being written for a node that is gone"):
             SqliteLog.open(path)
     child.resume()

@@ -39,7 +39,7 @@ async def test_a_message_and_all_that_it_causes_are_in_the_log(path: Path) -> No
         a, b, session = await talking(node)
         before = node.sequence
         result = await node.send(relay(ALICE, a, session, "SendMessage", {"content": "x"}))
-        await node.settle()
+        await node.drain()
     relayed, sent, notified = SqliteLog.open_to_read(path).read(after=before)
     assert [event.process for event in (relayed, sent, notified)] == [a, session, b]
     assert [event.message.parent for event in (relayed, sent, notified)] == [None, relayed.sequence, sent.sequence]
@@ -63,7 +63,7 @@ async def test_the_same_item_is_assigned_once_and_answered_the_same_also_after_r
         events = node.sequence
         assert [await node.send(raw) for raw in items] == results
         assert await asyncio.gather(*(node.send(items[2]) for _ in range(10))) == [results[2]] * 10
-        await node.settle()
+        await node.drain()
         events = node.sequence
         node._answers._recent.clear()
         node._answers._known.clear()  # as if so many had come meanwhile that only the log remembers
@@ -79,7 +79,7 @@ async def test_the_same_item_sent_many_times_at_once_is_assigned_once(path: Path
         raw = item(ALICE, node.registry, "Register", {"handle": "alice", "pubkey": "k"})
         results = await asyncio.gather(*(node.send(raw) for _ in range(50)))
         assert len({result.sequence for result in results}) == 1
-        await node.settle()
+        await node.drain()
         assert node.sequence == 3
 
 
@@ -203,7 +203,7 @@ async def test_while_one_batch_is_made_durable_the_next_one_fills(path: Path, mo
             await asyncio.sleep(0)
         gate.open.release(10)
         await asyncio.gather(first, *more)
-        await node.settle()
+        await node.drain()
         assert sum(gate.batches) == 42
         assert len(gate.batches) <= 3
 
@@ -213,7 +213,7 @@ async def test_when_the_disk_refuses_whoever_waits_hears_it_and_nothing_more_is_
 ) -> None:
     async with Node.open(path, wallet=NODE) as node:
         pid = await register(node, ALICE, "alice")
-        await node.settle()
+        await node.drain()
         gate = Gate(monkeypatch)
         gate.error = LogFailed("the disk is full")
         gate.open.release(100)

@@ -29,7 +29,7 @@ async def chat(node: Node, count: int = 5) -> str:
         await node.send(relay(ALICE, a, session, "SendMessage", {"content": f"a{number}"}))
         await node.send(relay(BOB, b, session, "SendMessage", {"content": f"b{number}"}))
         await register(node, ALICE, f"alice-{number}")
-    await node.settle()
+    await node.drain()
     return session
 
 
@@ -45,7 +45,7 @@ async def test_no_more_processes_live_than_may_and_all_states_are_as_if_they_did
             await node.send(relay(ALICE, a, session, "SendMessage", {"content": str(number)}))
             await register(node, BOB, f"bob-{number}")
             most = max(most, live(node))
-        await node.settle()
+        await node.drain()
         assert most <= MAX_LIVE + 3  # what one message reaches is let in whole
         assert len(node._conductor.live.actors) + len(node._conductor.live.spare) <= MAX_LIVE + 4
         root, count = node.state_root, len(list(node._world._every()))
@@ -123,7 +123,7 @@ async def test_a_node_that_was_killed_replays_from_its_last_snapshots(
     async with Node.open(path) as node:
         a, b = [await register(node, BOB, name) for name in ("dora", "emil")]
         await node.send(item(BOB, node.registry, "EstablishSession", {"handleA": "dora", "handleB": "emil"}))
-        await node.settle()
+        await node.drain()
         root, more = node.state_root, node.sequence
     whole = read(path)
     for end in range(events, more + 1):

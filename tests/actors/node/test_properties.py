@@ -112,7 +112,7 @@ async def drive(path: Path, drawn: list[Any], max_live: int) -> None:
                 await asyncio.wait(sends)
         for outcome in await asyncio.gather(*sends, return_exceptions=True):
             assert isinstance(outcome, Result | ItemRefused), outcome
-        await node.settle()
+        await node.drain()
         live, head, events = node.state_root, node.log_head, node.sequence
         ids = {event.message.id for event in SqliteLog.open_to_read(path).read()}
         assert len(ids) == events

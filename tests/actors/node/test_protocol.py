@@ -55,7 +55,7 @@ async def test_every_action_is_granted_to_whom_it_belongs_and_refused_to_others(
             result = await node.send(raw)
             assert result.error is None, result
             assert result.answer["status"] == "success"
-        await node.settle()
+        await node.drain()
 
         for kind, queries in QUERIES.items():
             for action, body in queries:
@@ -87,7 +87,7 @@ async def test_every_action_is_granted_to_whom_it_belongs_and_refused_to_others(
         for raw in refused:
             result = await node.send(raw)
             assert result.answer == {"status": "error", "message": result.error}
-        await node.settle()
+        await node.drain()
         assert node.state_root == before
 
         for raw in (

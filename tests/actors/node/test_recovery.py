@@ -35,7 +35,7 @@ async def test_a_log_cut_off_at_any_place_is_completed_without_doing_anything_tw
         a, b, session = await talking(node)
         await node.send(relay(ALICE, a, session, "SendMessage", {"content": "x"}))
         await node.send(relay(BOB, b, session, "SendMessage", {"content": ""}))
-        await node.settle()
+        await node.drain()
         events, root = node.sequence, node.state_root
     whole = list(SqliteLog.open_to_read(path).read())
     for kept in range(1, events):
@@ -65,7 +65,7 @@ async def test_a_log_whose_write_ahead_log_is_cut_at_any_frame_opens_to_a_prefix
         a, _, session = await talking(node)
         for number in range(5):
             await node.send(relay(ALICE, a, session, "SendMessage", {"content": str(number)}))
-        await node.settle()
+        await node.drain()
         database, frames = path.read_bytes(), wal.read_bytes()  # as a crash would leave them
     whole = [event.message.id for event in SqliteLog.open_to_read(path).read()]
     page_bytes = int.from_bytes(frames[8:12], "big")

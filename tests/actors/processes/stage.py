@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
-from actors.evaluation.process_table import World
+from actors.evaluation.process_table import ProcessTable
 from actors.protocol.messages import message_tags
 from eventstore import Assignment, Message, Sequencer
 from eventstore.records import encode_id
@@ -23,7 +23,7 @@ class Stage:
     """
 
     def __init__(self) -> None:
-        self.world = World(self._received)
+        self.world = ProcessTable(self._received)
         self.sequencer = Sequencer()
         self.now_ms = NOW_MS
         self.events: list[Assignment] = []

@@ -26,7 +26,7 @@ from tests.actors.relation.served import SECRET
 HOUR_MS = 3600 * 1000
 
 
-class World:
+class ProcessTable:
     """A node with two people, at a time that the test sets."""
 
     def __init__(self, node: Node, services: Services, now: Callable[[int], int]) -> None:
@@ -45,7 +45,7 @@ class World:
 
 
 @asynccontextmanager
-async def world(path: Path) -> AsyncIterator[World]:
+async def world(path: Path) -> AsyncIterator[ProcessTable]:
     clock = [NOW_MS]
 
     def later(ms: int) -> int:
@@ -53,7 +53,7 @@ async def world(path: Path) -> AsyncIterator[World]:
         return clock[0]
 
     async with Node.open(path, wallet=NODE, clock=lambda: clock[0]) as node:
-        found = World(node, await Services.of(calls_of(node), SECRET), later)
+        found = ProcessTable(node, await Services.of(calls_of(node), SECRET), later)
         for user, name in ((found.alice, "alice.eth"), (found.bob, "bob.eth")):
             body = json.dumps({"owner": user.address, "name": name})
             target = found.services.relation

@@ -100,7 +100,7 @@ async def test_two_people_and_a_group_from_beginning_to_end(path: Path) -> None:
         await alice.contract("remove", dao=group, addr=bob.address)
         await refused(409, "does not meet the conditions", bob.decrypt(said, for_members(group)))
         assert [chat["id"] for chat in await bob.call("GET", "/chats/list")] == [alice.address]
-        await served.node.settle()
+        await served.node.drain()
         root = served.node.state_root
     clean(path)
     assert replay(path).state_root == root
@@ -129,7 +129,7 @@ async def test_only_who_was_meant_gets_the_key(path: Path) -> None:
         eve.auth_sig = body["authSig"]
         await refused(409, "no such key", eve.decrypt(sent, for_address(eve.address)))
         assert await bob.decrypt(sent, for_address(bob.address)) == "for bob"
-        await served.node.settle()
+        await served.node.drain()
     clean(path)
 
 

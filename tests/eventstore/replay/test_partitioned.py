@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eventstore import SqliteLog
-from eventstore.replay.partitioned import Share
+from eventstore.replay.partitioned import Partition
 from tests.eventstore.logs import an_id, assignments
 
 ROWS = 700
@@ -21,7 +21,7 @@ NAMES = st.text(st.characters(max_codepoint=sys.maxunicode - 1, exclude_categori
 
 @given(sample=st.lists(NAMES), shares=st.integers(1, 6), process=NAMES)
 def test_whatever_the_sample_every_process_is_in_one_share(sample: list[str], shares: int, process: str) -> None:
-    cut = Share.cut(sample, shares)
+    cut = Partition.cut(sample, shares)
     assert len(cut) == shares
     assert sum(share.holds(process) for share in cut) == 1
 
@@ -29,7 +29,7 @@ def test_whatever_the_sample_every_process_is_in_one_share(sample: list[str], sh
 @given(weights=st.lists(st.integers(1, 20), min_size=40, max_size=80), shares=st.integers(2, 4))
 def test_shares_are_of_one_size_but_for_a_process(weights: list[int], shares: int) -> None:
     rows = [an_id(f"process {number}") for number, weight in enumerate(weights) for _ in range(weight)]
-    for share in Share.cut(rows, shares):
+    for share in Partition.cut(rows, shares):
         assert abs(sum(map(share.holds, rows)) - len(rows) / shares) <= max(weights)
 
 
@@ -62,5 +62,5 @@ def test_processes_that_are_no_text_are_no_hindrance(log: SqliteLog, path: Path)
     log._connection.execute("update assignments set process = x'ff00fe' where sequence = 3")
     log._connection.execute("update assignments set process = 17 where sequence = 4")
     assert len(Counter(log.sample(ROWS, until=ROWS)) - in_order) == 2
-    assert len(Share.cut(log.sample(ROWS, until=ROWS), 2)) == 2
+    assert len(Partition.cut(log.sample(ROWS, until=ROWS), 2)) == 2
     log.close()

@@ -35,13 +35,13 @@ def test_a_log_that_follows_from_itself_replays() -> None:
     replay = Replay(echo)
     replay.follow(log_of(4))
     assert replay.sequencer.sequence == 12
-    assert not replay.unsent
+    assert not replay.pending_outbox
 
 
 def test_what_a_cut_off_log_still_has_to_send_is_kept_in_order() -> None:
     replay = Replay(echo)
     replay.follow(log_of(2)[:5])
-    assert list(replay.unsent) == [message(401, process=1, parent=4)]
+    assert list(replay.pending_outbox) == [message(401, process=1, parent=4)]
 
 
 def relinked(log: list[Assignment]) -> list[Assignment]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from eventstore import LogFailed, LogMissing, LogUnusable, PositionConflict, SqliteLog
-from eventstore.replay.partitioned import Share
+from eventstore.replay.partitioned import Partition
 from tests.eventstore.logs import an_id, assignments
 
 ROWS = 700
@@ -23,13 +23,13 @@ def everything(log: SqliteLog) -> list[object]:
     first = next(log.read())
     return [
         list(log.read()),
-        *(list(log.read_share(share, until=ROWS)) for share in Share.cut(log.sample(50, until=ROWS), 2)),
+        *(list(log.read_partition(share, until=ROWS)) for share in Partition.cut(log.sample(50, until=ROWS), 2)),
         log.head(),
         log.leaves(0, ROWS),
         list(log.tree_nodes()),
         log.known_from(first.process),
         log.known_from(an_id("nothing")),
-        log.received(first.process, [0, 2]),
+        log.payloads(first.process, [0, 2]),
         log.first_of_run(ROWS),
         log.end(ROWS),
     ]
@@ -38,7 +38,7 @@ def everything(log: SqliteLog) -> list[object]:
 def test_both_libraries_read_the_same(written: Path) -> None:
     found = []
     for alone in (False, True):
-        log = SqliteLog.open_to_read(written, alone=alone)
+        log = SqliteLog.open_to_read(written, exclusive=alone)
         found.append(everything(log))
         log.close()
     assert found[0] == found[1]
@@ -49,7 +49,7 @@ def test_what_either_library_writes_the_other_reads(path: Path) -> None:
     log = SqliteLog.open(path)
     log.append(batch[:300], expected=0)
     log.close()
-    helper = SqliteLog.open_to_help(path)
+    helper = SqliteLog.open_as_delegate(path)
     helper.append(batch[300:], expected=300)
     with pytest.raises(PositionConflict):
         helper.append(batch[300:], expected=300)
@@ -66,19 +66,19 @@ def test_the_write_ahead_log_is_folded_in_when_it_is_asked_for_and_long(
 ) -> None:
     SqliteLog.open(path).close()
     monkeypatch.setattr("eventstore.sqlite.log.WAL_PAGES", 50)
-    helper = SqliteLog.open_to_help(path)
+    helper = SqliteLog.open_as_delegate(path)
     batch = assignments(ROWS)
     sizes = [path.stat().st_size]
     for stop in range(100, ROWS + 1, 100):
         helper.append(batch[stop - 100 : stop], expected=stop - 100)
         sizes.append(path.stat().st_size)
     assert len(set(sizes)) == 1  # nobody asked
-    helper.fold()
+    helper.checkpoint_wal()
     grown = path.stat().st_size
     assert grown > 5 * sizes[0]
     more = assignments(ROWS + 1)[ROWS:]
     helper.append(more, expected=ROWS)
-    helper.fold()
+    helper.checkpoint_wal()
     assert path.stat().st_size == grown  # it is short
     helper.close()
     log = SqliteLog.open(path)
@@ -87,7 +87,7 @@ def test_the_write_ahead_log_is_folded_in_when_it_is_asked_for_and_long(
 
 
 def test_a_batch_that_is_refused_leaves_nothing(written: Path) -> None:
-    helper = SqliteLog.open_to_help(written)
+    helper = SqliteLog.open_as_delegate(written)
     again = assignments(ROWS + 2)[ROWS:]
     again[1].message = again[0].message  # an id of another slot's message
     again[1].sequence = again[0].sequence
@@ -100,12 +100,12 @@ def test_a_batch_that_is_refused_leaves_nothing(written: Path) -> None:
 
 def test_errors_are_those_of_the_other_library(written: Path, tmp_path: Path) -> None:
     with pytest.raises(LogMissing):
-        SqliteLog.open_to_read(tmp_path / "none.db", alone=True)
+        SqliteLog.open_to_read(tmp_path / "none.db", exclusive=True)
     other = tmp_path / "other.db"
     other.write_bytes(b"no database at all" * 100)
     with pytest.raises(LogUnusable, match="is not a database"):
-        SqliteLog.open_to_read(other, alone=True)
-    log = SqliteLog.open_to_read(written, alone=True)
+        SqliteLog.open_to_read(other, exclusive=True)
+    log = SqliteLog.open_to_read(written, exclusive=True)
     with pytest.raises(sqlite3.Error, match="readonly"):
         log._connection.execute("delete from assignments")
     log.close()
@@ -116,7 +116,7 @@ def test_a_page_that_is_broken_is_met_on_the_way(written: Path) -> None:
     middle = len(raw) // 2 // 4096 * 4096
     raw[middle : middle + 8 * 4096] = bytes(8 * 4096)
     written.write_bytes(raw)
-    log = SqliteLog.open_to_read(written, alone=True)
+    log = SqliteLog.open_to_read(written, exclusive=True)
     rows = log.read()
     assert len(list(islice(rows, 100))) == 100
     with pytest.raises(LogUnusable, match="malformed"):

@@ -5,36 +5,36 @@ from hypothesis import strategies as st
 
 from eventstore.merkle.tiles import FAN
 from eventstore.sqlite.file_format import ID_START
-from eventstore.sqlite.id_batches import CHUNK_MAX, Chunks, chunk_of, filed_up_to
+from eventstore.sqlite.id_batches import CHUNK_MAX, IdBatches, id_batch_of, indexed_up_to
 from tests.eventstore.logs import an_id
 
 
 @given(st.integers(0, 10**12))
 def test_chunks_follow_one_another_and_end_with_subtrees(position: int) -> None:
-    start, length = chunk_of(position)
+    start, length = id_batch_of(position)
     assert start <= position < start + length
     assert start % FAN == length % FAN == 0
     assert length <= CHUNK_MAX
-    assert chunk_of(start) == chunk_of(start + length - 1) == (start, length)
-    assert chunk_of(start + length)[0] == start + length
+    assert id_batch_of(start) == id_batch_of(start + length - 1) == (start, length)
+    assert id_batch_of(start + length)[0] == start + length
 
 
 @given(st.integers(0, 10**12))
 def test_all_but_two_chunks_are_in_the_table_and_few_beside_a_long_log(rows: int) -> None:
-    newest = rows - filed_up_to(rows)
+    newest = rows - indexed_up_to(rows)
     assert 0 <= newest <= max(2 * FAN, min(rows // 8, 2 * CHUNK_MAX))
-    assert filed_up_to(rows + 1) >= filed_up_to(rows)
+    assert indexed_up_to(rows + 1) >= indexed_up_to(rows)
 
 
 @given(st.integers(FAN, 40_000), st.integers(1, 3))
 def test_with_every_subtree_as_many_come_into_the_table_as_are_due(start: int, subtrees: int) -> None:
     start -= start % FAN
-    ids = [(an_id(sequence), sequence) for sequence in range(filed_up_to(start) + 1, start + subtrees * FAN + 1)]
-    chunks = Chunks(start, [one for one in ids if one[1] <= start])
+    ids = [(an_id(sequence), sequence) for sequence in range(indexed_up_to(start) + 1, start + subtrees * FAN + 1)]
+    chunks = IdBatches(start, [one for one in ids if one[1] <= start])
     there = set(chunks.filed())
     for end in range(start + FAN, start + subtrees * FAN + 1, FAN):
         there |= set(chunks.add([message_id for message_id, sequence in ids if end - FAN < sequence <= end]))
-    whole = filed_up_to(chunks.rows)
-    assert {sequence for _, sequence in there if sequence <= whole} == set(range(filed_up_to(start) + 1, whole + 1))
+    whole = indexed_up_to(chunks.rows)
+    assert {sequence for _, sequence in there if sequence <= whole} == set(range(indexed_up_to(start) + 1, whole + 1))
     assert {entry for entry in there if entry[1] > whole} == set(chunks.filed())
     assert there <= {(message_id[:ID_START], sequence) for message_id, sequence in ids}

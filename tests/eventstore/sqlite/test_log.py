@@ -36,7 +36,7 @@ def test_what_is_appended_is_read_back(path: Path) -> None:
     assert list(log.read_process(an_id("process 1"), from_slot=2)) == [a for a in batch if a.sequence % 3 == 2][2:]
     assert log.find(batch[7].message.id) == batch[7]
     assert log.find(an_id("nothing")) is None
-    assert log.known([batch[7].message.id, an_id("nothing")]) == {batch[7].message.id}
+    assert log.existing_ids([batch[7].message.id, an_id("nothing")]) == {batch[7].message.id}
     log.close()
 
 
@@ -208,13 +208,13 @@ def test_what_is_looked_up_is_found_by_an_index(path: Path) -> None:
 
     log._connection = log._ids._connection = Explaining()  # type: ignore[assignment]
     process = an_id("process 1")
-    assert log.known([an_id("message 5"), "unknown"]) == {an_id("message 5")}
+    assert log.existing_ids([an_id("message 5"), "unknown"]) == {an_id("message 5")}
     assert log.find(an_id("message 5"))
     assert list(log.read_process(process))
-    assert log.place(process, 1)
+    assert log.sequence_of(process, 1)
     assert (log.known_from(process), log.known_from(an_id("nobody"))) == (2, None)
     assert log.process_head(process, until=9)
-    assert log.received(process, [0, 1])
+    assert log.payloads(process, [0, 1])
     log.children(3)
     assert not [plan for plan in plans if plan.startswith("SCAN")]
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from eventstore import Assignment, LogFailed, SqliteLog
 from eventstore.merkle.tiles import FAN
 from eventstore.sqlite.file_format import ID_START
-from eventstore.sqlite.id_batches import filed_up_to
+from eventstore.sqlite.id_batches import indexed_up_to
 from tests.eventstore.logs import an_id, assignments
 
 LONG = 17_160
@@ -84,7 +84,7 @@ def test_which_ids_are_in_the_table_follows_from_the_rows_alone(
 def test_what_is_in_the_table_is_true_and_soon_all_of_it(long: Path) -> None:
     found = entries(long)
     assert all(BATCH[sequence - 1].message.id.startswith(start) for start, sequence in found)
-    whole = filed_up_to(LONG)
+    whole = indexed_up_to(LONG)
     assert [sequence for _, sequence in found[:whole]] == list(range(1, whole + 1))
     assert len(found) == whole + FAN
 
@@ -100,12 +100,16 @@ def test_every_message_is_found_at_any_length_also_by_who_reads_meanwhile(path: 
                 append(log, after, after=before)
                 some = [*BATCH[:after:97], *BATCH[max(after - 600, 0) : after : 7], BATCH[after - 1]]
                 ids = [row.message.id for row in some]
-                assert log.known([*ids, an_id("nothing")]) == reader.known([*ids, an_id("nothing")]) == set(ids)
+                assert (
+                    log.existing_ids([*ids, an_id("nothing")])
+                    == reader.existing_ids([*ids, an_id("nothing")])
+                    == set(ids)
+                )
                 assert [reader.find(one) for one in ids[::5]] == some[::5]
                 assert reader.find(an_id("nothing")) is None
-                starts = [start for part in reader.id_starts() for start in part]
+                starts = [start for part in reader.id_prefixes() for start in part]
                 assert set(starts) == {row.message.id[:ID_START] for row in BATCH[:after]}
-                assert (log.misfiled(after), log.stray()) == (None, None)
+                assert (log.unindexed_row(after), log.bad_index_entry()) == (None, None)
         finally:
             reader.close()
 
@@ -128,7 +132,7 @@ def test_a_message_that_is_there_is_not_appended_again(copied: Path, long: Path,
             with pytest.raises(LogFailed, match="a message with this id is there already"):
                 log.append([*BATCH[rows : rows + 5], again(BATCH[rows + 5], message)], expected=rows)
         append(log, len(BATCH), after=rows)  # and what comes then is as if nothing had been
-        assert (log.stray(), log.misfiled(len(BATCH))) == (None, None)
+        assert (log.bad_index_entry(), log.unindexed_row(len(BATCH))) == (None, None)
 
 
 CHANGES = {
@@ -148,9 +152,9 @@ CHANGES = {
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 def test_no_entry_can_be_changed_unnoticed(copied: Path, change: str, at: int) -> None:
     with writing(copied) as log:
-        assert (log.misfiled(LONG), log.stray()) == (None, None)
-        whole = filed_up_to(LONG)
+        assert (log.unindexed_row(LONG), log.bad_index_entry()) == (None, None)
+        whole = indexed_up_to(LONG)
         found = log._connection.execute("select min(sequence) from ids where sequence >= ?", (at,)).fetchone()[0]
         assert (found <= whole) == (at == 500)
         log._connection.execute(change.format(at=found, end=LONG))
-        assert log.misfiled(LONG) is not None or log.stray() is not None
+        assert log.unindexed_row(LONG) is not None or log.bad_index_entry() is not None

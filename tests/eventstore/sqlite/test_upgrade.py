@@ -35,7 +35,7 @@ def test_it_is_brought_to_the_newest_with_its_events_as_they_are(older: Path, nu
     assert (had, head) == (number, (600, BATCH[-1].log_chain))
     log = SqliteLog.open_to_read(older)
     assert list(log.read()) == BATCH
-    assert (log.misfiled(600), log.stray()) == (None, None)
+    assert (log.unindexed_row(600), log.bad_index_entry()) == (None, None)
     assert all(log.find(row.message.id) == row for row in BATCH)
     assert list(log.read_process(an_id("process 1"))) == BATCH[1::3]
     assert len(list(log.tree_nodes())) == 2
@@ -57,7 +57,7 @@ def test_it_goes_on_like_any_other(older: Path) -> None:
     log = SqliteLog.open(older)
     more = assignments(900)[600:]
     log.append(more, expected=600)
-    assert (list(log.read(after=600)), log.misfiled(900), log.stray()) == (more, None, None)
+    assert (list(log.read(after=600)), log.unindexed_row(900), log.bad_index_entry()) == (more, None, None)
     log.close()
 
 

@@ -27,9 +27,9 @@ async def talking(node: Node, *users: User) -> list[GroupChat]:
     """A group of these people, with a key."""
     founder = await GroupChat.found(users[0], node, "friends")
     await founder.add([user.pid for user in users[1:]])
-    await node.settle()
+    await node.drain()
     await founder.rotate_key()
-    await node.settle()
+    await node.drain()
     return [founder, *(GroupChat(user, node, founder.group) for user in users[1:])]
 
 
@@ -42,7 +42,7 @@ async def test_everybody_reads_what_anybody_says(path: Path) -> None:
         chats = await talking(node, *await people(node, "alice", "bob", "carol"))
         for number, chat in enumerate(chats):
             await chat.send(f"message {number}")
-        await node.settle()
+        await node.drain()
         for chat in chats:
             assert texts(await chat.read()) == ["message 0", "message 1", "message 2"]
             assert await chat.read() == []
@@ -53,16 +53,16 @@ async def test_who_was_removed_cannot_open_the_next_message_whatever_was_kept(pa
         alice, bob, carol = await people(node, "alice", "bob", "carol")
         chats = await talking(node, alice, bob, carol)
         await chats[0].send("before")
-        await node.settle()
+        await node.drain()
         removed = chats[2]
         assert texts(await removed.read()) == ["before"]
         kept = dict(removed.keys)
         await chats[0].relay("Remove", {"members": [carol.pid]})
-        await node.settle()
+        await node.drain()
         await chats[0].rotate_key()
-        await node.settle()
+        await node.drain()
         await chats[0].send("after")
-        await node.settle()
+        await node.drain()
         assert texts(await chats[1].read()) == ["before", "after"]
         assert await removed.read() == []
         [row] = await carol.query(node, removed.group, "QueryMessage", {"limit": 1})
@@ -82,13 +82,13 @@ async def test_a_newcomer_cannot_open_an_earlier_message(path: Path) -> None:
         chats = await talking(node, alice, bob)
         await chats[0].send("before")
         await chats[0].relay("Invite", {"members": [carol.pid]})
-        await node.settle()
+        await node.drain()
         newcomer = await GroupChat.join(carol, node, chats[0].group)
-        await node.settle()
+        await node.drain()
         await chats[1].rotate_key()  # any member does
-        await node.settle()
+        await node.drain()
         await chats[1].send("after")
-        await node.settle()
+        await node.drain()
         assert texts(await newcomer.read()) == ["after"]
         assert texts(await chats[0].read()) == ["before", "after"]
         earlier = (await carol.query(node, newcomer.group, "QueryMessage", {"order": "ASC", "limit": 1}))[0]
@@ -102,9 +102,9 @@ async def test_nobody_speaks_before_the_key_is_rotated(path: Path) -> None:
         alice, bob, carol = await people(node, "alice", "bob", "carol")
         chats = await talking(node, alice, bob)
         await chats[0].add([carol.pid])
-        await node.settle()
+        await node.drain()
         await chats[0].send("under the old key")
-        await node.settle()
+        await node.drain()
         assert (await chats[0].about())["messages"] == 0
         chat = next(row for row in await alice.chat_list(node) if row["sessionID"] == chats[0].group)
         assert "rotate it before the next message" in chat["refusal"]["message"]
@@ -124,12 +124,12 @@ async def test_a_thousand_members(path: Path) -> None:
         for user, registered in zip(crowd, registering, strict=True):
             user.pid = (await registered).answer["pid"]
         await founder.add([bob.pid, *(user.pid for user in crowd)])
-        await node.settle()
+        await node.drain()
         await founder.rotate_key()
-        await node.settle()
+        await node.drain()
         before = node.sequence
         await founder.send("hello, everybody")
-        await node.settle()
+        await node.drain()
         assert node.sequence - before == 2  # the relay and the message, whoever is there
         assert len(await founder.members()) == 1000
         for user in (bob, crowd[0], crowd[-1]):
@@ -152,7 +152,7 @@ async def test_every_action_of_groups_goes_through_a_node_and_is_audited(path: P
         ):
             await chat.relay(action, body)
         await GroupChat.join(carol, node, chat.group)
-        await node.settle()
+        await node.drain()
         epoch = (await chat.about())["epoch"]
         await chat.relay("RotateGroupKey", {"epoch": epoch, "sealed": {alice.pid: "x"}})
         await chat.relay("AddGroupKeys", {"epoch": epoch, "sealed": {bob.pid: "x", carol.pid: "x"}})
@@ -164,7 +164,7 @@ async def test_every_action_of_groups_goes_through_a_node_and_is_audited(path: P
             ("GetKeyByGeneration", {"generation": 1, "member": alice.pid}),
         ):
             await alice.ask(node, chat.group, action, body)
-        await node.settle()
+        await node.drain()
         root = node.state_root
     rows = list(SqliteLog.open_to_read(path).read())
     modules = {row.process: module_of(row.message) for row in rows if row.slot == 0}

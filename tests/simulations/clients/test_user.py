@@ -26,14 +26,14 @@ async def test_a_conversation_end_to_end(path: Path) -> None:
             await chat.send("too early")
         assert await chat.rotate_key() == 1
         await chat.send("hello, bob")
-        await node.settle()
+        await node.drain()
         assert [row["unread"] for row in await bob.chat_list(node)] == [1]
         [message] = await bob.read(node, from_handle="alice")
         assert (message.text, message.sender, message.generation) == ("hello, bob", alice.pid, 1)
         reply = await bob.establish_session(node, with_handle="alice")
         assert reply.session == chat.session
         await reply.send("hello, alice")
-        await node.settle()
+        await node.drain()
         assert [message.text for message in await alice.read(node, from_handle="bob")] == ["hello, alice"]
 
 
@@ -42,7 +42,7 @@ async def test_neither_plain_text_nor_a_private_key_is_in_the_log(path: Path) ->
         alice, bob, chat = await meet(node)
         await chat.rotate_key()
         await chat.send("the needle in the haystack")
-        await node.settle()
+        await node.drain()
         secrets = [bytes(alice.key), bytes(bob.key), bytes(alice.wallet._key), chat.keys[1]]
     log = b"".join(
         assignment.message.data + (assignment.output or "").encode()
@@ -60,7 +60,7 @@ async def test_old_messages_stay_readable_through_their_generation(path: Path) -
         for generation in (1, 2, 3):
             assert await chat.rotate_key() == generation
             await chat.send(f"under {generation}")
-        await node.settle()
+        await node.drain()
         messages = await bob.read(node, from_handle="alice")
         assert [(message.generation, message.text) for message in messages] == [
             (1, "under 1"),
@@ -80,7 +80,7 @@ async def test_a_person_who_comes_back_catches_up_with_everything_once(path: Pat
             await chat.rotate_key()
             for number in range(3):
                 await chat.send(f"{user.handle} {number}")
-        await node.settle()
+        await node.drain()
         caught_up = await people[0].catch_up(node)
         texts = {chat.other.handle: [message.text for message in messages] for chat, messages in caught_up}
         assert texts == {name: [f"{name} {number}" for number in range(3)] for name in ("carol", "bob")}
@@ -92,7 +92,7 @@ async def test_a_message_that_comes_while_another_is_read_is_not_lost(path: Path
         alice, bob, chat = await meet(node)
         await chat.rotate_key()
         await chat.send("first")
-        await node.settle()
+        await node.drain()
 
         class Meanwhile:
             """A way to the node on which Alice writes again as soon as Bob has fetched all that there was."""
@@ -105,7 +105,7 @@ async def test_a_message_that_comes_while_another_is_read_is_not_lost(path: Path
                 queries.append(action)
                 if queries.count("QueryMessage") == 2 and action == "QueryMessage":  # the page that says: that was all
                     await chat.send("second")
-                    await node.settle()
+                    await node.drain()
                 return result
 
         queries: list[str] = []
@@ -124,7 +124,7 @@ async def test_a_third_party_with_everything_that_the_node_gives_opens_nothing(p
         chat = await alice.establish_session(node, with_handle="bob")
         await chat.rotate_key()
         await chat.send("secret")
-        await node.settle()
+        await node.drain()
         [batch] = await eve.query(node, chat.session, "GetCurrentKeys")
         [row] = await eve.query(node, chat.session, "QueryMessage")
     for sealed in (batch["encrypted_sk_by_a"], batch["encrypted_sk_by_b"]):

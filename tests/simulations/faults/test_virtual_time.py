@@ -6,14 +6,14 @@ import pytest
 from actors import ItemRefused
 from actors.audit.audit import audit
 from actors.protocol.messages import Result
-from simulations.faults.crashable_node import House
+from simulations.faults.crashable_node import CrashableNode
 from simulations.faults.virtual_time import NodeDown, VirtualClock, VirtualTime
 from tests.actors.people import ALICE, NODE, item
 
 
 async def test_people_wake_in_the_order_of_their_times_without_waiting_for_the_wall_clock(path: Path) -> None:
     clock, journal = VirtualClock(0), []
-    async with House(path, wallet=NODE, clock=clock) as house:
+    async with CrashableNode(path, wallet=NODE, clock=clock) as house:
         virtual = VirtualTime(house, clock)
 
         async def sleeper(name: str, *times: int) -> None:
@@ -27,7 +27,7 @@ async def test_people_wake_in_the_order_of_their_times_without_waiting_for_the_w
 
 async def test_messages_are_assigned_in_the_order_in_which_they_were_sent(path: Path) -> None:
     clock = VirtualClock(0)
-    async with House(path, wallet=NODE, clock=clock) as house:
+    async with CrashableNode(path, wallet=NODE, clock=clock) as house:
         virtual, sequences = VirtualTime(house, clock), []
 
         async def sender() -> None:
@@ -39,7 +39,7 @@ async def test_messages_are_assigned_in_the_order_in_which_they_were_sent(path: 
 
 async def test_a_life_that_fails_ends_the_run_with_its_error(path: Path) -> None:
     clock = VirtualClock(0)
-    async with House(path, wallet=NODE, clock=clock) as house:
+    async with CrashableNode(path, wallet=NODE, clock=clock) as house:
         virtual = VirtualTime(house, clock)
 
         async def waiting() -> None:
@@ -68,7 +68,7 @@ class At:
 
 async def test_who_is_not_answered_by_a_node_that_dies_sends_again_and_is_assigned_once(path: Path) -> None:
     clock = VirtualClock(0)
-    async with House(path, wallet=NODE, clock=clock) as house:
+    async with CrashableNode(path, wallet=NODE, clock=clock) as house:
         virtual = VirtualTime(house, clock, At(3))
         answers: list[Result | NodeDown] = []
 
@@ -91,7 +91,7 @@ async def test_who_is_not_answered_by_a_node_that_dies_sends_again_and_is_assign
 
 async def test_an_item_that_arrives_twice_is_answered_once_and_the_same(path: Path) -> None:
     clock = VirtualClock(0)
-    async with House(path, wallet=NODE, clock=clock, slow_disk_ms=1) as house:
+    async with CrashableNode(path, wallet=NODE, clock=clock, slow_disk_ms=1) as house:
         virtual = VirtualTime(house, clock)
 
         async def sender() -> None:

@@ -10,12 +10,12 @@ from click.testing import CliRunner
 from immutables import Map
 
 from actors.node.executor import Conductor
-from actors.node.group_commit import Commits
-from actors.processes import DescribedSession, Handle
+from actors.node.group_commit import GroupCommit
+from actors.processes import Handle, SessionV2
 from actors.protocol.messages import Effects
 from simulations.cli.main import main
 from simulations.scenario.scenario import Scenario, load, override
-from simulations.world.seed_sweep import World, one_world, sweep
+from simulations.world.seed_sweep import SeedResult, one_world, sweep
 
 SEEDS = range(1, 51)
 
@@ -39,7 +39,7 @@ def lost_notification(monkeypatch: pytest.MonkeyPatch) -> None:
     def change(effects: Effects, _: Any, __: Any, context: Any) -> Effects:
         return msgspec.structs.replace(effects, messages=()) if context.slot % 5 == 0 else effects
 
-    changed(monkeypatch, DescribedSession, "SendMessage", change)
+    changed(monkeypatch, SessionV2, "SendMessage", change)
 
 
 def reordered_mailbox(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,11 +60,11 @@ def double_send(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def early_acknowledgement(monkeypatch: pytest.MonkeyPatch) -> None:
-    def release(self: Commits, result: Any, waiter: Any) -> None:
+    def release(self: GroupCommit, result: Any, waiter: Any) -> None:
         if not waiter.done():
             waiter.set_result(result)
 
-    monkeypatch.setattr(Commits, "release", release)
+    monkeypatch.setattr(GroupCommit, "release", release)
 
 
 def shared_mutable_state(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,7 +101,7 @@ def test_the_first_message_that_is_concerned_is_named(monkeypatch: pytest.Monkey
         return effects
 
     before: list[Any] = [None]
-    changed(monkeypatch, DescribedSession, "SendMessage", forget)
+    changed(monkeypatch, SessionV2, "SendMessage", forget)
     scenario = override(load("two-friends"), {"population": {"users": 2}})
     world = one_world(scenario, 1)
     assert "expected" in world.finding
@@ -117,7 +117,7 @@ def test_worlds_side_by_side_come_to_what_each_comes_to_alone() -> None:
     assert (alone.finding, alone.crashes, alone.messages) == ("", 1, 30)
 
 
-def timeless(world: World) -> World:
+def timeless(world: SeedResult) -> SeedResult:
     return msgspec.structs.replace(world, elapsed_s=0.0)
 
 
@@ -133,8 +133,8 @@ def test_the_command_ends_with_a_table_or_an_object() -> None:
 
 
 def test_a_seed_that_fails_prints_the_command_that_shows_it_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    def one_fails(scenario: Scenario, seeds: range, jobs: int) -> list[World]:
-        return [World(1, 10, 1), World(2, finding="a message is missing", sequence=17)]
+    def one_fails(scenario: Scenario, seeds: range, jobs: int) -> list[SeedResult]:
+        return [SeedResult(1, 10, 1), SeedResult(2, finding="a message is missing", sequence=17)]
 
     monkeypatch.setattr("simulations.cli.seeds.sweep", one_fails)
     result = CliRunner().invoke(main, ["simulate", "churn", "--users", "4", "--fault", "drop=0.2", "--seeds", "1..2"])

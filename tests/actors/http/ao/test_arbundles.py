@@ -114,7 +114,7 @@ async def test_an_exported_history_opens(path: Path, tmp_path: Path, packages: P
     async with Node.open(path, wallet=NODE, clock=still) as node:
         a, _, session = await talking(node)
         await node.send(relay(ALICE, a, session, "SendMessage", {"content": "hello"}))
-        await node.settle()
+        await node.drain()
     bundle = tmp_path / "bundle"
     log = SqliteLog.open_to_read(path)
     with bundle.open("wb") as file:

@@ -67,7 +67,7 @@ async def test_a_client_verifies_every_chain_from_the_pages_alone(path: Path) ->
         a, b, session = await talking(face.node)
         for number in range(5):
             await face.node.send(relay(BOB, b, session, "SendMessage", {"content": f"m{number} ünï"}))
-        await face.node.settle()
+        await face.node.drain()
         for process, count in ((face.node.registry, 4), (a, 8), (b, 7), (session, 7)):
             assert verify_chain(process, await pages(face, process, 2), NODE.address) == count
 
@@ -114,7 +114,7 @@ async def test_a_message_by_its_id_says_what_it_was_pushed_for(path: Path) -> No
     async with served(path) as face:
         a, _, session = await talking(face.node)
         sent = await face.node.send(relay(ALICE, a, session, "SendMessage", {"content": "hello"}))
-        await face.node.settle()
+        await face.node.drain()
         [child] = [message for message in sent.messages if message.target == session]
         node = await face.get(f"/{child.id}", **{"process-id": session})
         assert tag(node["message"], "Pushed-For") == sent.message_id
@@ -130,7 +130,7 @@ async def test_a_message_with_more_tags_than_an_item_holds_is_told_whole(path: P
         tags = {"Action": "SendMessage", **{f"tag{number}": "x" * 3000 for number in range(3)}}
         body = {"Target": session, "Data": '{"content": "hello"}', "Tags": tags}
         await face.node.send(item(ALICE, a, "RelayMessage", body))
-        await face.node.settle()
+        await face.node.drain()
         edges = await pages(face, session, 100)
         assert verify_chain(session, edges, NODE.address) == 3
         assert "x" * 3000 in edges[-1]["node"]["message"]["data"]

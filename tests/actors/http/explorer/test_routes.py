@@ -51,7 +51,7 @@ async def test_a_message_shows_what_caused_it_and_what_it_caused(path: Path) -> 
     async with served(path) as face:
         a, _, session = await talking(face.node)
         result = await face.node.send(relay(ALICE, a, session, "SendMessage", {"content": "c2VjcmV0"}))
-        await face.node.settle()
+        await face.node.drain()
         [sent] = [message for message in result.messages if message.target == session]
         for message in (result.message_id, sent.id):
             page = words(await html(face, f"/explorer/message/{message}"))
