@@ -11,13 +11,15 @@ if TYPE_CHECKING:
     from actors.ans104.wallet import Wallet, WalletError
     from actors.audit.replay import ReplayResult, replay
     from actors.evaluation.process_table import ProcessTable, UnknownModule
+    from actors.node.backlog import Overloaded
     from actors.node.executor import NodeFailed
-    from actors.node.fair_queue import Overloaded
+    from actors.node.limits import Limits
     from actors.node.node import Node, NodeClosed
     from actors.protocol.messages import Result
 
 __all__ = [
     "ItemRefused",
+    "Limits",
     "Node",
     "NodeClosed",
     "NodeFailed",
@@ -33,10 +35,11 @@ __all__ = [
 
 _MODULES = {
     "ItemRefused": "actors.ans104.item",
+    "Limits": "actors.node.limits",
     "Node": "actors.node.node",
     "NodeClosed": "actors.node.node",
     "NodeFailed": "actors.node.executor",
-    "Overloaded": "actors.node.fair_queue",
+    "Overloaded": "actors.node.backlog",
     "ReplayResult": "actors.audit.replay",
     "Result": "actors.protocol.messages",
     "UnknownModule": "actors.evaluation.process_table",

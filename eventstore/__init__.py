@@ -1,24 +1,14 @@
-"""The ground of everything: an append-only, hash-chained log of assignments in one SQLite file.
+"""An append-only, hash-chained log of assignments.
 
-State is never stored as truth. It is what evaluating the assignments, in order, gives; so a log can be copied, read
-with any SQLite tool, replayed, and checked by somebody who trusts nobody. This package knows no process and no chat:
-where it needs meaning, it takes an ``evaluate`` function.
+State is never stored as truth: evaluating the assignments in order gives it. So anyone can copy a log, read it with any
+SQLite tool, replay it and check it. This package knows no process: where it needs meaning, it takes an ``evaluate``
+function.
 
-* ``records``   what is logged, and its canonical bytes
-* ``sequencer`` the only place where order and time are made
-* ``log``       the ``EventLog`` interface that everything above is written against
-* ``sqlite``    that interface on an SQLite file (``schema``: its tables, ``rows``: what stands in them, ``lock``: one
-                writer)
-* ``upgrading`` such a file of an older version, brought to this one's format
-* ``readers``   the same file for any number of threads that read
-* ``writer``    the actor that owns the file and commits in groups; who only reads does without it
-* ``replay``    the log read back, evaluated and compared with what it says
-* ``chains``    its rows held against their hashes
-* ``shares``    all of it by several at once, for whoever only asks whether all is well
-* ``merkle``    RFC 9162's tree and proofs; ``tree``: what a log keeps of it
-* ``snapshots`` states beside the log, which follow from it
+``commit_log``, ``index`` and ``evidence`` are the interfaces; ``sqlite`` implements all three in one file.
 """
 
+from eventstore.commit_log import CommitLog, Head, Lease, sequence_at
+from eventstore.engines import open_log, read_log
 from eventstore.errors import (
     EventStoreError,
     LogExists,
@@ -28,31 +18,40 @@ from eventstore.errors import (
     LogMissing,
     LogUnusable,
     PositionConflict,
+    StaleEpoch,
 )
-from eventstore.log import EventLog, Head
+from eventstore.evidence import Evidence
+from eventstore.index import LogIndex
+from eventstore.log_file import LogFile
+from eventstore.read_pool import ReadPool
 from eventstore.records import Assignment, Message
 from eventstore.replay.sequential import Evaluation, Replay, Unevaluable
 from eventstore.sequencer import Sequencer
-from eventstore.sqlite.log import SqliteLog
-from eventstore.sqlite.read_pool import Readers
 
 __all__ = [
     "Assignment",
+    "CommitLog",
     "Evaluation",
-    "EventLog",
     "EventStoreError",
+    "Evidence",
     "Head",
+    "Lease",
     "LogExists",
     "LogFailed",
     "LogFault",
+    "LogFile",
     "LogInUse",
+    "LogIndex",
     "LogMissing",
     "LogUnusable",
     "Message",
     "PositionConflict",
-    "Readers",
+    "ReadPool",
     "Replay",
     "Sequencer",
-    "SqliteLog",
+    "StaleEpoch",
     "Unevaluable",
+    "open_log",
+    "read_log",
+    "sequence_at",
 ]

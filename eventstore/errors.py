@@ -39,6 +39,15 @@ class PositionConflict(EventStoreError):
         self.found = found
 
 
+class StaleEpoch(EventStoreError):
+    """An append or a renewal named an epoch that a newer lease has replaced: the writer lost its lease."""
+
+    def __init__(self, *, epoch: int, current: int) -> None:
+        super().__init__(f"epoch {epoch} is stale: the log's lease is at epoch {current}")
+        self.epoch = epoch
+        self.current = current
+
+
 class LogFault(EventStoreError):
     """The log contradicts itself or its own replay: the first place, what was expected there and what was found."""
 

@@ -13,6 +13,8 @@ _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 ID_LENGTH = 43
 """An id as text: 32 bytes in base64url without padding, as on AO."""
+ID_START = 8
+"""Characters of a message's id that the index stores. They are 48 bits: of a billion ids hardly two share them."""
 
 
 class Message(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -13,7 +13,7 @@ from actors.ans104.item import item_id
 from actors.ans104.signer import Signer
 from actors.ao.hash_chain import chain_after, chain_at_start
 from actors.ao.pushed_messages import item_of
-from eventstore import Assignment, EventLog
+from eventstore import Assignment, LogFile
 from eventstore.records import encode_id
 
 EPOCH = "0"
@@ -50,7 +50,7 @@ class Scheduler:
         self._links: OrderedDict[str, list[_Link]] = OrderedDict()
         self._lock = Lock()
 
-    def page(self, log: EventLog, process: str, *, from_slot: int, limit: int) -> list[Scheduled]:
+    def page(self, log: LogFile, process: str, *, from_slot: int, limit: int) -> list[Scheduled]:
         """So many messages of a process, from a slot on."""
         return [
             Scheduled(row, encode_id(chain), assignment, item_of(log, row, self._key))
@@ -62,7 +62,7 @@ class Scheduler:
         return Following(self._sign)
 
     def _assignments(
-        self, log: EventLog, process: str, *, from_slot: int, limit: int
+        self, log: LogFile, process: str, *, from_slot: int, limit: int
     ) -> list[tuple[Assignment, bytes, bytes]]:
         with self._lock:
             links = self._links.setdefault(process, [_Link(0, chain_at_start(process))])

@@ -11,7 +11,7 @@ from actors.ao.manifest import Manifest, manifest_item
 from actors.ao.pushed_messages import item_of
 from actors.evaluation.process_table import ProcessTable
 from actors.processes import Registry
-from eventstore import Assignment, SqliteLog
+from eventstore import Assignment, LogFile
 
 
 def unwatched(_: int) -> None:
@@ -26,7 +26,7 @@ class Exported(NamedTuple):
     state_root: str
 
 
-def process_of(log: SqliteLog, name: str) -> str | None:
+def process_of(log: LogFile, name: str) -> str | None:
     """The process of an id, or of a handle written ``@name``; None if there is none."""
     if not name.startswith("@"):
         return name if log.sequence_of(name, 0) is not None else None
@@ -42,7 +42,7 @@ def process_of(log: SqliteLog, name: str) -> str | None:
 
 
 def export(
-    log: SqliteLog,
+    log: LogFile,
     key: Signer,
     file: BinaryIO,
     *,

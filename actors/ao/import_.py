@@ -14,7 +14,7 @@ from actors.ao.manifest import Manifest, manifest_of
 from actors.ao.pushed_messages import NotPushed, message_in
 from actors.evaluation.evaluate import Evaluated
 from actors.evaluation.process_table import ProcessTable
-from eventstore import Assignment, Message, Sequencer, SqliteLog, Unevaluable
+from eventstore import Assignment, LogFile, Message, Sequencer, Unevaluable, open_log
 from eventstore.records import decode_id, encode_id
 
 BATCH_ROWS = 1000
@@ -70,7 +70,7 @@ def import_bundle(path: Path, log_path: Path, *, progress: Callable[[int], Any] 
     bundle = Bundle.of_file(path)
     items = bundle.items()
     manifest, node = _manifest(path, items)
-    log = SqliteLog.open(log_path, new=True)
+    log = open_log(log_path, new=True)
     try:
         history = _Whole(log) if manifest.whole else _Excerpt(log)
         number = 0
@@ -155,9 +155,9 @@ def _tell(assignment: DataItem, item: DataItem, node: DataItem) -> _Told:
 class _History:
     """A log that grows by what is told."""
 
-    def __init__(self, log: SqliteLog) -> None:
+    def __init__(self, log: LogFile) -> None:
         self.world = ProcessTable(self._past)
-        self._log = log
+        self._log, self._epoch = log, log.take_lease("import").epoch
         self._batch: list[Assignment] = []
         self._written = 0
         self._slots: dict[str, int] = {}
@@ -186,7 +186,7 @@ class _History:
     def flush(self) -> None:
         """Write what was taken."""
         if self._batch:
-            self._written = self._log.append(self._batch, expected=self._written).sequence
+            self._written = self._log.append(self._batch, expected=self._written, epoch=self._epoch).sequence
             self._batch = []
 
     def _place(self, told: _Told) -> Assignment:
@@ -203,7 +203,7 @@ class _History:
 class _Whole(_History):
     """Of every process: the log becomes what it was."""
 
-    def __init__(self, log: SqliteLog) -> None:
+    def __init__(self, log: LogFile) -> None:
         super().__init__(log)
         self._sequencer = Sequencer()
         self._unsent: deque[Message] = deque()
@@ -229,7 +229,7 @@ class _Whole(_History):
 class _Excerpt(_History):
     """Of some processes: numbered anew, its chains those of the signed assignments."""
 
-    def __init__(self, log: SqliteLog) -> None:
+    def __init__(self, log: LogFile) -> None:
         super().__init__(log)
         self._events = self._height = self._timestamp = 0
 

@@ -11,7 +11,7 @@ from actors.ans104.signer import Signer
 from actors.ans104.tags import TagsMalformed
 from actors.protocol.canonical_json import decode, encode
 from actors.protocol.spawn import module_of
-from eventstore import Assignment, EventLog, Message
+from eventstore import Assignment, LogFile, Message
 
 _ADDED = ("Data-Protocol", "Variant", "From-Process", "From-Module", "Pushed-For", "Reference", "Id")
 """Tags that follow the message's own."""
@@ -28,7 +28,7 @@ class NotPushed(ValueError):
     """An item that is no message between processes."""
 
 
-def item_of(log: EventLog, row: Assignment, key: Signer) -> bytes:
+def item_of(log: LogFile, row: Assignment, key: Signer) -> bytes:
     """A message of the log as a signed data item: its sender's own, or one of the node's.
 
     Args:
@@ -78,7 +78,7 @@ def message_in(item: DataItem, *, parent: int) -> Message:
     return Message(values["Id"], values["From-Process"], item.target, action, encode(own), data, "", parent)
 
 
-def _origin(log: EventLog, row: Assignment) -> tuple[Assignment, str]:
+def _origin(log: LogFile, row: Assignment) -> tuple[Assignment, str]:
     """The message whose evaluation sent this one, and the id of the one from outside that began it all."""
     parents = []
     while row.message.parent is not None:

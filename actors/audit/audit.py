@@ -17,7 +17,7 @@ from actors.evidence.signed_items import envelope_fault
 from actors.processes import REGISTRIES
 from actors.protocol.spawn import module_of
 from actors.runtime.child_process import cores
-from eventstore import Assignment, EventLog, LogFault, Replay, SqliteLog, Unevaluable
+from eventstore import Assignment, LogFault, LogFile, Replay, Unevaluable, read_log
 from eventstore.merkle.tiles import FAN, nodes_over
 from eventstore.replay.hash_chains import check_chains
 from eventstore.replay.sequential import named
@@ -80,7 +80,7 @@ def audit(
         EventStoreError: there is no log, or it cannot be read.
         UnknownModule: it needs a module that this version does not have.
     """
-    log = SqliteLog.open_to_read(path)
+    log = read_log(path)
     try:
         return _audit(log, checkpoints, signatures, all_faults, progress or _ignore)
     finally:
@@ -88,7 +88,7 @@ def audit(
 
 
 def _audit(
-    log: SqliteLog, checkpoints: Sequence[str], signatures: bool, all_faults: bool, progress: Callable[[int], Any]
+    log: LogFile, checkpoints: Sequence[str], signatures: bool, all_faults: bool, progress: Callable[[int], Any]
 ) -> Audit:
     snapshots = SnapshotCheck(log)
     events = log.head().sequence
@@ -131,7 +131,7 @@ def _in_shares(events: int, whole: PartitionedReplay) -> Audit:
 
 
 def _in_order(
-    log: SqliteLog,
+    log: LogFile,
     events: int,
     snapshots: SnapshotCheck,
     signatures: bool,
@@ -188,7 +188,7 @@ def _counted(
             return
 
 
-def _faults_at_start(log: EventLog) -> Iterator[LogFault]:
+def _faults_at_start(log: LogFile) -> Iterator[LogFault]:
     """A log begins with its registry."""
     for first in log.read(until=1):
         try:
@@ -199,7 +199,7 @@ def _faults_at_start(log: EventLog) -> Iterator[LogFault]:
             yield LogFault.at(first, "the first process", REGISTRIES[-1], module)
 
 
-def _filing_faults(log: EventLog, events: int) -> Iterator[LogFault]:
+def _filing_faults(log: LogFile, events: int) -> Iterator[LogFault]:
     """The first row that whoever looks for it does not find, or finds for another."""
     misfiled = log.unindexed_row(events)
     if misfiled is not None:
@@ -207,7 +207,7 @@ def _filing_faults(log: EventLog, events: int) -> Iterator[LogFault]:
             yield LogFault.at(row, "what it is found by", "its id and its process's first message", "something else")
 
 
-def _stray_faults(log: EventLog) -> Iterator[LogFault]:
+def _stray_faults(log: LogFile) -> Iterator[LogFault]:
     """What a message is said to be found at that is not there, or the other way round."""
     stray = log.bad_index_entry()
     if stray is not None:
@@ -215,7 +215,7 @@ def _stray_faults(log: EventLog) -> Iterator[LogFault]:
         yield LogFault(what, sequence=stray, process="(none)", expected="each id once, in its turn", found="another")
 
 
-def _tree_faults(log: EventLog, first_level: list[bytes], events: int) -> Iterator[LogFault]:
+def _tree_faults(log: LogFile, first_level: list[bytes], events: int) -> Iterator[LogFault]:
     """Where a hash that the log keeps is not that of its assignments."""
     due = nodes_over(first_level)
     kept = list(log.tree_nodes())
@@ -236,7 +236,7 @@ def _tree_faults(log: EventLog, first_level: list[bytes], events: int) -> Iterat
             return
 
 
-def _checkpoint_faults(log: EventLog, notes: Sequence[str], report: Audit) -> Iterator[LogFault]:
+def _checkpoint_faults(log: LogFile, notes: Sequence[str], report: Audit) -> Iterator[LogFault]:
     """Notes that the log's node did not sign, and those that speak of another history."""
     if not notes:
         return

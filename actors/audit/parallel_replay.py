@@ -11,7 +11,7 @@ from actors.audit.snapshot_check import SnapshotCheck
 from actors.evaluation.evaluate import Evaluated
 from actors.evaluation.process_table import ProcessTable, RestoredState, UnknownModule
 from actors.evaluation.state_root import leaf_of, root_over
-from eventstore import Assignment, EventLog, EventStoreError, SqliteLog, Unevaluable
+from eventstore import Assignment, EventStoreError, LogFile, Unevaluable, read_log
 from eventstore.merkle.rfc9162 import fold, leaf_hashes
 from eventstore.merkle.tiles import FAN
 from eventstore.replay.partitioned import InFlightMessage, Partition, PartitionReplay, Tally, unsent
@@ -73,7 +73,7 @@ class PartitionedReplay(msgspec.Struct, frozen=True):
 
 
 def replay_partitions(
-    log: SqliteLog,
+    log: LogFile,
     events: int,
     *,
     shares: int,
@@ -132,7 +132,7 @@ def replay_partition(
 ) -> PartitionResult:
     """Follow one share of a log, in whatever process; ``alone`` if nobody else in it opens the file."""
     outcome = PartitionResult()
-    log = SqliteLog.open_to_read(job.path, exclusive=exclusive)
+    log = read_log(job.path, exclusive=exclusive)
     try:
         _follow(log, job, number, outcome, progress)
     except (EventStoreError, Unevaluable, UnknownModule, TypeError, ValueError, AttributeError, LookupError) as error:
@@ -142,7 +142,7 @@ def replay_partition(
     return outcome
 
 
-def _follow(log: SqliteLog, job: Job, number: int, outcome: PartitionResult, progress: Callable[[int], Any]) -> None:
+def _follow(log: LogFile, job: Job, number: int, outcome: PartitionResult, progress: Callable[[int], Any]) -> None:
     share = job.shares[number]
     world = ProcessTable(log.payloads, _Elsewhere(log))
     snapshots = SnapshotCheck(log, among=share.holds, until=job.events) if job.audited else None
@@ -181,7 +181,7 @@ def _follow(log: SqliteLog, job: Job, number: int, outcome: PartitionResult, pro
         evaluate if snapshots is not None and snapshots.due else world.evaluate,
         key=job.key,
         late_from=job.late_from,
-        filed=job.audited,
+        check_index=job.audited,
     )
     replay.follow(job.events, watch)
     outcome.tally = replay.tally()
@@ -196,7 +196,7 @@ def _follow(log: SqliteLog, job: Job, number: int, outcome: PartitionResult, pro
     ]
 
 
-def _nodes(log: EventLog, events: int, part: int, of: int) -> Iterator[bytes]:
+def _nodes(log: LogFile, events: int, part: int, of: int) -> Iterator[bytes]:
     """The hashes over each 256 rows of one part of the log."""
     blocks = events // FAN
     for block in range(blocks * part // of, blocks * (part + 1) // of):
@@ -206,19 +206,19 @@ def _nodes(log: EventLog, events: int, part: int, of: int) -> Iterator[bytes]:
 class _Elsewhere:
     """Processes of which a share knows no more than that they are there, and from when on."""
 
-    def __init__(self, log: EventLog) -> None:
+    def __init__(self, log: LogFile) -> None:
         self._log = log
-        self._known_from: dict[str, int] = {}
+        self._exists_from: dict[str, int] = {}
 
     def exists(self, process: str, *, before: int) -> bool:
         """Whether it was started, or its start was on its way, before a sequence."""
-        known_from = self._known_from.get(process)
-        if known_from is None:
-            known_from = self._log.known_from(process)
-            if known_from is None:
+        exists_from = self._exists_from.get(process)
+        if exists_from is None:
+            exists_from = self._log.exists_from(process)
+            if exists_from is None:
                 return False  # not yet, and perhaps never
-            self._known_from[process] = known_from
-        return known_from < before
+            self._exists_from[process] = exists_from
+        return exists_from < before
 
     def snapshot(self, process: str, *, before: int) -> RestoredState | None:
         """None: a share follows its processes from their beginning."""

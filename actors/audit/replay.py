@@ -1,6 +1,7 @@
 """Replay: every state from the file alone."""
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from actors.evaluation.process_table import Entry, ProcessTable
 from actors.evaluation.state_codec import canonical_state
 from actors.processes import Registry
 from actors.runtime.child_process import cores
-from eventstore import Assignment, Head, LogFault, Replay, SqliteLog
+from eventstore import Assignment, Head, LogFault, LogFile, Replay, read_log
 
 PARALLEL_EVENTS_MIN = 20_000
 """From so many events on every core follows a share of the log."""
@@ -120,7 +121,7 @@ def replay(
         EventStoreError: there is no log, or it contradicts itself (``LogFault``).
         UnknownModule: it needs a module that this version does not have.
     """
-    log = SqliteLog.open_to_read(path, excerpt=True)
+    log = read_log(path, excerpt=True)
     try:
         first = next(log.read(until=1), None)
         registry = first.process if first else ""
@@ -131,7 +132,7 @@ def replay(
             whole = replay_partitions(log, end, shares=cores(), progress=progress)
             if whole is not None:
                 [chain] = log.leaves(end - 1, end)
-                idle = PassiveProcesses(log.path, None)
+                idle = PassiveProcesses(partial(read_log, path), lambda: None)
                 return ReplayResult(
                     ProcessTable(idle.payloads, idle),
                     idle=idle,
@@ -159,7 +160,7 @@ def replay(
         log.close()
 
 
-def _replay_excerpt(log: SqliteLog, end: int, rows: Iterable[Assignment]) -> ReplayResult:
+def _replay_excerpt(log: LogFile, end: int, rows: Iterable[Assignment]) -> ReplayResult:
     """Some processes by themselves: what they were sent by others was proven when they came."""
     world = ProcessTable(log.payloads)
     for row in rows:

@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 from actors.evaluation.process_table import ProcessTable
 from actors.evaluation.state_codec import canonical_state
-from eventstore import Assignment, LogFault, SqliteLog
-from eventstore.sqlite.snapshots import Snapshot, Snapshots, snapshots_path
+from eventstore import Assignment, LogFault, LogFile
+from eventstore.engines import engine_of
+from eventstore.snapshots import Snapshot
 
 
 class SnapshotCheck:
@@ -15,7 +16,7 @@ class SnapshotCheck:
         checked: snapshots that are what the replay gave.
     """
 
-    def __init__(self, log: SqliteLog, *, among: Callable[[str], bool] | None = None, until: int | None = None) -> None:
+    def __init__(self, log: LogFile, *, among: Callable[[str], bool] | None = None, until: int | None = None) -> None:
         """Look what snapshots there are. Has to come before the log's end is looked up: a node that writes meanwhile
         takes none of what is not in the log.
 
@@ -26,10 +27,10 @@ class SnapshotCheck:
         """
         self.checked = 0
         self._log = log
-        self._snapshots = Snapshots.open_to_read(snapshots_path(log.path))
+        self._snapshots = engine_of(log.path).read_snapshots(log.path)
         self._due: dict[int, list[tuple[str, int]]] = {}
         if self._snapshots is not None:
-            self._mark = self._snapshots.mark()
+            self._watermark = self._snapshots.watermark()
             for sequence, process, slot in self._snapshots.places():
                 if (until is None or sequence <= until) and (among is None or among(process)):
                     self._due.setdefault(sequence, []).append((process, slot))
@@ -67,8 +68,8 @@ class SnapshotCheck:
                 what = "a snapshot of an assignment that is not there"
                 faults.append(LogFault(what, sequence=sequence, process=process, expected=None, found=f"slot {slot}"))
         if self._snapshots is not None:
-            if self._mark is not None and not self._log.has_head(self._mark):
-                sequence, chain = self._mark
+            if self._watermark is not None and not self._log.has_head(self._watermark):
+                sequence, chain = self._watermark
                 what = "the mark of the snapshots"
                 faults.append(
                     LogFault(what, sequence=sequence, process="(none)", expected="the log's chain", found=chain.hex())

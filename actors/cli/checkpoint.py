@@ -6,7 +6,7 @@ import click
 
 from actors.cli.note_files import load_key
 from actors.evidence.checkpoints import checkpoint_of, key_of, sign
-from eventstore import SqliteLog
+from eventstore import read_log
 
 
 @click.command()
@@ -20,7 +20,7 @@ def checkpoint(path: Path, file: Path | None, verifier_key: bool) -> None:
 
     Keep it elsewhere: with it, `mostao audit LOG --checkpoint FILE` finds a log that was rewritten or cut short.
     """
-    log = SqliteLog.open_to_read(path)
+    log = read_log(path)
     try:
         key = key_of(log)
         if verifier_key:

@@ -11,7 +11,7 @@ from actors.cli.note_files import load_key
 from actors.cli.paths import check_writable
 from actors.cli.progress import progress_bar
 from actors.evidence.checkpoints import key_of
-from eventstore import LogMissing, SqliteLog
+from eventstore import LogMissing, read_log
 
 
 @click.command()
@@ -28,7 +28,7 @@ def export(path: Path, names: tuple[str, ...], output: Path | None, key: Path | 
     """
     output = output or path.with_name(path.name + ".ans104")
     check_writable(output)
-    log = SqliteLog.open_to_read(path)
+    log = read_log(path)
     try:
         if not log.head().sequence:
             raise LogMissing(f"{path} holds no events")

@@ -10,7 +10,7 @@ from actors.cli.labels import Labels, outcome_text, time_text
 from actors.cli.log_position import POINT
 from actors.cli.replay import find_process, replay_with_progress
 from actors.protocol.canonical_json import decode
-from eventstore import Assignment, SqliteLog
+from eventstore import Assignment, LogFile, read_log
 
 _TEXT_MAX = 100
 
@@ -39,7 +39,7 @@ def log(
         replayed = replay_with_progress(path)
         process = find_process(replayed, process) if process and process.startswith("@") else process
         sender = find_process(replayed, sender) if sender and sender.startswith("@") else sender
-    reader = SqliteLog.open_to_read(path, excerpt=True)
+    reader = read_log(path, excerpt=True)
     try:
         labels = Labels()
         for assignment in _span(reader, labels, since, until):
@@ -55,7 +55,7 @@ def log(
         reader.close()
 
 
-def _span(reader: SqliteLog, labels: Labels, since: int | None, until: int | None) -> Iterator[Assignment]:
+def _span(reader: LogFile, labels: Labels, since: int | None, until: int | None) -> Iterator[Assignment]:
     for assignment in reader.read():
         labels.learn(assignment)
         if until is not None and (assignment.sequence > until if until >= 0 else assignment.timestamp > -until):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from eventstore import SqliteLog
+from eventstore import read_log, sequence_at
 
 
 class Point(click.ParamType[int]):
@@ -32,8 +32,8 @@ def resolved(path: Path, point: int | None) -> int | None:
     """The sequence of a point: of a time, that of the last event up to it."""
     if point is None or point >= 0:
         return point
-    log = SqliteLog.open_to_read(path)
+    log = read_log(path)
     try:
-        return log.sequence_at(-point)
+        return sequence_at(log, -point)
     finally:
         log.close()

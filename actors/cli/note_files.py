@@ -7,7 +7,7 @@ import click
 
 from actors.ans104.wallet import Wallet, key_path
 from actors.evidence.checkpoints import NOTE_BYTES_MAX, VerifierKey, checkpoint_of, sign
-from eventstore import EventLog
+from eventstore import LogFile
 
 
 def read_note(file: TextIO) -> str:
@@ -31,7 +31,7 @@ def load_key(path: Path, file: Path | None, key: VerifierKey) -> Wallet:
     return wallet
 
 
-def newest_note(log: EventLog, path: Path, key: VerifierKey) -> str:
+def newest_note(log: LogFile, path: Path, key: VerifierKey) -> str:
     """A checkpoint of the log as it is now if its node's key is there, else the newest that the log keeps."""
     if key_path(path).exists():
         return sign(checkpoint_of(log, key), load_key(path, None, key))

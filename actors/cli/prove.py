@@ -11,7 +11,7 @@ from actors.cli.note_files import newest_note, read_note
 from actors.cli.trace import find_message
 from actors.evidence.checkpoints import key_of
 from actors.evidence.proofs import prove_consistency, prove_inclusion
-from eventstore import SqliteLog
+from eventstore import read_log
 
 
 @click.command(cls=CommandWithId)
@@ -32,7 +32,7 @@ def prove(path: Path, message: str | None, since: TextIO | None, against: TextIO
     """
     if (message is None) == (since is None):
         raise click.UsageError("name a MESSAGE-ID, or a checkpoint with --since")
-    log = SqliteLog.open_to_read(path)
+    log = read_log(path)
     try:
         key = key_of(log)
         note = newest_note(log, path, key) if against is None else read_note(against)

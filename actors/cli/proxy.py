@@ -101,7 +101,7 @@ def proxy(
                 process = await services.proxy(name)
                 app = proxy_app(services, pushing, name, process, clock=system_clock)
                 apps.append((place, rates.of_addresses(app)))
-            faces = Faces(node, data_bytes_max=node.data_bytes_max, rate=rate)
+            faces = Faces(node, data_bytes_max=node.limits.data_bytes_max, rate=rate)
             if ao_port is not None:
                 apps.append((places[-1], faces.app(UNITS)))
             servers = Servers(apps)

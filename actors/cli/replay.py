@@ -11,7 +11,7 @@ from actors.audit.replay import Earlier, ReplayResult
 from actors.audit.replay import replay as replay_log
 from actors.cli.log_position import POINT, resolved
 from actors.cli.progress import progress_bar
-from eventstore import LogMissing, SqliteLog
+from eventstore import LogMissing, read_log
 
 
 @click.command()
@@ -63,7 +63,7 @@ def replay_with_progress(path: Path, *, at: int | None = None, earlier: Earlier 
 
 def events_of(path: Path) -> int:
     """Number of events of a log, which has to hold some."""
-    log = SqliteLog.open_to_read(path, excerpt=True)
+    log = read_log(path, excerpt=True)
     try:
         events = log.head().sequence
     finally:

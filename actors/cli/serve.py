@@ -10,6 +10,7 @@ import click
 from actors.ans104.item import DATA_BYTES_MAX
 from actors.cli.rate_option import Rate
 from actors.http.ao import UNITS
+from actors.node.limits import Limits
 
 PORT = 4100
 
@@ -53,7 +54,7 @@ def serve(
     from actors.runtime.tuning import dedicate_process
 
     async def run() -> None:
-        async with Node.open(path, data_bytes_max=data_max) as node:
+        async with Node.open(path, limits=Limits(data_bytes_max=data_max)) as node:
             dedicate_process()
             faces = Faces(node, data_bytes_max=data_max, rate=rate)
             servers = Servers((place, faces.app([place.unit] if place.unit else UNITS)) for place in places)

@@ -9,7 +9,7 @@ from rich.tree import Tree
 
 from actors.cli.id_argument import CommandWithId
 from actors.cli.labels import Labels, outcome_text, time_text
-from eventstore import Assignment, SqliteLog
+from eventstore import Assignment, LogFile, read_log
 
 _WIDTH_ELSEWHERE = 100_000
 
@@ -19,7 +19,7 @@ _WIDTH_ELSEWHERE = 100_000
 @click.argument("message", metavar="MESSAGE-ID")
 def trace(path: Path, message: str) -> None:
     """Show the tree of what a message of LOG caused. MESSAGE-ID is a message's id, or its sequence."""
-    reader = SqliteLog.open_to_read(path)
+    reader = read_log(path)
     try:
         found = find_message(reader, message)
         labels = Labels()
@@ -32,7 +32,7 @@ def trace(path: Path, message: str) -> None:
     console.print(tree)
 
 
-def find_message(reader: SqliteLog, message: str) -> Assignment:
+def find_message(reader: LogFile, message: str) -> Assignment:
     """The assignment of a message's id, or at a sequence; misuse if there is none."""
     if message.isdecimal():
         sequence = int(message)
@@ -46,7 +46,7 @@ def find_message(reader: SqliteLog, message: str) -> Assignment:
     return found
 
 
-def _branch(reader: SqliteLog, root: Assignment, labels: Labels) -> Tree:
+def _branch(reader: LogFile, root: Assignment, labels: Labels) -> Tree:
     tree = Tree(_describe(reader, root, labels))
     open_branches = [(root, tree)]
     while open_branches:
@@ -56,7 +56,7 @@ def _branch(reader: SqliteLog, root: Assignment, labels: Labels) -> Tree:
     return tree
 
 
-def _describe(reader: SqliteLog, assignment: Assignment, labels: Labels) -> Text:
+def _describe(reader: LogFile, assignment: Assignment, labels: Labels) -> Text:
     message = assignment.message
     for address in (message.sender, message.target):
         spawn = next(reader.read_process(address), None)

@@ -1,54 +1,66 @@
-"""Processes that do not live in memory: they are in the log, and some of them in a snapshot."""
+"""Processes that are not in memory: they are restored from a snapshot, if they have one, and from the log."""
 
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from typing import Protocol
 
 from actors.evaluation.process_table import RestoredState
 from actors.evaluation.state_codec import StateUnreadable, restored
 from actors.runtime.logs import get_logger
-from eventstore import Assignment, SqliteLog
+from eventstore import Assignment, LogIndex
 from eventstore.sequencer import ProcessHead
-from eventstore.sqlite.snapshots import Snapshot, Snapshots, SnapshotsUnusable
+from eventstore.snapshots import Snapshot, SnapshotStore, SnapshotsUnusable
+
+
+class ClosableIndex(LogIndex, Protocol):
+    """A log index that can be closed."""
+
+    def close(self) -> None:
+        """Release the storage."""
 
 
 class PassiveProcesses:
-    """Reads idle processes, for the thread of the event loop: a process wakes between two messages.
+    """Reads passive processes, in the thread of the event loop: a process is restored between two messages.
 
     Args:
-        path: the log's.
-        snapshots: None where there are none.
+        open_index: opens the log for reading. It is called at the first read, and again after ``close``.
+        read_snapshots: opens the snapshots for reading; None where there are none yet.
+        snapshots: the snapshots if they are open already.
+
+    Attributes:
+        undurable_payloads: gives the data of a process's messages that are not in the log yet, by slot.
     """
 
-    def __init__(self, path: Path, snapshots: Snapshots | None) -> None:
-        self._path = path
-        self._open: SqliteLog | None = None
+    def __init__(
+        self,
+        open_index: Callable[[], ClosableIndex],
+        read_snapshots: Callable[[], SnapshotStore | None],
+        snapshots: SnapshotStore | None = None,
+    ) -> None:
+        self._open_index, self._read_snapshots = open_index, read_snapshots
+        self._open: ClosableIndex | None = None
         self._snapshots = snapshots
-        self._pending: Callable[[str], dict[int, bytes]] = _nothing
+        self.undurable_payloads: Callable[[str], dict[int, bytes]] = _none
 
-    def expect(self, pending: Callable[[str], dict[int, bytes]]) -> None:
-        """Ask also for what is not durable yet: the data of a process's messages by slot."""
-        self._pending = pending
-
-    def use(self, path: Path) -> None:
-        """Read snapshots from a file that was made meanwhile."""
+    def snapshots_exist(self) -> None:
+        """Use snapshots that were written since this was created."""
         if self._snapshots is None:
-            self._snapshots = Snapshots.open_to_read(path)
+            self._snapshots = self._read_snapshots()
 
     def exists(self, process: str, *, before: int) -> bool:
         """Whether a process was started before a sequence."""
-        first = self._log.sequence_of(process, 0)
+        first = self._index.sequence_of(process, 0)
         return first is not None and first < before
 
     def snapshot(self, process: str, *, before: int) -> RestoredState | None:
-        """The newest snapshot of a process, if it is one of a sequence before this.
+        """The newest snapshot of a process, if its sequence is lower than ``before``.
 
-        One that does not match its hash, or is of another history, is refused: the process is replayed instead.
+        A snapshot with a wrong hash, or from another history, is rejected; the process is replayed instead.
         """
         try:
             found = self._snapshots.find(process) if self._snapshots else None
             if found is None or found.sequence >= before:
                 return None
-            reason = self._wrong(found)
+            reason = self._fault(found)
             if not reason:
                 state = restored(found.module, found.state)
                 return RestoredState(found.module, found.owner, state, found.slot, len(found.state))
@@ -58,28 +70,28 @@ class PassiveProcesses:
         return None
 
     def rows(self, process: str, *, from_slot: int, before: int) -> Iterator[Assignment]:
-        """A process's assignments from a slot on, of sequences before this."""
-        for row in self._log.read_process(process, from_slot=from_slot):
+        """A process's assignments from a slot on, with sequences lower than ``before``."""
+        for row in self._index.read_process(process, from_slot=from_slot):
             if row.sequence >= before:
                 return
             yield row
 
     def payloads(self, process: str, slots: Sequence[int]) -> list[bytes]:
-        """The data of messages that a process received, those too that are not durable yet."""
-        pending = self._pending(process)
-        stored = iter(self._log.payloads(process, [slot for slot in slots if slot not in pending]))
+        """The data of messages that a process received, including those that are not durable yet."""
+        pending = self.undurable_payloads(process)
+        stored = iter(self._index.payloads(process, [slot for slot in slots if slot not in pending]))
         return [pending[slot] if slot in pending else next(stored) for slot in slots]
 
     def head(self, process: str, until: int) -> ProcessHead | None:
-        """Where a process's history ends up to a sequence; None if it was not started by then."""
-        return self._log.process_head(process, until=until)
+        """The end of a process's history up to a sequence; None if the process had not started by then."""
+        return self._index.process_head(process, until=until)
 
     def processes(self) -> Iterator[str]:
         """The id of every process that was ever started."""
-        return self._log.processes()
+        return self._index.processes()
 
     def close(self) -> None:
-        """Let go of the files. Whoever asks further, for the state of a node that is closed, opens the log again."""
+        """Close the files. A later read, such as the state of a closed node, opens the log again."""
         if self._open is not None:
             self._open.close()
         if self._snapshots is not None:
@@ -87,21 +99,20 @@ class PassiveProcesses:
         self._open = self._snapshots = None
 
     @property
-    def _log(self) -> SqliteLog:
+    def _index(self) -> ClosableIndex:
         if self._open is None:
-            self._open = SqliteLog.open_to_read(self._path)
+            self._open = self._open_index()
         return self._open
 
-    def _wrong(self, snapshot: Snapshot) -> str:
+    def _fault(self, snapshot: Snapshot) -> str:
+        """Why a snapshot is not of this log; empty if it is."""
         if snapshot != snapshot.hashed():
             return "it does not match its hash"
-        if (
-            self._log.sequence_of(snapshot.process, snapshot.slot, assignment_id=snapshot.assignment_id)
-            != snapshot.sequence
-        ):
+        found = self._index.sequence_of(snapshot.process, snapshot.slot, assignment_id=snapshot.assignment_id)
+        if found != snapshot.sequence:
             return "it is of another history than the log's"
         return ""
 
 
-def _nothing(_: str) -> dict[int, bytes]:
+def _none(_: str) -> dict[int, bytes]:
     return {}

@@ -7,7 +7,7 @@ from actors.protocol.canonical_json import decode
 from actors.protocol.derived_ids import sent_id
 from actors.protocol.messages import REPLY, Result, Sent, Spawned, Tags
 from actors.protocol.spawn import starts_process
-from eventstore import Assignment, EventLog, Message
+from eventstore import Assignment, LogFile, Message
 
 
 def result_of(
@@ -40,20 +40,20 @@ def _tags(text: str) -> Tags:
     return tuple((name, value) for name, value in decode(text.encode()))
 
 
-def recall(log: EventLog, message_ids: Sequence[str]) -> dict[str, Result]:
+def recall(log: LogFile, message_ids: Sequence[str]) -> dict[str, Result]:
     """The results of those of the messages that the log holds."""
     found = [log.find(message_id) for message_id in log.existing_ids(message_ids)]
     return {row.message.id: _of_row(log, row) for row in found if row is not None}
 
 
-def outcome_of(log: EventLog, message_id: str) -> tuple[Assignment, Result] | None:
+def outcome_of(log: LogFile, message_id: str) -> tuple[Assignment, Result] | None:
     """A message's place in the log and what it gave; None if the log does not have it."""
     row = log.find(message_id)
     return None if row is None else (row, _of_row(log, row))
 
 
 def past_results(
-    log: EventLog,
+    log: LogFile,
     process: str,
     *,
     after: int | None,
@@ -89,6 +89,6 @@ def past_results(
     return [(row, _of_row(log, row)) for row in (reversed(rows) if newest_first else rows)]
 
 
-def _of_row(log: EventLog, row: Assignment) -> Result:
+def _of_row(log: LogFile, row: Assignment) -> Result:
     outbox = [child.message for child in log.children(row.sequence)]
     return result_of(row.message, outbox, output=row.output, error=row.error, sequence=row.sequence)

@@ -13,7 +13,7 @@ from actors.ans104.item import ItemRefused, parse
 from actors.ans104.wallet import Wallet
 from actors.crypto.ed25519 import is_valid
 from actors.crypto.schemes import ED25519
-from eventstore import EventLog, LogFault, LogUnusable
+from eventstore import LogFault, LogFile, LogUnusable
 
 _ED25519 = b"\x01"
 _KEY_ID_BYTES = 4
@@ -78,7 +78,7 @@ def origin_of(registry: str) -> str:
     return f"mostao/{registry}"
 
 
-def key_of(log: EventLog) -> VerifierKey:
+def key_of(log: LogFile) -> VerifierKey:
     """The key of the node that began a log, as the log's first item shows it.
 
     Raises:
@@ -97,7 +97,7 @@ def key_of(log: EventLog) -> VerifierKey:
     return VerifierKey(origin_of(item.id), item.public_key)
 
 
-def checkpoint_of(log: EventLog, key: VerifierKey, *, size: int | None = None) -> Checkpoint:
+def checkpoint_of(log: LogFile, key: VerifierKey, *, size: int | None = None) -> Checkpoint:
     """The checkpoint of a log as it is now, or was after ``size`` assignments."""
     size = log.head().sequence if size is None else size
     return Checkpoint(key.name, size, log.tree().root(size))

@@ -8,7 +8,7 @@ import msgspec
 
 from actors.ans104.item import ItemRefused, message_of, parse
 from actors.evidence.checkpoints import Checkpoint, NoteInvalid, VerifierKey, verified
-from eventstore import Assignment, EventLog, LogFault, Message
+from eventstore import Assignment, LogFault, LogFile, Message
 from eventstore.merkle.rfc9162 import (
     ProofInvalid,
     check_consistency,
@@ -67,7 +67,7 @@ class Proven(NamedTuple):
     message: Message | None = None
 
 
-def prove_inclusion(log: EventLog, assignment: Assignment, note: str, key: VerifierKey) -> Inclusion:
+def prove_inclusion(log: LogFile, assignment: Assignment, note: str, key: VerifierKey) -> Inclusion:
     """Prove that an assignment is in the log of a checkpoint.
 
     Raises:
@@ -97,7 +97,7 @@ def prove_inclusion(log: EventLog, assignment: Assignment, note: str, key: Verif
     return Inclusion(str(key), note, b64encode(record).decode(), _texts(path))
 
 
-def prove_consistency(log: EventLog, older: str, newer: str, key: VerifierKey) -> Consistency:
+def prove_consistency(log: LogFile, older: str, newer: str, key: VerifierKey) -> Consistency:
     """Prove that the log of one checkpoint begins with the log of another.
 
     Raises:
@@ -111,7 +111,7 @@ def prove_consistency(log: EventLog, older: str, newer: str, key: VerifierKey) -
     return Consistency(str(key), older, newer, _texts(path))
 
 
-def agreeing(log: EventLog, note: str, key: VerifierKey) -> Checkpoint:
+def agreeing(log: LogFile, note: str, key: VerifierKey) -> Checkpoint:
     """The checkpoint of a note, if its signature is the key's and the log is what it says.
 
     Raises:

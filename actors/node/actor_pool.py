@@ -1,4 +1,4 @@
-"""The actors of the processes that live."""
+"""The actors of the live processes."""
 
 from collections.abc import Callable
 
@@ -8,36 +8,42 @@ from actors.node.process_actor import ProcessActor
 
 
 class ActorPool:
-    """An actor for every process that lives, started at its first message."""
+    """One actor for each live process, started with the process's first message.
 
-    def __init__(self, start: Callable[[], pykka.ActorRef[ProcessActor]]) -> None:
+    Args:
+        start: starts an actor that can run any process.
+
+    Attributes:
+        actors: by process id.
+        spare: actors of evicted processes, to be reused.
+    """
+
+    def __init__(self, start: "Callable[[], pykka.ActorRef[ProcessActor]]") -> None:
         self._start = start
         self.actors: dict[str, pykka.ActorRef[ProcessActor]] = {}
         self.spare: list[pykka.ActorRef[ProcessActor]] = []
         self._started: list[pykka.ActorRef[ProcessActor]] = []
 
-    def of(self, process: str) -> pykka.ActorRef[ProcessActor]:
+    def of(self, process: str) -> "pykka.ActorRef[ProcessActor]":
         """The actor of a process."""
         actor = self.actors.get(process)
         if actor is None:
-            actor = self.actors[process] = self.spare.pop() if self.spare else self._begin()
+            actor = self.actors[process] = self.spare.pop() if self.spare else self._start_one()
         return actor
 
-    def release(self, process: str) -> None:
-        """Keep the actor of a process that left memory for the next one: to stop it would make Pykka look for it among
-        all of them.
-        """
+    def recycle(self, process: str) -> None:
+        """Reuse the actor of an evicted process. Stopping it would cost a linear search of Pykka's registry."""
         actor = self.actors.pop(process, None)
         if actor is not None:
             self.spare.append(actor)
 
     async def stop(self) -> None:
-        """Stop all of them, in the order of their start: Pykka looks for each among all, and finds the oldest first."""
+        """Stop all actors in the order of their start, in which Pykka's registry finds each one first."""
         stopping = [actor.stop(block=False) for actor in self._started]
         if stopping:
-            await stopping[-1]  # they stop in the order in which they were asked to
+            await stopping[-1]  # actors stop in the order of the requests
 
-    def _begin(self) -> pykka.ActorRef[ProcessActor]:
+    def _start_one(self) -> "pykka.ActorRef[ProcessActor]":
         actor = self._start()
         self._started.append(actor)
         return actor

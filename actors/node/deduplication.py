@@ -1,82 +1,137 @@
-"""The answers of messages that were assigned, for those that are sent again."""
+"""Stage 2, deduplication: a message id that was seen before returns its first result."""
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
+from actors.node.backlog import Backlog
+from actors.node.fair_queue import FairQueue
+from actors.node.id_filter import IdFilter
+from actors.node.limits import Limits
+from actors.node.pending_item import PendingItem
 from actors.protocol.messages import Result
 
-ANSWERS_MAX = 4_096
-"""Answers kept in memory, beside those that are not given yet."""
-KNOWN_MAX = 65_536
-"""Ids of messages that were answered. More than can wait and be on their way to the disk: whoever looked into the log
-for a message before it was there finds it here."""
+Recall = Callable[[Sequence[str]], Awaitable[dict[str, Result]]]
 
 
-class Answers:
-    """Remembers who waits for which message's answer.
+class Deduplicator:
+    """Passes each new item to the fair queue, and answers repeated ones from memory or from the log.
 
     Args:
-        recall: waits until a message is durable and gives its result from the log.
+        fair_queue: the next stage.
+        backlog: where an answered item returns its place.
+        ids: tells which messages may be in the log, so that new messages need no lookup.
+        recall: gives the results of those of the given ids that the log contains.
+        recall_durable: waits until a message is durable and gives its result from the log.
+        limits: of the node.
     """
 
-    def __init__(self, recall: Callable[[str], Coroutine[Any, Any, Result]]) -> None:
-        self._recall = recall
-        self._recent: OrderedDict[str, asyncio.Future[Result]] = OrderedDict()
-        self._known: OrderedDict[str, None] = OrderedDict()
+    def __init__(
+        self,
+        fair_queue: FairQueue,
+        backlog: Backlog,
+        ids: IdFilter,
+        *,
+        recall: Recall,
+        recall_durable: Callable[[str], Coroutine[Any, Any, Result]],
+        limits: Limits,
+    ) -> None:
+        self._fair_queue, self._backlog, self._ids = fair_queue, backlog, ids
+        self._recall, self._recall_durable = recall, recall_durable
+        self._recent_max, self._older_max = limits.recent_results_max, limits.recent_ids_max
+        self._recent: OrderedDict[str, PendingItem] = OrderedDict()
+        self._older: OrderedDict[str, None] = OrderedDict()
+        """Ids of messages that were in ``_recent``. A lookup in the log that began too early misses some of them."""
         self._recalling: set[asyncio.Task[None]] = set()
 
-    def remember(self, message_id: str, waiter: asyncio.Future[Result]) -> None:
-        """Take note of a message that is being assigned, and of whoever sent it first."""
-        self._recent[message_id] = waiter
-        for _ in range(2):  # of what is added one at a time, what is over is worn off
-            if len(self._recent) > ANSWERS_MAX and next(iter(self._recent.values())).done():
-                answered, _ = self._recent.popitem(last=False)
-                self._known[answered] = None
-        if len(self._known) > KNOWN_MAX:
-            self._known.popitem(last=False)
+    async def offer(self, batch: list[PendingItem]) -> None:
+        """Take verified items, in order."""
+        ids = [pending.item.id for pending in batch if self._ids.may_contain(pending.item.id)]
+        recalled: dict[str, Result] = {}
+        if ids:
+            try:
+                recalled = await self._recall(ids)
+            except Exception as error:  # the log cannot be read: no sender may wait forever
+                for pending in batch:
+                    self._backlog.release(pending.mailbox)
+                    pending.refuse(error)
+                return
+        for pending in batch:
+            self._offer(pending, recalled.get(pending.item.id))
 
-    def give_again(self, message_id: str, waiter: asyncio.Future[Result]) -> bool:
-        """See that the waiter gets the answer that the first sender got or will get.
+    def flush(self) -> None:
+        """Tell the next stage that no accepted item is on its way to it."""
+        self._fair_queue.flush()
+
+    def repeat(self, message_id: str, result: "asyncio.Future[Result]") -> bool:
+        """Give a future the result that the first sender of a message got or will get.
 
         Returns:
-            Whether the message is known here.
+            Whether the message is remembered here. If not, the future is left alone.
         """
         first = self._recent.get(message_id)
-        if first is None:
-            if message_id in self._known:
-                self._recall_for(message_id, waiter)
-            return message_id in self._known
-        first.add_done_callback(lambda done: self._pass_on(message_id, done, waiter))
-        return True
+        if first is not None and first.is_refused:
+            del self._recent[message_id]
+            first = None
+        if first is not None:
+            first.result.add_done_callback(lambda done: self._copy(message_id, done, result))
+            return True
+        if message_id in self._older:
+            self._recall_into(message_id, result)
+            return True
+        return False
 
-    def forget(self, message_id: str) -> None:
-        """Take note that a message was not assigned after all, or leave it to the log to remember."""
-        self._recent.pop(message_id, None)
-        self._known.pop(message_id, None)
-
-    def _pass_on(self, message_id: str, first: asyncio.Future[Result], waiter: asyncio.Future[Result]) -> None:
-        if waiter.done():
-            return
-        if first.cancelled():  # the first sender went away; the message itself is on its way all the same
-            self._recall_for(message_id, waiter)
-        elif (error := first.exception()) is not None:
-            waiter.set_exception(error)
+    def _offer(self, pending: PendingItem, recalled: Result | None) -> None:
+        message_id, result = pending.item.id, pending.result
+        if result.done():  # the sender went away before the item was assigned
+            self._backlog.release(pending.mailbox)
+        elif recalled is None and not self.repeat(message_id, result):
+            self._remember(pending)
+            self._ids.add(message_id)
+            self._fair_queue.add(pending)
         else:
-            waiter.set_result(first.result())
+            self._backlog.release(pending.mailbox)
+            if recalled is not None and not self.repeat(message_id, result):
+                result.set_result(recalled)
 
-    def _recall_for(self, message_id: str, waiter: asyncio.Future[Result]) -> None:
-        task = asyncio.get_running_loop().create_task(self._give_recalled(message_id, waiter))
+    def _remember(self, pending: PendingItem) -> None:
+        self._recent[pending.item.id] = pending
+        for _ in range(2):  # evict up to two per new item, so that a surplus of unreleased results wears off
+            if len(self._recent) > self._recent_max:
+                self._forget_oldest()
+        if len(self._older) > self._older_max:
+            self._older.popitem(last=False)
+
+    def _forget_oldest(self) -> None:
+        oldest = next(iter(self._recent.values()))
+        if oldest.is_refused:
+            self._recent.popitem(last=False)
+        elif oldest.is_assigned and oldest.result.done():
+            self._recent.popitem(last=False)
+            self._older[oldest.item.id] = None
+
+    def _copy(self, message_id: str, first: "asyncio.Future[Result]", result: "asyncio.Future[Result]") -> None:
+        if result.done():
+            return
+        if first.cancelled():  # its sender went away; the message itself continues
+            self._recall_into(message_id, result)
+        elif (error := first.exception()) is not None:
+            result.set_exception(error)
+        else:
+            result.set_result(first.result())
+
+    def _recall_into(self, message_id: str, result: "asyncio.Future[Result]") -> None:
+        task = asyncio.get_running_loop().create_task(self._resolve_from_log(message_id, result))
         self._recalling.add(task)
         task.add_done_callback(self._recalling.discard)
 
-    async def _give_recalled(self, message_id: str, waiter: asyncio.Future[Result]) -> None:
+    async def _resolve_from_log(self, message_id: str, result: "asyncio.Future[Result]") -> None:
         try:
-            result = await self._recall(message_id)
-        except Exception as error:  # whatever keeps the log from answering, whoever waits has to hear it
-            if not waiter.done():
-                waiter.set_exception(error)
+            recalled = await self._recall_durable(message_id)
+        except Exception as error:  # anything may prevent the lookup: the sender must learn of it
+            if not result.done():
+                result.set_exception(error)
         else:
-            if not waiter.done():
-                waiter.set_result(result)
+            if not result.done():
+                result.set_result(recalled)

@@ -1,161 +1,174 @@
-"""What happens between the door and the disk: each message gets its place, is evaluated, and what it sends goes on."""
+"""Stage 4, the executor: assign each message its place in the log, evaluate it, and enqueue the messages it sends.
+
+This is the only place that defines order and time.
+"""
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import Executor
 from typing import Any
 
 import pykka
 
 from actors.ans104.item import DataItem, ItemRefused, NoSuchProcess, message_of
 from actors.evaluation.evaluate import Evaluated
+from actors.evaluation.process_table import ProcessTable
 from actors.evaluation.results import result_of
 from actors.node.actor_pool import ActorPool
-from actors.node.fair_queue import COMMIT_QUEUE_MAX, FairQueue
 from actors.node.group_commit import GroupCommit
-from actors.node.ingress import PendingItem
-from actors.node.log_writer import Appender
+from actors.node.limits import Limits
 from actors.node.passivation import Passivation
-from actors.node.process_actor import ProcessActor
-from actors.node.recovery import Opened
+from actors.node.pending_item import PendingItem
+from actors.node.process_actor import Dryrun, ProcessActor
 from actors.processes import MODULES
-from actors.protocol.messages import Result
-from eventstore import Assignment, EventStoreError, Message
-from eventstore.sqlite.snapshots import snapshots_path
+from eventstore import Assignment, EventStoreError, Message, Sequencer
 
 
 class NodeFailed(EventStoreError):
-    """A message could not be evaluated: the node takes nothing more. What was acknowledged is in the log."""
+    """A message could not be evaluated, so the node stopped. Everything that was acknowledged is in the log."""
 
 
-class Conductor:
-    """Assigns messages in one order, lets the processes evaluate them in that order, and answers what is durable.
+class Executor:
+    """Executes one external message at a time, with everything that it causes.
+
+    So a message and its effects are contiguous in the log. If something external stands between them, the log was
+    tampered with.
 
     Args:
-        opened: the log and its processes.
-        appender: makes batches durable.
-        pool: where snapshots are written.
-        clock: gives the time in ms.
-        nobody_on_the_way: whether no message is on its way to the admission.
-        forget: is told of a message that had a place in the queue, and is not assigned after all.
-        max_live: processes that live in memory at one time.
-        idle_s: seconds without a message after which a process leaves memory.
+        processes: the state of every process.
+        sequencer: stands at the end of the log.
+        group_commit: the next stage. This object becomes its ``on_progress``.
+        passivation: evicts idle processes between two external messages. This object becomes its ``on_done`` and
+            ``on_evict``.
+        clock: gives the time in ms since the epoch.
+        limits: of the node.
+
+    Attributes:
+        on_ready: called when the executor may have become ready, or failed.
+        actors: the actor of each live process.
     """
 
     def __init__(
         self,
-        opened: Opened,
-        appender: Appender,
-        pool: Executor,
+        processes: ProcessTable,
+        sequencer: Sequencer,
+        group_commit: GroupCommit,
+        passivation: Passivation,
         *,
         clock: Callable[[], int],
-        nobody_on_the_way: Callable[[], bool],
-        forget: Callable[[str], None],
-        max_live: int,
-        idle_s: float,
+        limits: Limits,
     ) -> None:
-        self._world, self._sequencer = opened.world, opened.replayed.sequencer
-        self._clock, self._nobody_on_the_way, self._forget = clock, nobody_on_the_way, forget
-        self.admission = FairQueue()
-        self.live = ActorPool(self._start_actor)
-        self.commits = GroupCommit(appender, self._sequencer.sequence, self._advanced)
-        opened.idle.expect(self.commits.pending)
-        self.passivation = Passivation(
-            self._world,
-            self._sequencer,
-            self.commits,
-            opened.idle,
-            snapshots_path(opened.log.path),
-            mark=opened.mark,
-            pool=pool,
-            released=self.live.release,
-            resume=self.assign_next,
-            max_live=max_live,
-            idle_s=idle_s,
-        )
-        self._evaluated_until = self._sequencer.sequence
-        self._evaluating: dict[int, asyncio.Future[Result]] = {}
-        self._boundaries: list[asyncio.Future[int]] = []
+        self._processes, self._sequencer, self._clock = processes, sequencer, clock
+        self._group_commit, self._passivation = group_commit, passivation
+        self._undurable_max = limits.undurable_max
+        self.on_ready: Callable[[], None] = _ignore
+        self.actors = ActorPool(self._start_actor)
+        self._evaluated_until = sequencer.sequence
+        self._executing: dict[int, PendingItem] = {}
+        self._quiescence: list[asyncio.Future[int]] = []
+        group_commit.on_progress = self._progressed
+        passivation.on_evict = self.actors.recycle
+        passivation.on_done = self._passivated
 
-    def admit(self, arrival: PendingItem) -> None:
-        """Let a message from outside wait for its turn."""
-        self.admission.add(arrival)
-        self.assign_next()
+    @property
+    def failure(self) -> EventStoreError | None:
+        """Why nothing more is executed; None as long as it is."""
+        return self._group_commit.failure
 
-    def assign(self, message: Message) -> int:
-        """Put a message at the end of the log and into its process's mailbox; gives its sequence."""
-        assignment = self._sequencer.assign(message, self._clock())
-        self.live.of(message.target).tell(assignment)
-        return assignment.sequence
+    @property
+    def is_idle(self) -> bool:
+        """Whether everything that was assigned is durable."""
+        return self._group_commit.durable == self._sequencer.sequence
 
-    def assign_next(self) -> None:
-        """Assign the next message from outside, but only when all that the one before caused is evaluated.
+    @property
+    def is_ready(self) -> bool:
+        """Whether an external message may be executed now.
 
-        So a message and its effects stand together in the log, and nothing from outside comes between a message and
-        what it had to send: where something does, something was taken away.
-        """
-        while self._evaluated_until == self._sequencer.sequence and not self._must_wait():
-            arrival = self.admission.next()
-            if arrival is None:
-                return
-            item, waiter, _ = arrival
-            try:
-                message = self._message(item)
-            except ItemRefused as refusal:
-                self._forget(item.id)
-                if not waiter.done():
-                    waiter.set_exception(refusal)
-                continue
-            self._evaluating[self.assign(message)] = waiter
-
-    def next_round(self) -> None:
-        """Let those who had all their turns have more, when everybody else has been served; and go on."""
-        if self._nobody_on_the_way() and self.commits.durable == self._sequencer.sequence:
-            self.admission.renew()
-        self.assign_next()
-
-    async def drain(self) -> None:
-        """Wait until everything that was admitted is evaluated, with all that it caused, and durable."""
-        while self.admission or self.commits.durable < self._sequencer.sequence:
-            await self.commits.wait(self._sequencer.sequence)
-            if self.admission:
-                await self.passivation.done()
-
-    async def quiescent_sequence(self) -> int:
-        """Sequence up to which every message stands in the log with all that it caused, once that is durable.
-
-        Every message that is assigned when this is called is among them.
-
-        Raises:
-            EventStoreError: it never will be durable; says why.
+        Everything that the message before caused must be evaluated, and there must be room for undurable events and
+        for live processes.
         """
         sequence = self._sequencer.sequence
-        if self._evaluated_until != sequence and self.commits.failed is None:
-            boundary: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-            self._boundaries.append(boundary)
-            sequence = await boundary
-        await self.commits.wait(sequence)
+        return (
+            self._evaluated_until == sequence
+            and sequence - self._group_commit.durable < self._undurable_max
+            and self._passivation.has_room()
+        )
+
+    def execute(self, pending: PendingItem) -> None:
+        """Assign an external message, or refuse it if it has no target. Call only while ``is_ready``."""
+        try:
+            message = self._message(pending.item)
+        except ItemRefused as refusal:
+            pending.refuse(refusal)
+        else:
+            pending.is_assigned = True
+            self._executing[self.assign(message)] = pending
+
+    def assign(self, message: Message) -> int:
+        """Append a message to the order, and put it into its process's mailbox. Returns its sequence."""
+        assignment = self._sequencer.assign(message, self._clock())
+        self.actors.of(message.target).tell(assignment)
+        return assignment.sequence
+
+    async def dryrun(self, message: Message) -> Evaluated:
+        """Evaluate a message against the current state, and wait until all that it may depend on is durable."""
+        if len(self._processes.entries) > self._passivation.live_max:
+            self._evict_if_due()
+            await self._passivation.done()
+        now = max(self._clock(), self._sequencer.timestamp)
+        evaluated: Evaluated = await self.actors.of(message.target).ask(Dryrun(message, now), block=False)
+        await self.drain()
+        return evaluated
+
+    async def drain(self) -> None:
+        """Wait until everything that is assigned now is durable.
+
+        Raises:
+            EventStoreError: it never will be.
+        """
+        await self._group_commit.wait(self._sequencer.sequence)
+
+    async def wait_for_room(self) -> None:
+        """Wait until no process is being evicted."""
+        await self._passivation.done()
+
+    async def quiescent_sequence(self) -> int:
+        """Sequence up to which the log contains every message together with all that it caused, all of it durable.
+
+        It includes every message that is assigned when this is called.
+
+        Raises:
+            EventStoreError: it never will be durable.
+        """
+        sequence = self._sequencer.sequence
+        if self._evaluated_until != sequence and self.failure is None:
+            quiescent: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+            self._quiescence.append(quiescent)
+            sequence = await quiescent
+        await self._group_commit.wait(sequence)
         return sequence
 
-    def _advanced(self) -> None:
+    def _progressed(self) -> None:
         """More of the log is durable, or nothing more will be."""
-        if self.commits.failed is None:
-            self.next_round()
-            return
-        waiting: list[asyncio.Future[Any]] = [*self._evaluating.values(), *self._boundaries]
-        self._evaluating.clear()
-        self._boundaries.clear()
-        for item, waiter, _ in self.admission.drain():
-            self._forget(item.id)
-            waiting.append(waiter)
-        for waiter in waiting:
-            if not waiter.done():
-                waiter.set_exception(self.commits.failed)
+        failure = self.failure
+        if failure is not None:
+            for pending in self._executing.values():
+                pending.refuse(failure)
+            for quiescent in self._quiescence:
+                if not quiescent.done():
+                    quiescent.set_exception(failure)
+            self._executing.clear()
+            self._quiescence.clear()
+        self._evict_if_due()
+        self.on_ready()
 
-    def _must_wait(self) -> bool:
-        """Whether there is no room for another message: among what is on its way to the disk, or in memory."""
-        undurable = self._sequencer.sequence - self.commits.durable
-        return undurable >= COMMIT_QUEUE_MAX or self.passivation.must_wait()
+    def _passivated(self) -> None:
+        self._evict_if_due()
+        self.on_ready()
+
+    def _evict_if_due(self) -> None:
+        """Start an eviction if one is due, also on a node that receives no messages."""
+        if self._evaluated_until == self._sequencer.sequence:
+            self._passivation.has_room()
 
     def _message(self, item: DataItem) -> Message:
         if item.starts_process:
@@ -163,41 +176,44 @@ class Conductor:
                 raise ItemRefused(f"there is no module {item.tag('Module')!r}; there are {', '.join(MODULES)}")
         elif not item.target:
             raise ItemRefused("the item has no target: name the process that it is for")
-        elif not self._world.has(item.target):
+        elif not self._processes.has(item.target):
             raise NoSuchProcess(f"there is no process {item.target!r}")
         return message_of(item)
 
     def _evaluated(self, assignment: Assignment, evaluated: Evaluated) -> None:
-        """Take what an actor made of an assignment: keep it, send what it sends, and answer when it is durable."""
+        """Commit an evaluated assignment, assign its effects, and release its result when it is durable."""
         assignment.output, assignment.error = evaluated.output, evaluated.error
-        self.commits.add(assignment)
+        self._group_commit.add(assignment)
         for message in evaluated.outbox:
             self.assign(message)
-        self._evaluated_until = assignment.sequence
-        if self._boundaries and assignment.sequence == self._sequencer.sequence:
-            for boundary in self._boundaries:
-                if not boundary.done():
-                    boundary.set_result(assignment.sequence)
-            self._boundaries.clear()
-        waiter = self._evaluating.pop(assignment.sequence, None)
-        if waiter is not None:
+        sequence = self._evaluated_until = assignment.sequence
+        if self._quiescence and sequence == self._sequencer.sequence:
+            for quiescent in self._quiescence:
+                if not quiescent.done():
+                    quiescent.set_result(sequence)
+            self._quiescence.clear()
+        pending = self._executing.pop(sequence, None)
+        if pending is not None:
             result = result_of(
                 assignment.message,
                 evaluated.outbox,
                 output=evaluated.output,
                 error=evaluated.error,
-                sequence=assignment.sequence,
+                sequence=sequence,
             )
-            self.commits.release(result, waiter)
-        if self.admission:
-            self.assign_next()
+            self._group_commit.release_when_durable(result, pending.result)
+        self.on_ready()
 
     def _not_evaluated(self, assignment: Assignment, error: Exception) -> None:
-        """Stop: nothing that comes after it can be evaluated either, so nothing of it is written."""
+        """Stop the node: nothing after this assignment can be evaluated either, so none of it is written."""
         reason = f"{type(error).__name__}: {error}"
-        self.commits.fail(
+        self._group_commit.fail(
             NodeFailed(f"the node stopped: event {assignment.sequence} could not be evaluated ({reason})")
         )
 
-    def _start_actor(self) -> pykka.ActorRef[ProcessActor]:
-        return ProcessActor.start(self._world, self._evaluated, self._not_evaluated)
+    def _start_actor(self) -> "pykka.ActorRef[ProcessActor]":
+        return ProcessActor.start(self._processes, on_evaluated=self._evaluated, on_failed=self._not_evaluated)
+
+
+def _ignore(*_: Any) -> None:
+    """The default of a callback that nothing has set yet."""

@@ -1,143 +1,123 @@
-"""Messages from outside that wait for their turn, and how many may."""
+"""Stage 3, the fair queue: FIFO while it is short, round-robin by process when it is long."""
 
 from collections import Counter, OrderedDict, deque
-from collections.abc import Iterator
 from time import monotonic
 
-from actors.node.ingress import PendingItem
-
-WAITING_MAX = 16_384
-"""Messages from outside that are not assigned yet, of all processes."""
-MAILBOX_MAX = 8_192
-"""The same, of one process."""
-COMMIT_QUEUE_MAX = 32_768
-"""Events that are assigned and not durable yet; while there are more, nothing is assigned."""
-FAIR_FROM = 4_096
-"""While no more wait they go in the order in which they came; from there on the processes take turns, until nobody
-waits. So a process that is flooded delays itself, and who is not in a crowd can rely on the order."""
-ROUND = 512
-"""Turns of a round …"""
-TURNS_MAX = 16
-"""… and those of one process beside others, so that one that is flooded does not get all that they leave for a moment.
-A round also ends when nobody else is on the way."""
-ALONE_S = 5.0
-"""A process is alone when nobody else waits, nor had a turn for so many seconds."""
-_TOO_MANY = f"overloaded: {WAITING_MAX:,} messages wait to be taken; try again"
-_TOO_MANY_FOR_ONE = f"overloaded: {MAILBOX_MAX:,} messages wait for this process; try again"
-
-
-class Overloaded(Exception):
-    """More messages wait than the node takes. Nothing was done: try again."""
+from actors.node.backlog import Backlog
+from actors.node.executor import Executor
+from actors.node.limits import Limits
+from actors.node.pending_item import PendingItem
 
 
 class FairQueue:
-    """The queue in front of the log.
+    """Hands one item at a time to the executor, whenever the executor is ready.
 
-    A place in it is reserved before an item is read, so that refusing one that is too many costs next to nothing.
+    The executor calls ``pump`` through its ``on_ready`` callback when it becomes ready again.
+
+    Args:
+        executor: the next stage.
+        backlog: where an item returns its place when it leaves the queue.
+        limits: of the node.
     """
 
-    def __init__(self) -> None:
-        self.reserved = 0
-        """Messages that have a place: those that are being verified, and those that wait for their turn."""
-        self._of_mailbox: Counter[bytes] = Counter()
-        self._in_order: deque[PendingItem] = deque()
+    def __init__(self, executor: Executor, backlog: Backlog, limits: Limits) -> None:
+        self._executor, self._backlog, self._limits = executor, backlog, limits
+        self._size = 0
+        self._fifo: deque[PendingItem] = deque()
         self._in_turn: OrderedDict[bytes, deque[PendingItem]] = OrderedDict()
+        """Processes that may take turns in this round, next one first."""
         self._resting: dict[bytes, deque[PendingItem]] = {}
-        """Those who have had all their turns of this round."""
+        """Processes that have used all their turns of this round."""
         self._taken: Counter[bytes] = Counter()
         self._turns = 0
         self._last = b""
         self._changed_s = 0.0
-        """When it was last another process's turn than just before."""
+        """When the turn last passed from one process to another."""
+        executor.on_ready = self.pump
 
-    def check_room(self) -> None:
-        """See whether there is a place for anybody.
-
-        Raises:
-            Overloaded: there is none.
-        """
-        if self.reserved >= WAITING_MAX:
-            raise Overloaded(_TOO_MANY)
-
-    def reserve(self, mailbox: bytes) -> None:
-        """Take a place.
-
-        Raises:
-            Overloaded: there is none.
-        """
-        self.check_room()
-        if self._of_mailbox[mailbox] >= MAILBOX_MAX:
-            raise Overloaded(_TOO_MANY_FOR_ONE)
-        self.reserved += 1
-        self._of_mailbox[mailbox] += 1
-
-    def release(self, mailbox: bytes) -> None:
-        """Give a place back."""
-        self.reserved -= 1
-        left = self._of_mailbox[mailbox] - 1
-        if left:
-            self._of_mailbox[mailbox] = left
+    def add(self, pending: PendingItem) -> None:
+        """Queue an item that has a place in the backlog."""
+        self._size += 1
+        if not self._in_turn and not self._resting and self._backlog.size <= self._limits.fifo_max:
+            self._fifo.append(pending)
         else:
-            self._of_mailbox.pop(mailbox)
+            for queued in self._fifo:
+                self._add_to_turns(queued)
+            self._fifo.clear()
+            self._add_to_turns(pending)
+        self.pump()
 
-    @property
-    def deepest(self) -> int:
-        """The same, of the process that most of them are for."""
-        return max(self._of_mailbox.values(), default=0)
+    def flush(self) -> None:
+        """Take note that ingress is empty: a round may end now."""
+        self.pump()
 
-    def add(self, arrival: PendingItem) -> None:
-        """Let a message that has a place wait for its turn."""
-        if not self._in_turn and not self._resting and self.reserved <= FAIR_FROM:
-            self._in_order.append(arrival)
-            return
-        for one in self._in_order:
-            self._queue(one)
-        self._in_order.clear()
-        self._queue(arrival)
+    def pump(self) -> None:
+        """Hand items to the executor while it is ready; refuse all of them if it failed."""
+        executor = self._executor
+        if self._resting and self._backlog.size == self._size and executor.is_idle:
+            self._start_round()
+        while self._size:
+            if executor.failure is not None:
+                self._refuse_all(executor.failure)
+            elif executor.is_ready and (pending := self._next()) is not None:
+                executor.execute(pending)
+            else:
+                return
 
-    def next(self) -> PendingItem | None:
-        """The message whose turn it is; its place is free again. None if it is nobody's."""
-        if self._in_order:
-            arrival = self._in_order.popleft()
+    async def drain(self) -> None:
+        """Wait until every queued item is executed, with all that it caused, and durable."""
+        while self._size or not self._executor.is_idle:
+            await self._executor.drain()
+            if self._size:
+                await self._executor.wait_for_room()
+
+    def __len__(self) -> int:
+        return self._size
+
+    def _next(self) -> PendingItem | None:
+        """Remove the item whose turn it is; None if every process rests."""
+        if self._fifo:
+            pending = self._fifo.popleft()
         elif self._in_turn:
-            self._turns += 1
-            if self._turns > ROUND:
-                self.renew()
-            mailbox, waiting = self._in_turn.popitem(last=False)
-            arrival, now = waiting.popleft(), monotonic()
-            if mailbox != self._last:
-                self._last, self._changed_s = mailbox, now
-            taken = self._taken[mailbox] = self._taken[mailbox] + 1
-            if waiting:
-                others = self.reserved - self._of_mailbox[mailbox]
-                alone = not others and now - self._changed_s > ALONE_S
-                (self._in_turn if taken < TURNS_MAX or alone else self._resting)[mailbox] = waiting
+            pending = self._take_turn()
         else:
             return None
-        self.release(arrival.mailbox)
-        return arrival
+        self._size -= 1
+        self._backlog.release(pending.mailbox)
+        return pending
 
-    def renew(self) -> None:
-        """Begin a new round, in which everybody may take as many turns again."""
+    def _take_turn(self) -> PendingItem:
+        self._turns += 1
+        if self._turns > self._limits.round_turns_max:
+            self._start_round()
+        mailbox, waiting = self._in_turn.popitem(last=False)
+        pending, now = waiting.popleft(), monotonic()
+        if mailbox != self._last:
+            self._last, self._changed_s = mailbox, now
+        taken = self._taken[mailbox] = self._taken[mailbox] + 1
+        if waiting:
+            has_others = self._backlog.size > self._backlog.of_mailbox[mailbox]
+            is_alone = not has_others and now - self._changed_s > self._limits.alone_s
+            may_continue = taken < self._limits.process_turns_max or is_alone
+            (self._in_turn if may_continue else self._resting)[mailbox] = waiting
+        return pending
+
+    def _start_round(self) -> None:
+        """Give every process all its turns again."""
         self._taken.clear()
         self._turns = 0
         if self._resting:
             self._in_turn.update(self._resting)
             self._resting.clear()
 
-    def drain(self) -> Iterator[PendingItem]:
-        """Everybody who waits, with their places given back."""
-        while (arrival := self.next()) is not None or self._resting:
-            if arrival is None:
-                self.renew()
-            else:
-                yield arrival
+    def _refuse_all(self, failure: Exception) -> None:
+        self._start_round()
+        while (pending := self._next()) is not None:
+            pending.refuse(failure)
+            self._start_round()
 
-    def _queue(self, arrival: PendingItem) -> None:
-        queue = self._resting.get(arrival.mailbox)
+    def _add_to_turns(self, pending: PendingItem) -> None:
+        queue = self._resting.get(pending.mailbox)
         if queue is None:
-            queue = self._in_turn.setdefault(arrival.mailbox, deque())
-        queue.append(arrival)
-
-    def __bool__(self) -> bool:
-        return bool(self._in_order or self._in_turn or self._resting)
+            queue = self._in_turn.setdefault(pending.mailbox, deque())
+        queue.append(pending)

@@ -1,58 +1,61 @@
-"""Which messages the log may hold already: Bloom filters over their ids, so that for a new one nobody asks the disk."""
+"""Bloom filters over message ids: they tell which messages may be in the log, so that new ones need no lookup."""
 
 import time
 
 from rbloom import Bloom
 
-from eventstore import EventLog
-from eventstore.sqlite.file_format import ID_START
+from actors.node.limits import Limits
+from eventstore import LogFile
+from eventstore.records import ID_START
 
-_FALSE_SHARE = 0.001
-"""Of the new messages so many are looked for in the log for nothing."""
-_CAPACITY_MIN = 65_536
+_FALSE_POSITIVE_RATE = 0.001
+"""The share of new messages that are looked up in the log in vain."""
 _REST_S = 0.004
-"""A rest after every thousand ids that are read: the event loop would wait for the interpreter lock."""
+"""Rest after each list of ids that is read. Without it the event loop waits for the interpreter lock."""
 
 
-class Seen:
-    """Takes ids, and never says of one that it has not seen it when it has.
+class IdFilter:
+    """Contains every id that was added. It may also claim to contain others, at the false positive rate.
 
-    What the log held before is read in another thread; until then every message may be one of those.
+    ``read`` adds the ids of the log in another thread. Until it ends, every id may be in the log.
     """
 
-    def __init__(self) -> None:
-        self._before: Bloom | None = None
-        self._since = [Bloom(_CAPACITY_MIN, _FALSE_SHARE)]
-        self._room = _CAPACITY_MIN
-        self._closed = False
+    def __init__(self, limits: Limits) -> None:
+        self._capacity = limits.id_filter_min
+        self._stored: Bloom | None = None
+        """Ids that were in the log when the node opened it."""
+        self._new = [Bloom(self._capacity, _FALSE_POSITIVE_RATE)]
+        """Ids since then."""
+        self._room = self._capacity
+        self._is_closed = False
 
-    def read(self, log: EventLog) -> None:
-        """Take what a log holds. Others may ask and add meanwhile.
+    def read(self, log: LogFile) -> None:
+        """Add the ids of a log, while other threads use this filter.
 
         Raises:
-            LogUnusable: it cannot be read; then every message may be in it.
+            LogUnusable: the log cannot be read. Then every id may be in it.
         """
-        before = Bloom(max(log.head().sequence, 1), _FALSE_SHARE)
-        for starts in log.id_prefixes():
-            if self._closed:
+        stored = Bloom(max(log.head().sequence, 1), _FALSE_POSITIVE_RATE)
+        for prefixes in log.id_prefixes():
+            if self._is_closed:
                 return
-            before.update(starts)
+            stored.update(prefixes)
             time.sleep(_REST_S)
-        self._before = before
+        self._stored = stored
 
     def add(self, message_id: str) -> None:
-        """Take one that is being assigned."""
+        """Add the id of a new message."""
         if not self._room:
-            self._room = _CAPACITY_MIN << len(self._since)
-            self._since.append(Bloom(self._room, _FALSE_SHARE))
+            self._room = self._capacity << len(self._new)
+            self._new.append(Bloom(self._room, _FALSE_POSITIVE_RATE))
         self._room -= 1
-        self._since[-1].add(message_id[:ID_START])
+        self._new[-1].add(message_id[:ID_START])
 
-    def may_hold(self, message_id: str) -> bool:
-        """Whether a message may be among them."""
-        start = message_id[:ID_START]
-        return self._before is None or start in self._before or any(start in some for some in self._since)
+    def may_contain(self, message_id: str) -> bool:
+        """Whether a message may have been added."""
+        prefix = message_id[:ID_START]
+        return self._stored is None or prefix in self._stored or any(prefix in new for new in self._new)
 
     def close(self) -> None:
-        """Read no further."""
-        self._closed = True
+        """Stop reading."""
+        self._is_closed = True

@@ -1,120 +1,86 @@
-"""The door's first half: signatures are verified in batches beside the event loop, in the order in which items came."""
+"""Stage 1, ingress: parse signed items and verify their signatures in batches, in order of arrival."""
 
 import asyncio
-from collections.abc import Callable
-from concurrent.futures import Executor
-from typing import NamedTuple
 
-from actors.ans104.item import DataItem, ItemForged, verify_all
-from actors.node.verifier_pool import Verifiers
+from actors.ans104.item import ItemForged, mailbox_of, parse
+from actors.node.backlog import Backlog
+from actors.node.deduplication import Deduplicator
+from actors.node.limits import Limits
+from actors.node.pending_item import PendingItem
+from actors.node.verifier_pool import VerifierPool
 from actors.protocol.messages import Result
-from actors.runtime.child_process import cores
-
-BATCH_MAX = 1024
-"""Items verified together; the next batch gathers meanwhile."""
-_ITEMS_PER_TASK_MIN = 16
-"""Below this a second thread costs more than it saves."""
-CROWD = 256
-"""Items of larger batches after which child processes are worth their start. From then on they verify everything: a
-thread would wait for the interpreter lock."""
-
-
-class PendingItem(NamedTuple):
-    """An item at the door, and who waits for its result."""
-
-    item: DataItem
-    result: asyncio.Future[Result]
-    mailbox: bytes
-    """Whose message it is, for those who count them."""
 
 
 class Ingress:
-    """Holds what arrived until it is verified.
+    """Accepts items into the backlog and passes the valid ones to the deduplicator.
 
     Args:
-        pool: where signatures are verified and the log is asked for items that it knows already.
-        may_hold: whether the log may hold a message. Called on the event loop, for every item.
-        recall: results of those of the given message ids that the log holds. Called in the pool.
-        admit: called on the event loop for every item, in order of arrival, with its result if the log knows it
-            already, and what is wrong with it, if something is.
-        emptied: called when nothing is in the door any more.
+        deduplicator: the next stage.
+        backlog: where each item takes a place before it is parsed.
+        verifiers: verify signatures outside the event loop.
+        limits: of the node.
     """
 
-    def __init__(
-        self,
-        pool: Executor,
-        may_hold: Callable[[str], bool],
-        recall: Callable[[list[str]], dict[str, Result]],
-        admit: Callable[[PendingItem, Result | None, Exception | None], None],
-        emptied: Callable[[], None],
-    ) -> None:
-        self._pool = pool
-        self._may_hold = may_hold
-        self._recall = recall
-        self._admit = admit
-        self._emptied = emptied
-        self._waiting: list[PendingItem] = []
-        self._pump: asyncio.Task[None] | None = None
-        self._cores = cores()
-        self._verifiers = Verifiers()
-        self._crowded = 0
+    def __init__(self, deduplicator: Deduplicator, backlog: Backlog, verifiers: VerifierPool, limits: Limits) -> None:
+        self._deduplicator, self._backlog, self._verifiers = deduplicator, backlog, verifiers
+        self._data_bytes_max, self._batch_max = limits.data_bytes_max, limits.verify_batch_max
+        self._unverified: list[PendingItem] = []
+        self._task: asyncio.Task[None] | None = None
 
-    def add(self, arrival: PendingItem) -> None:
-        """Take an item in."""
-        self._waiting.append(arrival)
-        if self._pump is None:
-            self._pump = asyncio.get_running_loop().create_task(self._run())
+    def submit(self, raw: bytes) -> "asyncio.Future[Result]":
+        """Accept an item.
 
-    async def drained(self) -> None:
-        """Wait until nothing is in the door."""
-        while self._pump is not None:
-            await asyncio.wait([self._pump])
+        Returns:
+            The future of its result.
+
+        Raises:
+            Overloaded: the backlog is full.
+            ItemRefused: the item is malformed or too large. A bad signature fails the future.
+        """
+        backlog = self._backlog
+        backlog.check_room()
+        mailbox = mailbox_of(raw)
+        backlog.reserve(mailbox)
+        try:
+            item = parse(raw, data_bytes_max=self._data_bytes_max)
+        except BaseException:
+            backlog.release(mailbox)
+            raise
+        result: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._unverified.append(PendingItem(item, result, mailbox))
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._run())
+        return result
+
+    async def drain(self) -> None:
+        """Wait until every accepted item has reached the next stage or was refused."""
+        while self._task is not None:
+            await asyncio.wait([self._task])
 
     async def _run(self) -> None:
         try:
-            while self._waiting:
-                batch, self._waiting = self._waiting[:BATCH_MAX], self._waiting[BATCH_MAX:]
-                try:
-                    await self._pass(batch)
-                except Exception as error:  # the log could not be asked: nobody is left waiting for an answer
-                    for arrival in batch:
-                        self._admit(arrival, None, error)
+            while self._unverified:
+                batch = self._unverified[: self._batch_max]
+                del self._unverified[: self._batch_max]
+                await self._deduplicator.offer(await self._valid(batch))
         finally:
-            self._pump = None
-            self._emptied()
+            self._task = None
+            self._deduplicator.flush()
 
-    @property
-    def empty(self) -> bool:
-        """Whether nothing is in the door."""
-        return self._pump is None
+    async def _valid(self, batch: list[PendingItem]) -> list[PendingItem]:
+        """The items whose signatures are valid. The others are refused."""
+        try:
+            verdicts = await self._verifiers.verify([pending.item for pending in batch])
+        except Exception as error:  # no sender may wait forever
+            self._refuse(batch, error)
+            return []
+        if not all(verdicts):
+            forged = [pending for pending, is_valid in zip(batch, verdicts, strict=True) if not is_valid]
+            self._refuse(forged, ItemForged())
+            batch = [pending for pending, is_valid in zip(batch, verdicts, strict=True) if is_valid]
+        return batch
 
-    async def close(self) -> None:
-        """Let go of what helps to verify. Nothing may be in the door."""
-        await self._verifiers.close()
-
-    async def _pass(self, batch: list[PendingItem]) -> None:
-        items = [arrival.item for arrival in batch]
-        recalling = self._recall_some([item.id for item in items if self._may_hold(item.id)])
-        verdicts = await self._verify(items)
-        recalled = await recalling if recalling is not None else {}
-        for arrival, is_valid in zip(batch, verdicts, strict=True):
-            self._admit(arrival, recalled.get(arrival.item.id), None if is_valid else ItemForged())
-
-    def _recall_some(self, message_ids: list[str]) -> "asyncio.Future[dict[str, Result]] | None":
-        if not message_ids:
-            return None
-        return asyncio.get_running_loop().run_in_executor(self._pool, self._recall, message_ids)
-
-    async def _verify(self, items: list[DataItem]) -> list[bool]:
-        if len(items) >= _ITEMS_PER_TASK_MIN:
-            self._crowded += len(items)
-            if self._crowded >= CROWD:
-                self._verifiers.start()
-        if self._verifiers.ready and (answered := await self._verifiers.verify(items)) is not None:
-            return answered
-        size = max(_ITEMS_PER_TASK_MIN, -(-len(items) // self._cores))
-        parts = [items[start : start + size] for start in range(0, len(items), size)]
-        run = asyncio.get_running_loop().run_in_executor
-        return [
-            one for part in await asyncio.gather(*(run(self._pool, verify_all, part) for part in parts)) for one in part
-        ]
+    def _refuse(self, items: list[PendingItem], error: Exception) -> None:
+        for pending in items:
+            self._backlog.release(pending.mailbox)
+            pending.refuse(error)

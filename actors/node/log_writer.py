@@ -1,86 +1,103 @@
-"""How a node appends to its log: by itself while it has little to write, through a child process when it is busy.
+"""Stage 6, the log writer: append batches to the commit log, in a thread or, on a busy node, in a child process.
 
-SQLite lets go of the interpreter lock while it writes, but what a row is made of has to be handed to it value by value.
-For that the writer's thread and the event loop would fight over the lock, and neither core would be busy.
+SQLite releases the interpreter lock while it writes, but each row's values are bound under the lock. The thread and the
+event loop would compete for it, and neither core would be busy. Without the child process a node reaches 0.79 of its
+sends.
 """
 
 import asyncio
-import signal
-import sys
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
+from typing import NamedTuple, Protocol
 
 import msgspec
 import pykka
 
-from actors.node.writer_thread import Append, Writer
-from actors.runtime.child_process import Child, cores, hear, say, say_ready
+from actors.node.limits import Limits
+from actors.runtime.child_process import Child, cores
 from actors.runtime.logs import get_logger
-from eventstore import Assignment, EventStoreError, Head, LogFailed, SqliteLog
-from eventstore.sqlite.writer_lock import lock_as_delegate
+from eventstore import Assignment, EventStoreError, Head, LogFailed
 
-BATCH_ROWS_MIN = 48
-"""A node that commits so many events at a time is busy …"""
-CROWD = 2048
-"""… and after so many of them a child is worth its start. From then on it writes everything: a connection forgets the
-pages that it knows when another one writes."""
+DELEGATE_MODULE = "actors.node.log_writer_child"
 _PART_ROWS = 256
-"""Rows handed over at a time: the child reads them while the next are encoded."""
+"""Rows sent to the child at a time: it decodes them while the next ones are encoded."""
 
-Done = Callable[[EventStoreError | None], object]
-_Part = tuple[int, list[Assignment]]
-"""Rows of a batch, and how many of it come behind them."""
+OnWritten = Callable[[EventStoreError | None], object]
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(_Part).decode
 
 logger = get_logger()
 
 
-class Appender:
-    """Takes a log's batches, one at a time.
+class WritableLog(Protocol):
+    """The part of a ``CommitLog`` that the log writer uses."""
 
-    Attributes:
-        child: writes them; None as long as the writer does.
+    def append(self, batch: Sequence[Assignment], *, expected: int, epoch: int) -> Head:
+        """See ``CommitLog.append``."""
+
+    def head(self) -> Head:
+        """See ``CommitLog.head``."""
+
+
+class _Write(NamedTuple):
+    """A batch to append. ``on_written`` receives the error, or None."""
+
+    batch: Sequence[Assignment]
+    on_written: OnWritten
+
+
+class LogWriter:
+    """Appends one batch at a time.
 
     Args:
-        log: open for writing; nobody else appends to it.
-        writer: has it.
-        may_have_child: whether a child process may do it.
+        log: the commit log, open for writing. Nothing else appends to it.
+        epoch: of the lease under which it appends.
+        delegate_location: where a child process opens the same log. None forbids the child process.
+        limits: of the node.
+
+    Attributes:
+        child: the child process that writes; None as long as the thread does.
     """
 
-    def __init__(self, log: SqliteLog, writer: pykka.ActorRef[Writer], *, may_have_child: bool = True) -> None:
+    def __init__(self, log: WritableLog, *, epoch: int, delegate_location: str | None, limits: Limits) -> None:
         self.child: Child | None = None
-        self._log, self._writer = log, writer
+        self._log, self._epoch = log, epoch
+        self._delegate_location = delegate_location if cores() > 1 else None
+        self._limits = limits
         self._loop = asyncio.get_running_loop()
-        self._crowded = 0
-        self._may_have_child = may_have_child and cores() > 1
+        self._thread = _Writer.start(log, epoch)
+        self._rows_in_large_batches = 0
         self._starting: asyncio.Task[None] | None = None
-        self._losing: asyncio.Task[None] | None = None
+        self._replacing: asyncio.Task[None] | None = None
         self._idle = asyncio.Event()
         self._idle.set()
 
-    def append(self, batch: Sequence[Assignment], *, expected: int, done: Done) -> None:
-        """Make a batch durable.
+    def write(self, batch: Sequence[Assignment], *, on_written: OnWritten) -> None:
+        """Make a batch durable, directly after the one before.
 
         Args:
-            batch: see ``EventLog.append``.
-            expected: see there.
-            done: called on the event loop, with what went wrong if something did.
+            batch: contiguous assignments.
+            on_written: called on the event loop with the error, or None.
         """
         self._idle.clear()
-        append = Append(batch, expected, partial(self._done, done))
+        write = _Write(batch, partial(self._finish, on_written))
         if self.child is not None:
-            self._hand_over(self.child, append)
+            self._write_in_child(self.child, write)
             return
-        if len(batch) >= BATCH_ROWS_MIN:
-            self._crowded += len(batch)
-        if self._crowded >= CROWD and self._may_have_child and self._starting is None:
-            self._starting = self._loop.create_task(self._start())  # once: one that is gone gets no successor
-        self._write(append)
+        if len(batch) >= self._limits.delegate_batch_rows_min:
+            self._rows_in_large_batches += len(batch)
+        is_busy = self._rows_in_large_batches >= self._limits.delegate_rows_min
+        if is_busy and self._delegate_location is not None and self._starting is None:
+            # This happens once: a lost child is not replaced.
+            self._starting = self._loop.create_task(self._start(self._delegate_location))
+        self._write_in_thread(write)
+
+    async def started(self) -> None:
+        """Wait until a child process that is being started is running, or has failed to start."""
+        if self._starting is not None:
+            await asyncio.wait([self._starting])
 
     async def close(self) -> None:
-        """Wait for the last batch, and end the child. No other batch may come."""
+        """Wait for the last batch, then end the child process and the thread. No other batch may follow."""
         await self._idle.wait()
         if self._starting is not None:
             self._starting.cancel()
@@ -88,87 +105,78 @@ class Appender:
         child, self.child = self.child, None
         if child is not None:
             await child.end()
+        await asyncio.to_thread(self._thread.stop)
 
-    async def _start(self) -> None:
+    async def _start(self, location: str) -> None:
         try:
-            self.child = await Child.start(__name__, str(self._log.path))
+            self.child = await Child.start(DELEGATE_MODULE, location)
         except OSError as error:
             self._warn(str(error))
 
-    def _write(self, append: Append) -> None:
-        """Append by the writer."""
-
-        def done(error: EventStoreError | None) -> None:
-            self._loop.call_soon_threadsafe(append.done, error)
-
-        self._writer.tell(append._replace(done=done))
-
-    def _done(self, done: Done, error: EventStoreError | None) -> None:
+    def _finish(self, on_written: OnWritten, error: EventStoreError | None) -> None:
         self._idle.set()
-        done(error)
+        on_written(error)
 
-    def _hand_over(self, child: Child, append: Append) -> None:
-        """Append by the child."""
-        batch = append.batch
+    def _write_in_thread(self, write: _Write) -> None:
+        def written(error: EventStoreError | None) -> None:
+            self._loop.call_soon_threadsafe(write.on_written, error)
+
+        self._thread.tell(_Write(write.batch, written))
+
+    def _write_in_child(self, child: Child, write: _Write) -> None:
+        batch = write.batch
         last = (len(batch) - 1) // _PART_ROWS * _PART_ROWS
         for start in range(0, last, _PART_ROWS):
             stop = start + _PART_ROWS
-            child.tell(_encode((len(batch) - stop, batch[start:stop])))
-        child.ask(_encode((0, batch[last:])), partial(self._answered, append))
+            child.tell(_encode((len(batch) - stop, self._epoch, batch[start:stop])))
+        child.ask(_encode((0, self._epoch, batch[last:])), partial(self._child_replied, write))
 
-    def _answered(self, append: Append, said: bytes | None) -> None:
-        if said is None:
-            self._losing = self._loop.create_task(self._lose(append))
+    def _child_replied(self, write: _Write, reply: bytes | None) -> None:
+        if reply is None:
+            self._replacing = self._loop.create_task(self._replace_child(write))
         else:
-            append.done(LogFailed(said.decode()) if said else None)
+            write.on_written(LogFailed(reply.decode()) if reply else None)
 
-    async def _lose(self, append: Append) -> None:
-        """Go on without a child. It has ended before it is seen what it wrote."""
+    async def _replace_child(self, write: _Write) -> None:
+        """Continue with the thread. The child has ended before this looks at what it wrote."""
         child, self.child = self.child, None
         assert child is not None
         await child.kill()
         self._warn("it ended")
         try:
-            written = await asyncio.to_thread(self._log.head) == Head.at(append.batch[-1])
-        except Exception as error:  # whatever it is, nobody may be left waiting for it
-            append.done(LogFailed(f"the log could not be read ({type(error).__name__}: {error})"))
+            is_written = await asyncio.to_thread(self._log.head) == Head.at(write.batch[-1])
+        except Exception as error:  # anything may fail here, and no sender may wait forever
+            write.on_written(LogFailed(f"the log could not be read ({type(error).__name__}: {error})"))
             return
-        if written:  # it went after it had written it
-            append.done(None)
+        if is_written:  # the child ended between its commit and its reply
+            write.on_written(None)
         else:
-            self._write(append)
+            self._write_in_thread(write)
 
     def _warn(self, error: str) -> None:
-        logger.warning("the node writes its log by itself: the child process that did is gone", error=error)
+        logger.warning("the child process that writes the log is gone: a thread writes it", error=error)
 
 
-def work() -> None:
-    """What the child does, until whoever started it ends, with that: batches, whole ones only."""
-    for ignored in (signal.SIGINT, signal.SIGTERM):  # what means the node; its last batch may be still to come
-        signal.signal(ignored, signal.SIG_IGN)
-    from actors.runtime.tuning import dedicate_process
+class _Writer(pykka.ThreadingActor):
+    """Appends batches in a thread, so that the event loop never waits for the disk."""
 
-    path = Path(sys.argv[1])
-    lock_as_delegate(path)
-    log = SqliteLog.open_as_delegate(path)
-    dedicate_process()
-    say_ready()
-    batch: list[Assignment] = []
-    while (part := hear()) is not None:
-        left, rows = _decode(part)
-        batch += rows
-        if not left:
-            say(_append(log, batch).encode())
-            log.checkpoint_wal()
-            batch = []
+    use_daemon_thread = True
+
+    def __init__(self, log: WritableLog, epoch: int) -> None:
+        super().__init__()
+        self._log, self._epoch = log, epoch
+
+    def on_receive(self, message: _Write) -> None:
+        """Append one batch; ``on_written`` is called in this thread."""
+        message.on_written(append_error(self._log, message.batch, epoch=self._epoch))
 
 
-def _append(log: SqliteLog, batch: Sequence[Assignment]) -> str:
-    """Why a batch was not written; empty if it was."""
+def append_error(log: WritableLog, batch: Sequence[Assignment], *, epoch: int) -> EventStoreError | None:
+    """Append a batch. Returns why it was not written, or None if it was."""
     try:
-        log.append(batch, expected=batch[0].sequence - 1)
+        log.append(batch, expected=batch[0].sequence - 1, epoch=epoch)
     except EventStoreError as error:
-        return str(error)
-    except Exception as error:  # whatever it is, the node has to hear of it
-        return f"the batch could not be written ({type(error).__name__}: {error})"
-    return ""
+        return error
+    except Exception as error:  # anything may fail here, and no sender may wait forever
+        return LogFailed(f"the batch could not be written ({type(error).__name__}: {error})")
+    return None

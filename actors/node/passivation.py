@@ -1,12 +1,11 @@
-"""Which processes live in memory, and which are left to their snapshots and the log."""
+"""Passivation: which processes are in memory, and which are restored from snapshots and the log."""
 
 import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Executor
+from concurrent.futures import ThreadPoolExecutor
 from heapq import nsmallest
-from pathlib import Path
 from time import thread_time
 from typing import Any, NamedTuple
 
@@ -16,214 +15,215 @@ from actors.evaluation.passive_processes import PassiveProcesses
 from actors.evaluation.process_table import Entry, ProcessTable
 from actors.evaluation.state_codec import canonical_state
 from actors.node.group_commit import GroupCommit
+from actors.node.limits import Limits
 from actors.runtime.logs import get_logger
 from eventstore import EventStoreError, Head, Sequencer
-from eventstore.sqlite.snapshots import Snapshot, Snapshots, SnapshotsUnusable
+from eventstore.snapshots import Snapshot, SnapshotStore, SnapshotsUnusable
 
-MAX_LIVE = 100_000
-"""Processes that live in memory at one time."""
-IDLE_S = 300.0
-"""A process that nobody wrote to for so long leaves memory."""
-SLOTS_MIN = 32
-"""Slots that are replayed rather than a snapshot written …"""
-BYTES_PER_SLOT = 1024
-"""… and one more for so many bytes of the last snapshot: a large state is not written for a few messages."""
-MARK_EVENTS = 100_000
-"""After so many events snapshots are written, so that a node that is killed opens its log again soon."""
-EVENTS_MIN = 1_000
-"""A shorter log has no snapshots: it is replayed before they are found."""
 _TICKS = 4
-_REST = 4
-"""So many times as long as it worked on one snapshot the writing thread rests before the next, unless somebody waits
-for it: else those who talk meanwhile would wait, for the interpreter lock and for a core."""
+"""Idleness is measured in quarters of ``Limits.idle_s``."""
 
 logger = get_logger()
 
 
-class _Due(NamedTuple):
-    """A snapshot that is to be written. States are immutable, so any thread may write it while the process goes on."""
+class _DueSnapshot(NamedTuple):
+    """A snapshot to be written. States are immutable, so a thread may encode one while the process continues."""
 
     snapshot: Snapshot
     state: Any
 
-    def written(self) -> Snapshot:
+    def encoded(self) -> Snapshot:
         return msgspec.structs.replace(self.snapshot, state=canonical_state(self.state)).hashed()
 
 
 class Passivation:
-    """Sends the processes that are idle longest out of memory, and writes snapshots.
+    """Evicts the processes that are idle longest, and writes snapshots.
 
-    It looks between two messages from outside only, when everything that was assigned is evaluated. What it saw then
-    is written once it is durable: no snapshot is ever ahead of the log.
+    It looks at the processes only between two external messages, when everything that was assigned is evaluated. It
+    writes what it saw once that is durable, so no snapshot is ever ahead of the log.
 
     Args:
-        world: what lives.
-        sequencer: keeps where the histories of the live processes end.
-        commits: knows what is durable.
-        idle: where processes are read from that do not live.
-        path: the file of snapshots; made when there is something to write.
-        mark: up to where the log was followed when snapshots were last written.
+        processes: the live processes.
+        sequencer: knows the end of each live process's history.
+        group_commit: knows what is durable.
+        passive: restores processes that are not live.
+        open_snapshots: opens the snapshot store for writing. It is called when there is something to write.
+        watermark: sequence up to which snapshots were written before.
         pool: where snapshots are written.
-        released: is told of each process that left.
-        resume: is called when messages may be assigned again.
-        max_live: processes that live at one time.
-        idle_s: seconds without a message after which a process leaves.
+        limits: of the node.
+
+    Attributes:
+        live_max: processes that may be live at a time.
+        on_evict: called with each evicted process.
+        on_done: called when an eviction is complete, and when processes may have become idle.
     """
 
     def __init__(
         self,
-        world: ProcessTable,
+        processes: ProcessTable,
         sequencer: Sequencer,
-        commits: GroupCommit,
-        idle: PassiveProcesses,
-        path: Path,
+        group_commit: GroupCommit,
+        passive: PassiveProcesses,
+        open_snapshots: Callable[[], SnapshotStore],
         *,
-        mark: int,
-        pool: Executor,
-        released: Callable[[str], None],
-        resume: Callable[[], None],
-        max_live: int = MAX_LIVE,
-        idle_s: float = IDLE_S,
+        watermark: int,
+        pool: ThreadPoolExecutor,
+        limits: Limits,
     ) -> None:
-        self.max_live = max_live
-        self._live_low, self._live_high = max_live * 3 // 4, max_live * 7 // 8
-        self._world, self._sequencer, self._commits, self._idle = world, sequencer, commits, idle
-        self._path, self._mark, self._pool = path, mark, pool
-        self._released, self._resume = released, resume
-        self._snapshots: Snapshots | None = None
+        self._limits = limits
+        self.live_max = limits.live_max
+        self._live_low, self._live_high = limits.live_max * 3 // 4, limits.live_max * 7 // 8
+        self._processes, self._sequencer, self._group_commit = processes, sequencer, group_commit
+        self._passive, self._open_snapshots = passive, open_snapshots
+        self._watermark, self._pool = watermark, pool
+        self.on_evict: Callable[[str], None] = _ignore
+        self.on_done: Callable[[], None] = _ignore
+        self._snapshots: SnapshotStore | None = None
         self._running: asyncio.Task[None] | None = None
         self._hurry = threading.Event()
-        self._closing = False
+        """Set while the node waits for the end of an eviction: the snapshot thread then does not rest."""
+        self._is_closing = False
         self._loop = asyncio.get_running_loop()
-        self._seen = deque([0], maxlen=_TICKS + 1)
-        self._tick_s = idle_s / _TICKS
-        self._swept = True
+        self._ticks = deque([0], maxlen=_TICKS + 1)
+        """The log's sequence at each of the last ticks."""
+        self._tick_s = limits.idle_s / _TICKS
+        self._looked_since_tick = True
         self._timer = self._loop.call_later(self._tick_s, self._tick)
 
-    def must_wait(self) -> bool:
-        """Look at what lives. Has to be called between two messages from outside.
+    @property
+    def is_running(self) -> bool:
+        """Whether an eviction, or a round of snapshots, is under way."""
+        return self._running is not None
+
+    def has_room(self) -> bool:
+        """Start an eviction if one is due. Call between two external messages.
 
         Returns:
-            Whether nothing more may be assigned before some processes have left.
+            Whether another message may be assigned. If not, ``on_done`` follows.
         """
-        live = len(self._world.entries)
-        if self._running is None and not self._closing:
-            mark_is_due = self._sequencer.sequence - self._mark >= MARK_EVENTS
-            if mark_is_due or live > self._live_high or not self._swept:
-                self._swept = True
+        live = len(self._processes.entries)
+        if self._running is None and not self._is_closing:
+            snapshots_are_due = self._sequencer.sequence - self._watermark >= self._limits.snapshot_events
+            if snapshots_are_due or live > self._live_high or not self._looked_since_tick:
+                self._looked_since_tick = True
                 leaving = self._idlest(live)
-                if mark_is_due or leaving:
+                if snapshots_are_due or leaving:
                     self._hurry.clear()
                     self._running = self._loop.create_task(self._run(self._now(), self._due(), leaving))
-        if self._running is None or live <= self.max_live:
-            return False
+        if self._running is None or live <= self.live_max:
+            return True
         self._hurry.set()
-        return True
+        return False
 
     async def done(self) -> None:
-        """Wait until nobody is on the way out."""
+        """Wait until no eviction is running."""
         while self._running is not None:
             await asyncio.wait([self._running])
 
     async def close(self) -> None:
-        """Write the last snapshots of a node whose log is settled, and let go of every file."""
+        """Write the last snapshots of a drained node, and close every file."""
         self._timer.cancel()
-        self._closing = True
+        self._is_closing = True
         self._hurry.set()
         await self.done()
-        if self._commits.failed is None and self._sequencer.sequence >= EVENTS_MIN:
+        is_long = self._sequencer.sequence >= self._limits.snapshot_log_events_min
+        if self._group_commit.failure is None and is_long:
             await self._write(self._now(), self._due())
-        self._idle.close()
+        self._passive.close()
         if self._snapshots is not None:
             self._snapshots.close()
 
-    def sweep(self) -> None:
-        """Another quarter of the idle time is over: see who has been idle for all of it."""
-        self._seen.append(self._sequencer.sequence)
-        self._swept = False
-        self._resume()  # a node that nobody writes to looks too
+    def evict_idle(self) -> None:
+        """Another quarter of the idle time has passed: evict what was idle for all of it."""
+        self._ticks.append(self._sequencer.sequence)
+        self._looked_since_tick = False
+        self.on_done()  # a node without traffic must look, too
 
     def _tick(self) -> None:
         self._timer = self._loop.call_later(self._tick_s, self._tick)
-        self.sweep()
+        self.evict_idle()
 
     def _now(self) -> Head:
         return Head(self._sequencer.sequence, self._sequencer.log_chain)
 
     def _idlest(self, live: int) -> list[tuple[str, int]]:
-        """Processes that have to leave, with their slots: those that are idle too long, and so many that there is room
-        again.
-        """
-        entries = self._world.entries
-        idle_since = self._seen[0] if len(self._seen) > _TICKS else 0
-        leaving = [(name, entry.slot) for name, entry in entries.items() if entry.sequence <= idle_since]
+        """Processes to evict, with their slots: those that are idle too long, and enough to make room."""
+        entries = self._processes.entries
+        idle_since = self._ticks[0] if len(self._ticks) > _TICKS else 0
+        leaving = [(process, entry.slot) for process, entry in entries.items() if entry.sequence <= idle_since]
         surplus = live - self._live_low if live > self._live_high else 0
         if len(leaving) < surplus:
-            oldest = nsmallest(surplus, entries, key=lambda name: entries[name].sequence)
-            leaving = [(name, entries[name].slot) for name in oldest]
+            oldest = nsmallest(surplus, entries, key=lambda process: entries[process].sequence)
+            leaving = [(process, entries[process].slot) for process in oldest]
         return leaving
 
-    def _due(self) -> list[_Due]:
-        """Snapshots that are worth being written."""
+    def _due(self) -> list[_DueSnapshot]:
+        """Snapshots that are worth writing."""
+        slots_min, bytes_per_slot = self._limits.snapshot_slots_min, self._limits.snapshot_bytes_per_slot
         return [
-            self._due_of(process, entry)
-            for process, entry in self._world.entries.items()
-            if entry.slot - entry.snapshot_slot >= max(SLOTS_MIN, entry.snapshot_bytes // BYTES_PER_SLOT)
+            self._due_snapshot(process, entry)
+            for process, entry in self._processes.entries.items()
+            if entry.slot - entry.snapshot_slot >= max(slots_min, entry.snapshot_bytes // bytes_per_slot)
         ]
 
-    def _due_of(self, process: str, entry: Entry) -> _Due:
+    def _due_snapshot(self, process: str, entry: Entry) -> _DueSnapshot:
         head = self._sequencer.head(process)
         assert head is not None
-        assert head.slot == entry.slot  # between two messages from outside everything is evaluated
+        assert head.slot == entry.slot  # between two external messages everything is evaluated
         place = (process, entry.slot, entry.sequence, entry.module, entry.owner, head.assignment_id)
-        return _Due(Snapshot(*place, b""), entry.process.state if entry.process else None)
+        return _DueSnapshot(Snapshot(*place, b""), entry.process.state if entry.process else None)
 
-    async def _run(self, mark: Head, due: list[_Due], leaving: list[tuple[str, int]]) -> None:
+    async def _run(self, watermark: Head, due: list[_DueSnapshot], leaving: list[tuple[str, int]]) -> None:
         try:
-            await self._commits.wait(mark.sequence)
-            await self._write(mark, due)
+            await self._group_commit.wait(watermark.sequence)
+            await self._write(watermark, due)
             for process, slot in leaving:
-                self._let_go(process, slot)
-        except EventStoreError as error:  # the log failed: the node takes nothing more, and says so itself
+                self._evict(process, slot)
+        except EventStoreError as error:  # the log failed, which the node reports itself
             logger.warning("no process leaves memory", error=str(error))
         finally:
             self._running = None
-            self._resume()
+            self.on_done()
 
-    async def _write(self, mark: Head, due: list[_Due]) -> None:
+    async def _write(self, watermark: Head, due: list[_DueSnapshot]) -> None:
         try:
-            modules = sorted(self._world.modules)
-            sizes = await self._loop.run_in_executor(self._pool, self._keep, mark, due, modules)
-        except SnapshotsUnusable as error:  # what leaves without one is replayed from its last one, or its beginning
+            modules = sorted(self._processes.modules)
+            sizes = await self._loop.run_in_executor(self._pool, self._store, watermark, due, modules)
+        except SnapshotsUnusable as error:  # evicted processes are then replayed from an older snapshot or from slot 0
             logger.warning("no snapshots were written", error=str(error))
         else:
-            self._idle.use(self._path)
+            self._passive.snapshots_exist()
             for one, size in zip(due, sizes, strict=True):
-                entry = self._world.entries.get(one.snapshot.process)
+                entry = self._processes.entries.get(one.snapshot.process)
                 if entry is not None:
                     entry.snapshot_slot, entry.snapshot_bytes = one.snapshot.slot, size
-        self._mark = mark.sequence
+        self._watermark = watermark.sequence
 
-    def _keep(self, mark: Head, due: list[_Due], modules: list[str]) -> list[int]:
+    def _store(self, watermark: Head, due: list[_DueSnapshot], modules: list[str]) -> list[int]:
+        """Write snapshots, in the pool. Returns the bytes of each state."""
         if self._snapshots is None:
-            self._snapshots = Snapshots.open(self._path)
+            self._snapshots = self._open_snapshots()
         sizes: list[int] = []
 
-        def written() -> Any:
+        def encoded() -> Any:
             for one in due:
                 begun = thread_time()
-                snapshot = one.written()
+                snapshot = one.encoded()
                 sizes.append(len(snapshot.state))
                 yield snapshot
-                self._hurry.wait(_REST * (thread_time() - begun))
+                self._hurry.wait(self._limits.snapshot_rest_factor * (thread_time() - begun))
 
-        self._snapshots.keep(mark, written(), modules)
+        self._snapshots.store(watermark, encoded(), modules)
         return sizes
 
-    def _let_go(self, process: str, slot: int) -> None:
-        """Drop a process, unless something came for it meanwhile."""
-        entry, head = self._world.entries.get(process), self._sequencer.processes.get(process)
+    def _evict(self, process: str, slot: int) -> None:
+        """Remove a process from memory, unless it received a message since it was chosen."""
+        entry, head = self._processes.entries.get(process), self._sequencer.processes.get(process)
         if entry is not None and entry.slot == slot and (head is None or head.slot == slot):
-            del self._world.entries[process]
+            del self._processes.entries[process]
             self._sequencer.processes.pop(process, None)
-            self._released(process)
+            self.on_evict(process)
+
+
+def _ignore(*_: object) -> None:
+    """The default of a callback that nothing has set yet."""

@@ -1,4 +1,4 @@
-"""A live process: an actor whose mailbox holds the assignments that it has to evaluate, in their order."""
+"""A live process: an actor whose mailbox holds the assignments to evaluate, in their order."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -10,38 +10,44 @@ from eventstore import Assignment, Message
 
 
 class Dryrun(NamedTuple):
-    """Ask what a message would give now."""
+    """Evaluate a message at a time (ms) without changing anything."""
 
     message: Message
     timestamp: int
 
 
 class ProcessActor(AsyncioActor):
-    """Runs one process of a world.
+    """Runs one process of the process table.
 
-    ``tell`` it an ``Assignment`` to evaluate; ``ask`` it a ``Dryrun`` for a result that leaves everything as it is.
+    ``tell`` it an ``Assignment`` to evaluate; ``ask`` it a ``Dryrun`` for a result that changes nothing.
+
+    Args:
+        processes: the state of every process.
+        on_evaluated: receives each assignment with what its evaluation produced.
+        on_failed: receives an assignment that could not be evaluated. A refusal is a result, not a failure.
     """
 
     def __init__(
         self,
-        world: ProcessTable,
-        evaluated: Callable[[Assignment, Evaluated], None],
-        failed: Callable[[Assignment, Exception], None],
+        processes: ProcessTable,
+        *,
+        on_evaluated: Callable[[Assignment, Evaluated], None],
+        on_failed: Callable[[Assignment, Exception], None],
     ) -> None:
         super().__init__()
-        self._world = world
-        self._evaluated = evaluated
-        self._failed = failed
+        self._processes = processes
+        self._on_evaluated = on_evaluated
+        self._on_failed = on_failed
 
     def on_receive(self, message: Assignment | Dryrun) -> Evaluated | None:
-        """Evaluate, in the order in which the messages came."""
+        """Evaluate one message."""
         if type(message) is Assignment:
             try:
-                evaluated = self._world.evaluate(message)
-            except Exception as error:  # no refusal, which is a result: the process itself could not be had
-                self._failed(message, error)
+                evaluated = self._processes.evaluate(message)
+            except Exception as error:  # the process itself could not be restored, or its code is broken
+                self._on_failed(message, error)
             else:
-                self._evaluated(message, evaluated)
+                self._on_evaluated(message, evaluated)
             return None
         assert type(message) is Dryrun
-        return self._world.dryrun(message.message, timestamp=message.timestamp)
+        return self._processes.dryrun(message.message, timestamp=message.timestamp)

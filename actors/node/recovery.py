@@ -1,69 +1,113 @@
-"""A log brought to where a node can go on with it."""
+"""Recovery: bring a log to the state in which a node can continue it."""
 
+import os
+import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from actors.ans104.wallet import key_path
 from actors.evaluation.passive_processes import PassiveProcesses
 from actors.evaluation.process_table import ProcessTable
 from actors.runtime.logs import get_logger
-from eventstore import Head, Replay, Sequencer, SqliteLog
-from eventstore.sqlite.snapshots import Snapshots, SnapshotsUnusable, snapshots_path
+from eventstore import Head, Lease, LogFile, Message, ReadPool, Replay, Sequencer
+from eventstore.engines import Engine, engine_of
+from eventstore.snapshots import SnapshotStore, SnapshotsUnusable
 
 logger = get_logger()
 
 
-class Opened(NamedTuple):
-    """A log whose processes are known, those that are idle by where they are."""
+class Recovered(NamedTuple):
+    """An open log, and the processes that its assignments define.
 
-    log: SqliteLog
-    idle: PassiveProcesses
-    world: ProcessTable
-    replayed: Replay
-    mark: int
-    """Sequence from which on the log was replayed."""
+    Only this module knows which engine stores the log, and where. The node uses the interfaces.
+    """
+
+    name: str
+    """Names the log in messages to people."""
+    location: str
+    """Where a child process opens the same log."""
+    key_file: Path
+    """Where the node's own key is."""
+    log: LogFile
+    lease: Lease
+    readers: ReadPool
+    passive: PassiveProcesses
+    processes: ProcessTable
+    sequencer: Sequencer
+    pending_outbox: list[Message]
+    """Messages that a crash kept the node from sending, in order."""
+    watermark: int
+    """Sequence from which the log was replayed."""
+    open_snapshots: Callable[[], SnapshotStore]
+    size_bytes: Callable[[], int]
 
 
-def open_log(path: str | Path, *, new: bool) -> Opened:
-    """Open a log for writing, and replay what no snapshot stands for.
+def recover(location: str | Path, *, new: bool) -> Recovered:
+    """Open a log for writing, take its lease, and replay what no snapshot covers.
+
+    Args:
+        location: names the log.
+        new: refuse a log that already contains assignments.
 
     Raises:
-        EventStoreError: it cannot be opened, or contradicts itself.
-        UnknownModule: it needs a module that this version does not have.
+        EventStoreError: the log cannot be opened, or contradicts itself.
+        UnknownModule: the log needs a module that this version lacks.
     """
-    log = SqliteLog.open(path, new=new)
+    engine = engine_of(location)
+    log = engine.open_log(location, new=new)
+    location = str(log.path)
     try:
-        snapshots, mark = _usable(log)
-        idle = PassiveProcesses(log.path, snapshots)
-        sequencer = Sequencer(idle.head)
-        if mark is not None:
-            sequencer.start_after(next(log.read(after=mark.sequence - 1, until=mark.sequence)))
-        world = ProcessTable(idle.payloads, idle)
-        if mark is not None and snapshots is not None:
-            world.need(snapshots.modules())
-        replayed = Replay(world.evaluate, sequencer=sequencer)
+        lease = log.take_lease(f"process {os.getpid()} ({Path(sys.argv[0]).name})")
+        snapshots, watermark = _usable_snapshots(log, engine, location)
+        passive = PassiveProcesses(
+            partial(engine.read_log, location), partial(engine.read_snapshots, location), snapshots
+        )
+        sequencer = Sequencer(passive.head)
+        if watermark is not None:
+            sequencer.start_after(next(log.read(after=watermark.sequence - 1, until=watermark.sequence)))
+        processes = ProcessTable(passive.payloads, passive)
+        if watermark is not None and snapshots is not None:
+            processes.need(snapshots.modules())
+        replayed = Replay(processes.evaluate, sequencer=sequencer)
         replayed.follow(log.read(after=sequencer.sequence))
+        readers = ReadPool(partial(engine.read_log, location))
     except BaseException:
         log.close()
         raise
-    return Opened(log, idle, world, replayed, mark.sequence if mark else 0)
+    return Recovered(
+        name=location,
+        location=location,
+        key_file=key_path(log.path),
+        log=log,
+        lease=lease,
+        readers=readers,
+        passive=passive,
+        processes=processes,
+        sequencer=sequencer,
+        pending_outbox=list(replayed.pending_outbox),
+        watermark=watermark.sequence if watermark else 0,
+        open_snapshots=partial(engine.open_snapshots, location),
+        size_bytes=partial(engine.size_bytes, location),
+    )
 
 
-def _usable(log: SqliteLog) -> tuple[Snapshots | None, Head | None]:
-    """The snapshots of a log, if they are of its history, and up to where they spare a replay."""
-    path = snapshots_path(log.path)
+def _usable_snapshots(log: LogFile, engine: Engine, location: str) -> tuple[SnapshotStore | None, Head | None]:
+    """The snapshots of a log if they belong to its history, and their watermark."""
     try:
-        snapshots = Snapshots.open_to_read(path)
-        mark = snapshots.mark() if snapshots else None
+        snapshots = engine.read_snapshots(location)
+        watermark = snapshots.watermark() if snapshots else None
     except SnapshotsUnusable as error:
         logger.warning("the snapshots are not used: everything is replayed", reason=str(error))
         return None, None
-    if snapshots is None or mark is None:
+    if snapshots is None or watermark is None:
         return snapshots, None
-    if not log.has_head(mark):
-        logger.warning("the snapshots are of another history: everything is replayed", snapshots=str(path))
+    if not log.has_head(watermark):
+        logger.warning("the snapshots are of another history: everything is replayed", log=location)
         snapshots.close()
-        writable = Snapshots.open(path)
+        writable = engine.open_snapshots(location)
         writable.clear()
         writable.close()
         return None, None
-    return snapshots, mark
+    return snapshots, watermark

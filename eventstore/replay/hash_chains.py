@@ -5,8 +5,8 @@ from hashlib import sha256
 
 import msgspec
 
+from eventstore.commit_log import CommitLog
 from eventstore.errors import LogFault
-from eventstore.log import EventLog
 from eventstore.merkle.tiles import TreeBuilder
 from eventstore.records import Assignment, canonical_bytes, decode_id, malformed
 from eventstore.sequencer import GENESIS_CHAIN
@@ -26,7 +26,7 @@ class Verdict(msgspec.Struct):
 
 
 def check_chains(
-    log: EventLog,
+    log: CommitLog,
     *,
     until: int,
     further: Check | None = None,

@@ -98,14 +98,32 @@ _Own = tuple[int, int, Message]
 """1 for sent, -1 for received; the place in its parent's outbox; the message."""
 
 
-class _Rows(Protocol):
-    """What is needed of an ``EventLog``."""
+class PartitionScan(Protocol):
+    """What a parallel replay reads of a log."""
 
     def read_partition(
-        self, share: Partition, *, until: int, filed: bool = False
-    ) -> Iterator[tuple[Before, int | None, Assignment]]: ...
+        self, partition: Partition, *, until: int, check_index: bool = False
+    ) -> Iterator[tuple[Before, int | None, Assignment]]:
+        """The assignments of one partition in order, up to a sequence, each with the row before it in the log.
 
-    def first_of_run(self, sequence: int) -> int: ...
+        With ``check_index``, each assignment also comes with the sequence under which the index files its process's
+        first message; None where the index does not find the row by its message's id.
+        """
+
+    def sample(self, rows: int, *, until: int) -> list[str]:
+        """The processes of about ``rows`` rows, evenly spaced up to a sequence. Rows that are not text are skipped."""
+
+    def first_of_run(self, sequence: int) -> int:
+        """Where the contiguous rows begin that end with this sequence and have its parent."""
+
+    def end(self, until: int) -> End:
+        """The last rows of their kind up to a sequence."""
+
+    def exists_from(self, process: str) -> int | None:
+        """Sequence of the message that caused a process's start, or of the start itself where nothing caused it.
+
+        None if the process was never started.
+        """
 
 
 class PartitionReplay:
@@ -113,13 +131,13 @@ class PartitionReplay:
 
     def __init__(
         self,
-        log: _Rows,
+        log: PartitionScan,
         share: Partition,
         evaluate: Callable[[Assignment], Evaluation],
         *,
         key: bytes,
         late_from: int,
-        filed: bool = False,
+        check_index: bool = False,
     ) -> None:
         """Prepare.
 
@@ -129,14 +147,14 @@ class PartitionReplay:
             evaluate: gives what an assignment's evaluation comes to; called for each of the share, in order.
             key: of this run's digests; the same for every share, and nobody else's.
             late_from: messages with this parent or a later one are given as they are.
-            filed: check also that each row is found by its message's id and its process.
+            check_index: check also that each row is found by its message's id and its process.
         """
         self._log = log
         self._share = share
         self._evaluate = evaluate
         self._digest = sha256(key)
         self._late_from = late_from
-        self._filed = filed
+        self._check_index = check_index
         self._spawns: dict[str, int] = {}
         """Sequence of the first message of each process, where it is asked for."""
         self._sequencer = Sequencer()
@@ -164,11 +182,11 @@ class PartitionReplay:
             Unevaluable: likewise.
             TypeError, ValueError, AttributeError, LookupError: likewise; a row has columns of other types.
         """
-        rows = self._log.read_partition(self._share, until=until, filed=self._filed)
+        rows = self._log.read_partition(self._share, until=until, check_index=self._check_index)
         while batch := list(islice(rows, _BATCH_ROWS)):
             self._accept(batch)
-            if self._filed:
-                self._check_filing(batch)
+            if self._check_index:
+                self._check_index_entries(batch)
             assignments = [assignment for _, _, assignment in batch]
             self._replay(assignments)
             self._rows += len(batch)
@@ -194,7 +212,7 @@ class PartitionReplay:
             elif message.envelope is None:
                 raise LogFault.at(assignment, "neither a parent nor an envelope", "one of them", None)
 
-    def _check_filing(self, batch: Sequence[tuple[Before, int | None, Assignment]]) -> None:
+    def _check_index_entries(self, batch: Sequence[tuple[Before, int | None, Assignment]]) -> None:
         """Whether each is found by its message's id and its process's first message."""
         spawns = self._spawns
         for _, found_by, assignment in batch:

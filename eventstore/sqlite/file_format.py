@@ -12,9 +12,6 @@ EXCERPT_ID = 0x4D4F5345
 FORMAT = 4
 """Number of the newest migration of ``schema``; kept in ``PRAGMA user_version``."""
 
-ID_START = 8
-"""Characters of a message's id that it is found by: of a billion messages hardly two begin alike."""
-
 
 def is_excerpt(connection: sqlite3.Connection) -> bool:
     """Whether a file holds some processes of another log."""

@@ -7,7 +7,7 @@ same assignments make the same file however they came in batches.
 from collections.abc import Iterable, Sequence
 
 from eventstore.merkle.tiles import FAN
-from eventstore.sqlite.file_format import ID_START
+from eventstore.records import ID_START
 
 CHUNK_MAX = 65_536
 """Rows of the longest chunk. A writer keeps the ids of two in memory, some 20 MB."""

@@ -13,7 +13,7 @@ import sqlite3
 from collections import deque
 from collections.abc import Iterator, Sequence
 
-from eventstore.sqlite.file_format import ID_START
+from eventstore.records import ID_START
 from eventstore.sqlite.id_batches import IdBatches, indexed_up_to
 
 IS_INDEXED = f"""exists (

@@ -35,7 +35,7 @@ def _select_share(found_by: str) -> str:
 
 
 SELECT_PARTITION = _select_share("null")
-"""The rows that ``beside_before`` is given."""
+"""The rows that ``with_row_before`` is given."""
 SELECT_INDEXED_PARTITION = _select_share(f"case when it.sequence > ?4 or {IS_INDEXED} then it.spawn end")
 """The same, with what they are found by: by their ids up to a sequence."""
 
@@ -93,7 +93,7 @@ def assignment_of(row: tuple[Any, ...]) -> Assignment:
     return Assignment(row[0], row[1], row[2], Message(*row[_MESSAGE]), *row[_BEHIND_MESSAGE])
 
 
-def beside_before(row: tuple[Any, ...]) -> tuple[Before, int | None, Assignment]:
+def with_row_before(row: tuple[Any, ...]) -> tuple[Before, int | None, Assignment]:
     """What the row before a row says, what the row is found by, and its assignment."""
     before = row[_BEFORE]
     return before if before[0] is not None else GENESIS, row[-1], assignment_of(row)

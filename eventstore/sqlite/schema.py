@@ -7,7 +7,8 @@ from sqlite_utils import Database, Migrations
 from sqlite_utils.db import Table
 
 from eventstore.merkle.tiles import TreeBuilder
-from eventstore.sqlite.file_format import APPLICATION_ID, FORMAT, ID_START, is_excerpt
+from eventstore.records import ID_START
+from eventstore.sqlite.file_format import APPLICATION_ID, FORMAT, is_excerpt
 from eventstore.sqlite.message_ids import IdTable
 
 _NO_TIME = "1970-01-01 00:00:00.000000+00:00"

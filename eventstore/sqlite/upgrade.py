@@ -3,8 +3,8 @@
 import sqlite3
 from pathlib import Path
 
+from eventstore.commit_log import Head
 from eventstore.errors import LogUnusable
-from eventstore.log import Head
 from eventstore.sqlite.connect import connect_to_read, existing, unusable
 from eventstore.sqlite.file_format import check_format
 from eventstore.sqlite.log import SqliteLog

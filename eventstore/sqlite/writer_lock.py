@@ -1,7 +1,11 @@
-"""One writer per log: a lock beside the file that the kernel lets go of when its holder dies."""
+"""One writer per log: a lock file beside the log, which the kernel releases when its holder dies.
+
+The lock file also stores the log's epoch: a counter that each lease increments.
+"""
 
 import fcntl
 import os
+import re
 import sys
 import time
 from pathlib import Path
@@ -9,26 +13,30 @@ from pathlib import Path
 from eventstore.errors import LogInUse, LogUnusable
 
 DELEGATE_WAIT_S = 10.0
-"""So long somebody who opens a log waits for what still writes it for a holder that was killed: a batch, at most."""
-_HELPER_POLL_S = 0.01
-_HELPER_BYTES = 1
-"""Of the file, which a helper locks: a lock of another kind than the holder's, so that both can be held at one time."""
+"""How long an opener waits for the delegate of a killed node to finish its last batch."""
+_DELEGATE_POLL_S = 0.01
+_DELEGATE_BYTES = 1
+"""Bytes of the lock file that a delegate locks. POSIX record locks and ``flock`` are independent, so the holder and its
+delegate can each have their own lock at the same time."""
+_LOCK_FILE_BYTES = 4096
+_EPOCH = re.compile(rb"^epoch (\d+)$", re.MULTILINE)
 
 
 class WriterLock:
     """An exclusive ``flock`` on ``<log>.lock``, which names its holder.
 
-    A file of its own, because closing any descriptor of the database itself would drop SQLite's own locks on it.
+    The lock needs a file of its own: closing any descriptor of the database would drop SQLite's locks on it.
     """
 
     def __init__(self, log: Path) -> None:
         """Take the lock.
 
         Raises:
-            LogInUse: another writer holds it, whom the message names, or somebody still writes for one that is gone.
+            LogInUse: another writer holds it (the message names that writer), or a delegate still writes for a node
+                that is gone.
             LogUnusable: the folder cannot be written.
         """
-        self._path = log.with_name(log.name + ".lock")
+        self._path = lock_path(log)
         try:
             self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
@@ -38,38 +46,82 @@ class WriterLock:
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            holder = os.read(self._descriptor, 4096).decode(errors="replace").strip() or "another process"
+            holder = self._read().split(b"\n")[0].decode(errors="replace").strip() or "another process"
             os.close(self._descriptor)
             raise LogInUse(f"{log} is being written by {holder}: stop it first, or choose another log") from None
-        if not self._is_free_of_helpers():
+        if not self._is_free_of_delegates():
             os.close(self._descriptor)
             raise LogInUse(f"{log} is still being written for a node that is gone: try again when it is done")
-        os.ftruncate(self._descriptor, 0)
-        os.write(self._descriptor, f"process {os.getpid()} ({Path(sys.argv[0]).name})\n".encode())
+        self._write(self.epoch)
+
+    @property
+    def epoch(self) -> int:
+        """The epoch of the newest lease; 0 if none was ever taken."""
+        return _epoch_in(self._read())
+
+    def next_epoch(self) -> int:
+        """Increment the epoch."""
+        epoch = self.epoch + 1
+        self._write(epoch)
+        return epoch
 
     def release(self) -> None:
-        """Let the next writer in. The file stays: removing it would let two writers hold two locks of one name."""
+        """Let the next writer in. The file stays: removing it would let two writers lock two files of one name."""
         os.close(self._descriptor)
 
-    def _is_free_of_helpers(self) -> bool:
-        """Wait for one whose node was killed: it writes what it was given, and ends."""
-        for _ in range(int(DELEGATE_WAIT_S / _HELPER_POLL_S)):
+    def _read(self) -> bytes:
+        return os.pread(self._descriptor, _LOCK_FILE_BYTES, 0)
+
+    def _write(self, epoch: int) -> None:
+        """Write holder and epoch. The write comes before the truncation, so that a crash cannot lose the epoch."""
+        text = f"process {os.getpid()} ({Path(sys.argv[0]).name})\nepoch {epoch}\n".encode()
+        os.pwrite(self._descriptor, text, 0)
+        os.ftruncate(self._descriptor, len(text))
+
+    def _is_free_of_delegates(self) -> bool:
+        """Wait for the delegate of a killed node: it writes the batch that it was given, and ends."""
+        for _ in range(int(DELEGATE_WAIT_S / _DELEGATE_POLL_S)):
             try:
-                fcntl.lockf(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, _HELPER_BYTES)
-            except (BlockingIOError, PermissionError):  # POSIX leaves it open which
-                time.sleep(_HELPER_POLL_S)
+                fcntl.lockf(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, _DELEGATE_BYTES)
+            except (BlockingIOError, PermissionError):  # POSIX permits either
+                time.sleep(_DELEGATE_POLL_S)
             else:
-                fcntl.lockf(self._descriptor, fcntl.LOCK_UN, _HELPER_BYTES)
+                fcntl.lockf(self._descriptor, fcntl.LOCK_UN, _DELEGATE_BYTES)
                 return True
         return False
 
 
-def lock_as_delegate(log: Path) -> None:
-    """Keep, until this process ends, everybody from opening a log that it writes for another one, who has the
-    ``WriterLock``: so nobody takes it over while a batch of a node that was killed may still come.
+class DelegateLock:
+    """The lock of a child process that writes a log for the holder of its ``WriterLock``.
 
-    Raises:
-        OSError: the lock is held, or the file cannot be opened.
+    While it is held, nobody else opens the log for writing, even if the holder is killed in the middle of a batch.
+    It lasts until the process ends: closing any descriptor of the lock file would release it.
     """
-    descriptor = os.open(log.with_name(log.name + ".lock"), os.O_RDWR | os.O_CLOEXEC)  # open until the process ends
-    fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, _HELPER_BYTES)
+
+    def __init__(self, log: Path) -> None:
+        """Take the lock.
+
+        Raises:
+            OSError: another delegate holds it, or the file cannot be opened.
+        """
+        self._descriptor = os.open(lock_path(log), os.O_RDWR | os.O_CLOEXEC)
+        fcntl.lockf(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, _DELEGATE_BYTES)
+
+    @property
+    def epoch(self) -> int:
+        """The epoch of the newest lease."""
+        return _epoch_in(os.pread(self._descriptor, _LOCK_FILE_BYTES, 0))
+
+    def release(self) -> None:
+        """Keep the lock: the process may still have a batch to write. The kernel releases it at the process's end."""
+
+
+def lock_path(log: Path) -> Path:
+    """The lock file of a log."""
+    return log.with_name(log.name + ".lock")
+
+
+def _epoch_in(text: bytes) -> int:
+    """The epoch that a lock file names. Lock files of older versions name none."""
+    found = _EPOCH.search(text)
+    return int(found[1]) if found else 0

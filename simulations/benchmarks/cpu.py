@@ -18,8 +18,8 @@ from simulations.benchmarks.fresh import fresh_processes
 from simulations.benchmarks.load import SESSIONS, speak, talking
 
 _MICROSECONDS = 1_000_000
-_THREADS = {"MainThread": "event loop", "Writer": "writer", "mostao-door": "pool: snapshots"}
-_CHILDREN = {verifier_pool.__name__: "child: signatures", log_writer.__name__: "child: the log"}
+_THREADS = {"MainThread": "event loop", "_Writer": "writer", "mostao-node": "pool: snapshots"}
+_CHILDREN = {verifier_pool.__name__: "child: signatures", log_writer.DELEGATE_MODULE: "child: the log"}
 
 
 @click.command()

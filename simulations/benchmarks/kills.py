@@ -15,7 +15,7 @@ import click
 from actors import Node
 from actors.audit.audit import audit
 from actors.cli.progress import progress_bar
-from eventstore import SqliteLog
+from eventstore import read_log
 
 KILLS_PER_LOG = 10
 """After so many a new log is begun, so that opening it again does not take the time."""
@@ -91,7 +91,7 @@ def _check(path: Path, said: set[str], when: str) -> None:
     report = audit(path)
     if report.faults or report.unsent:
         raise Lost(f"{when}: {report.faults or f'{report.unsent} effects were not completed'}")
-    log = SqliteLog.open_to_read(path)
+    log = read_log(path)
     try:
         counted = [(event.message.id, event.message.action) for event in log.read()]
     finally:

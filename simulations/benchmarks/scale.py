@@ -17,10 +17,11 @@ import uvloop
 from actors import Node, Wallet
 from actors.ans104.item import message_of, parse
 from actors.evaluation.process_table import ProcessTable
+from actors.node.limits import Limits
 from actors.processes import Registry
 from actors.protocol.canonical_json import encode
 from actors.protocol.derived_ids import spawned_id
-from eventstore import Assignment, Message, Sequencer, SqliteLog
+from eventstore import Assignment, Message, Sequencer, open_log
 from eventstore.records import encode_id
 from simulations.benchmarks.fresh import fresh_processes
 from simulations.benchmarks.load import CONTENT_BYTES, KEYS, Pair
@@ -77,15 +78,15 @@ def wake(path: Path, count: int) -> int:
     """Bytes of memory that so many handles take when each of them has just been written to."""
 
     async def live() -> int:
-        async with Node.open(path, wallet=_WALLET, max_live=2 * count) as node:
+        async with Node.open(path, wallet=_WALLET, limits=Limits(live_max=2 * count)) as node:
             found = await node.dryrun(node.registry, action="GetHandles", data=encode({"owner": _WALLET.address}))
             handles = [row["pid"] for row in found.answer]
             assert len(handles) == count
             await _write_to(node, handles[:_WARM], b"warm")
-            before, awake = memory_bytes(), len(node._world.entries)
+            before, awake = memory_bytes(), node.load().live_processes
             await _write_to(node, handles, b"measured")
             after = memory_bytes() - before
-            return after * count // (len(node._world.entries) - awake)
+            return after * count // (node.load().live_processes - awake)
 
     return uvloop.run(live())
 
@@ -108,7 +109,8 @@ def converse(path: Path, count: int) -> int:
     """A log in which two people exchange so many messages; gives its length. Evaluated and chained as a node does it,
     without the node: what is measured here is not sending.
     """
-    log, sequencer = SqliteLog.open(path), Sequencer()
+    log, sequencer = open_log(path), Sequencer()
+    epoch = log.take_lease("benchmark").epoch
     batch: list[Assignment] = []
     world = ProcessTable(log.payloads)
 
@@ -126,7 +128,7 @@ def converse(path: Path, count: int) -> int:
         return message
 
     def flush() -> None:
-        log.append(batch, expected=batch[0].sequence - 1)
+        log.append(batch, expected=batch[0].sequence - 1, epoch=epoch)
         batch.clear()
 
     pair = Pair(0)

@@ -6,13 +6,15 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from actors import Node, Wallet
+from actors.node.limits import Limits
+from actors.node.log_writer import WritableLog
 from actors.runtime.logs import NAME
-from eventstore import Assignment, EventLog, Head, LogFailed, SqliteLog
+from eventstore import Assignment, Head, LogFailed, read_log
 
-MAX_LIVE = 50_000
+LIVE_MAX = 50_000
 """Processes of the node that live at one time: its people take memory too."""
 
 
@@ -63,7 +65,7 @@ class CrashableNode:
 
     def durable(self, message_ids: Sequence[str]) -> set[str]:
         """Those of some messages that the log holds."""
-        log = SqliteLog.open_to_read(self._path)
+        log = read_log(self._path)
         try:
             return log.existing_ids(message_ids)
         finally:
@@ -72,11 +74,16 @@ class CrashableNode:
     async def _start(self, *, new: bool) -> None:
         self._stack = AsyncExitStack()
         opening = Node.open(
-            self._path, new=new, wallet=self._wallet, clock=self._clock, disk=self._mortal, max_live=MAX_LIVE
+            self._path,
+            new=new,
+            wallet=self._wallet,
+            clock=self._clock,
+            wrap_log=self._mortal,
+            limits=Limits(live_max=LIVE_MAX),
         )
         self.node = await self._stack.enter_async_context(opening)
 
-    def _mortal(self, log: EventLog) -> EventLog:
+    def _mortal(self, log: WritableLog) -> WritableLog:
         self._disk = CrashingLog(log, slower_ms=self._slow_disk_ms)
         return self._disk
 
@@ -93,21 +100,22 @@ class CrashingLog:
         is_dead: whether somebody wrote further.
     """
 
-    def __init__(self, log: EventLog, *, slower_ms: float) -> None:
+    def __init__(self, log: WritableLog, *, slower_ms: float) -> None:
         self._log = log
         self._slower_s = slower_ms / 1000
         self.dies_at: int | None = None
         self.is_dead = False
 
-    def append(self, batch: Sequence[Assignment], *, expected: int) -> Head:
-        """See ``EventLog.append``."""
+    def append(self, batch: Sequence[Assignment], *, expected: int, epoch: int) -> Head:
+        """See ``CommitLog.append``."""
         time.sleep(self._slower_s)
         if self.dies_at is None or batch[-1].sequence <= self.dies_at:
-            return self._log.append(batch, expected=expected)
+            return self._log.append(batch, expected=expected, epoch=epoch)
         if not self.is_dead and expected < self.dies_at:
-            self._log.append([row for row in batch if row.sequence <= self.dies_at], expected=expected)
+            self._log.append([row for row in batch if row.sequence <= self.dies_at], expected=expected, epoch=epoch)
         self.is_dead = True
         raise LogFailed("the node died")
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._log, name)
+    def head(self) -> Head:
+        """See ``CommitLog.head``."""
+        return self._log.head()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from actors.audit.audit import audit
-from eventstore import SqliteLog
+from eventstore import read_log
 
 _AT_ONCE = 500
 
@@ -36,7 +36,7 @@ class Verified(NamedTuple):
 def verify(log: Path, acknowledged: Sequence[Path], progress: Callable[[int], Any] | None = None) -> Verified:
     """Look up every acknowledged send, and audit the log."""
     count = found = twice = 0
-    reader = SqliteLog.open_to_read(log)
+    reader = read_log(log)
     try:
         for path in acknowledged:
             ids = _lines(path)

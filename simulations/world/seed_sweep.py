@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from actors.runtime.tuning import dedicate_process
-from eventstore import LogFault, SqliteLog
+from eventstore import LogFault, read_log
 from simulations.scenario.scenario import Scenario
 from simulations.world.invariants import Finding
 from simulations.world.run import live
@@ -74,7 +74,7 @@ def _sequence(path: Path, message: str) -> int | None:
     """Where a message stands in a log; None if it does not."""
     if not message:
         return None
-    log = SqliteLog.open_to_read(path)
+    log = read_log(path)
     try:
         found = log.find(message)
         return found.sequence if found else None

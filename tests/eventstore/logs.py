@@ -1,11 +1,12 @@
 """Logs without processes, for tests of the store alone."""
 
+from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 
 import sqlite_utils
 
-from eventstore import Assignment, Message, Sequencer
+from eventstore import Assignment, CommitLog, Head, Message, Sequencer
 from eventstore.records import encode_id
 from eventstore.sqlite.file_format import APPLICATION_ID
 from eventstore.sqlite.rows import COLUMNS
@@ -36,6 +37,11 @@ def assignments(count: int, *, processes: int = 3, sequencer: Sequencer | None =
         sequencer.assign(message(first + number, process=(first + number) % processes), 1000 + number)
         for number in range(count)
     ]
+
+
+def append(log: CommitLog, batch: Sequence[Assignment], *, expected: int) -> Head:
+    """Append under a new lease."""
+    return log.append(batch, expected=expected, epoch=log.take_lease("a test").epoch)
 
 
 def write_in_format(number: int, path: Path, newest: Path) -> None:

@@ -16,7 +16,7 @@ from actors.http.ao.wire_format import item_words
 from actors.http.common.responses import answer, body_of
 from actors.node.node import Node
 from actors.processes import MODULES
-from eventstore import EventLog
+from eventstore import LogFile
 
 QUERY_BYTES_MAX = 64 * 1024
 IDS_MAX = 100
@@ -72,7 +72,7 @@ class Gateway:
         url = str(request.base_url).rstrip("/")
         return answer(await self._node.read(lambda log: self._execute(log, asked, url)))
 
-    def _execute(self, log: EventLog, asked: Query, url: str) -> Any:
+    def _execute(self, log: LogFile, asked: Query, url: str) -> Any:
         root = {
             "transaction": lambda _, **arguments: self._transaction(log, arguments["id"]),
             "transactions": lambda _, **arguments: self._transactions(log, url, **arguments),
@@ -84,7 +84,7 @@ class Gateway:
 
     def _transactions(
         self,
-        log: EventLog,
+        log: LogFile,
         url: str,
         *,
         ids: Sequence[str] | None = None,
@@ -114,7 +114,7 @@ class Gateway:
         edges = [{"cursor": node["id"], "node": node} for node in found[: max(first, 0)]]
         return {"pageInfo": {"hasNextPage": len(edges) < len(found)}, "count": len(found), "edges": edges}
 
-    def _transaction(self, log: EventLog, id_: str) -> Any:
+    def _transaction(self, log: LogFile, id_: str) -> Any:
         if id_ in MODULES:
             return self._module(id_)
         row = log.find(id_)

@@ -3,7 +3,7 @@
 from starlette.exceptions import HTTPException
 
 from actors.node.node import Node
-from eventstore import Assignment, EventLog
+from eventstore import Assignment, LogFile, sequence_at
 
 
 async def existing(node: Node, process: str) -> Assignment:
@@ -18,9 +18,9 @@ async def existing(node: Node, process: str) -> Assignment:
     return first
 
 
-def slot_at(log: EventLog, process: str, timestamp: int) -> int:
+def slot_at(log: LogFile, process: str, timestamp: int) -> int:
     """The last slot of a process up to a time (ms); -1 if there is none."""
-    head = log.process_head(process, until=log.sequence_at(timestamp))
+    head = log.process_head(process, until=sequence_at(log, timestamp))
     return head.slot if head else -1
 
 

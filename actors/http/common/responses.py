@@ -9,7 +9,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from actors.ans104.item import DataTooLarge, ItemRefused, NoSuchProcess
-from actors.node.fair_queue import Overloaded
+from actors.node.backlog import Overloaded
 from actors.node.node import NodeClosed
 from actors.runtime.logs import get_logger
 from eventstore import EventStoreError

@@ -18,7 +18,7 @@ from actors.http.explorer.view_models import Row, ViewModels, readable
 from actors.node.node import Node
 from actors.protocol.canonical_json import decode, encode
 from actors.protocol.spawn import module_of
-from eventstore import EventLog
+from eventstore import LogFile
 from eventstore.records import ID_LENGTH
 
 ROWS = 50
@@ -85,7 +85,7 @@ class Explorer:
         process, end = request.path_params["process"], await self._node.quiescent_sequence()
         at, before = _number(request, "at", 0), _number(request, "before", 2**62)
 
-        def read(log: EventLog) -> dict[str, Any] | None:
+        def read(log: LogFile) -> dict[str, Any] | None:
             head, first = log.process_head(process, until=end), next(log.read_process(process, limit=1), None)
             if head is None or first is None:
                 return None
@@ -121,7 +121,7 @@ class Explorer:
         await self._node.quiescent_sequence()
         assignment, _ = found
 
-        def read(log: EventLog) -> dict[str, Any]:
+        def read(log: LogFile) -> dict[str, Any]:
             seen = ViewModels(log)
             tree, cut = seen.tree(assignment)
             return {"row": seen.row(assignment), "tree": tree, "cut": cut}
@@ -187,7 +187,7 @@ class Explorer:
         return asked.answer
 
 
-def _between(log: EventLog, after: int, until: int) -> list[Row]:
+def _between(log: LogFile, after: int, until: int) -> list[Row]:
     seen = ViewModels(log)
     return [seen.row(row) for row in log.read(after=after, until=until)][::-1]
 

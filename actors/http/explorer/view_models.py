@@ -8,7 +8,7 @@ import msgspec
 from actors.evaluation.process_table import ProcessTable
 from actors.evaluation.state_codec import canonical_state
 from actors.protocol.spawn import module_of
-from eventstore import Assignment, EventLog
+from eventstore import Assignment, LogFile
 
 LABEL_CHARACTERS = 10
 STATE_EVENTS_MAX = 20_000
@@ -49,7 +49,7 @@ class Branch(NamedTuple):
 class ViewModels:
     """Reads a log for one page."""
 
-    def __init__(self, log: EventLog) -> None:
+    def __init__(self, log: LogFile) -> None:
         self._log = log
         self._names: dict[str, Named] = {}
 

@@ -16,7 +16,7 @@ from actors.ao.export import Exported, export, process_of
 from actors.ao.import_ import ImportFault, import_bundle
 from actors.ao.manifest import Manifest, manifest_item, manifest_of
 from actors.audit.audit import audit
-from eventstore import LogExists, LogUnusable, SqliteLog
+from eventstore import LogExists, LogUnusable, read_log
 from tests.actors.people import ALICE, BOB, EVE, NODE, item, relay, still, talking
 
 
@@ -38,7 +38,7 @@ async def lived(path: Path) -> tuple[str, str, str]:
 
 
 def exported(path: Path, bundle: Path, *processes: str) -> Exported:
-    log = SqliteLog.open_to_read(path)
+    log = read_log(path)
     try:
         with bundle.open("wb") as file:
             return export(log, NODE, file, processes=processes)
@@ -91,7 +91,7 @@ async def test_several_processes_go_into_one_bundle(path: Path, tmp_path: Path) 
 
 async def test_a_process_is_named_by_id_or_handle(path: Path) -> None:
     a, _, session = await lived(path)
-    log = SqliteLog.open_to_read(path)
+    log = read_log(path)
     assert process_of(log, "@alice") == process_of(log, "@ALICE") == a
     assert process_of(log, session) == session
     assert process_of(log, "@nobody") is process_of(log, "nobody") is None

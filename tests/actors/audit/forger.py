@@ -6,13 +6,14 @@ from typing import Any
 
 import msgspec
 
-from eventstore import Assignment, Message, Sequencer, SqliteLog
+from eventstore import Assignment, Message, Sequencer, read_log
+from eventstore.sqlite.log import SqliteLog
 
 Rows = list[Assignment]
 
 
 def read(path: Path) -> Rows:
-    log = SqliteLog.open_to_read(path)
+    log = read_log(path)
     try:
         return list(log.read())
     finally:
@@ -26,7 +27,7 @@ def write(path: Path, rows: Rows) -> None:
     log._connection.execute("delete from assignments")
     log._connection.execute("delete from tree")
     log._connection.execute("delete from ids")
-    log.append(rows, expected=0)
+    log.append(rows, expected=0, epoch=log.take_lease("forger").epoch)
     log.close()
 
 

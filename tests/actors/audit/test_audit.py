@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from actors import Node, Wallet, replay
+from actors import Limits, Node, Wallet, replay
 from actors.ans104.item import parse
 from actors.audit.audit import Audit, audit
 from actors.audit.partition_workers import PartitionWorkers
 from actors.evidence.checkpoints import Checkpoint, parse_note, sign
 from actors.protocol.canonical_json import encode
 from actors.protocol.derived_ids import sent_id
-from eventstore import LogFault, Message, SqliteLog
+from eventstore import LogFault, Message, open_log, read_log
 from eventstore.records import encode_id
 from tests.actors.audit.forger import (
     Rows,
@@ -138,7 +138,7 @@ EDITS = [
 
 @pytest.mark.parametrize(("action", "change"), EDITS, ids=lambda value: value)
 def test_no_column_of_any_row_can_be_changed(forged: Path, action: str, change: str) -> None:
-    log = SqliteLog.open(forged)
+    log = open_log(forged)
     where = "sequence = (select sequence from assignments where action = ? limit 1)"
     sequence = log._connection.execute("select sequence from assignments where action = ?", (action,)).fetchone()[0]
     drop_indexes(log)
@@ -310,7 +310,7 @@ def test_no_answer_can_be_changed(forged: Path, did: str, column: str, value: An
 @pytest.mark.parametrize("given", ["in the log", "kept elsewhere"])
 @pytest.mark.parametrize("did", ["drops the newest event", "drops the newest ten", "puts an older copy in its place"])
 def test_a_log_that_was_cut_short_is_found_by_a_checkpoint(forged: Path, did: str, given: str) -> None:
-    kept = SqliteLog.open_to_read(forged).checkpoints()
+    kept = read_log(forged).checkpoints()
     rows = read(forged)
     write(forged, rows[: {"drops the newest event": -1, "drops the newest ten": -10}.get(did, 20)])
     if given == "kept elsewhere":
@@ -329,7 +329,7 @@ def test_a_history_of_other_peoples_making_is_found_by_a_kept_checkpoint(honest:
 
     asyncio.run(live())
     assert audit(path).faults == []
-    [fault] = audit(path, checkpoints=SqliteLog.open_to_read(honest).checkpoints()).faults
+    [fault] = audit(path, checkpoints=read_log(honest).checkpoints()).faults
     assert fault.what == "the log is not the one of a checkpoint"
 
 
@@ -369,7 +369,7 @@ CHECKPOINTS: dict[str, tuple[Callable[[str], str], str]] = {
 @pytest.mark.parametrize("did", CHECKPOINTS)
 def test_no_checkpoint_can_be_doctored(forged: Path, did: str) -> None:
     forge, answer = CHECKPOINTS[did]
-    log = SqliteLog.open(forged)
+    log = open_log(forged)
     [note] = log.checkpoints()
     assert forge(note) != note
     log._connection.execute("update checkpoints set note = ?", (forge(note),))
@@ -392,7 +392,7 @@ def test_no_checkpoint_can_be_doctored(forged: Path, did: str) -> None:
 )
 def test_no_hash_of_the_tree_can_be_changed(long: Path, path: Path, change: str) -> None:
     copyfile(long, path)
-    log = SqliteLog.open(path)
+    log = open_log(path)
     log._connection.execute(change)
     log.close()
     [fault] = audit(path).faults
@@ -423,7 +423,7 @@ def test_no_hash_of_the_tree_can_be_changed(long: Path, path: Path, change: str)
 @pytest.mark.parametrize("action", ["GetProfile", "Notify"])
 def test_a_column_of_another_type_is_a_fault_like_any_other(forged: Path, action: str, change: str) -> None:
     sequence = place(read(forged), action) + 1
-    log = SqliteLog.open(forged)
+    log = open_log(forged)
     drop_indexes(log)
     log._connection.execute("create table loose as select * from assignments")  # where no column has a type
     log._connection.execute("drop view processes")
@@ -471,7 +471,7 @@ def test_what_messages_are_found_by_cannot_be_changed(
     long: Path, path: Path, change: str, sequence: int, in_shares: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     copyfile(long, path)
-    log = SqliteLog.open(path)
+    log = open_log(path)
     log._connection.execute(change)
     log.close()
     if not in_shares:
@@ -494,7 +494,7 @@ def test_it_does_not_matter_how_many_processes_check(
     assert (report.faults, report.signatures, report.checkpoints) == ([], 205, 1)
     assert counted[-1] == report.events
     copyfile(long, path)
-    log = SqliteLog.open(path)
+    log = open_log(path)
     log._connection.execute("update assignments set sender = ? where sequence = 500", (OTHER,))
     log._connection.execute("update assignments set log_chain = zeroblob(32) where sequence = 300")
     log.close()
@@ -516,11 +516,10 @@ print(report.events, report.signatures, report.faults, max(counted) == report.ev
 
 
 async def test_a_log_that_a_node_is_writing_is_audited_as_far_as_it_was(
-    path: Path, monkeypatch: pytest.MonkeyPatch
+    path: Path,
 ) -> None:
-    for bound in ("SLOTS_MIN", "EVENTS_MIN", "MARK_EVENTS"):
-        monkeypatch.setattr(f"actors.node.passivation.{bound}", 1)
-    async with Node.open(path, wallet=NODE, clock=still) as node:
+    limits = Limits(snapshot_slots_min=1, snapshot_log_events_min=1, snapshot_events=1)
+    async with Node.open(path, wallet=NODE, clock=still, limits=limits) as node:
         a, _, session = await talking(node)
         audits = [asyncio.create_task(asyncio.to_thread(audit, path)) for _ in range(3)]
         while not all(one.done() for one in audits):

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from actors import Node, NodeFailed, UnknownModule, replay
+from actors import Limits, Node, NodeFailed, UnknownModule, replay
 from actors.audit.audit import audit
 from actors.evaluation.process_table import ProcessTable
 from actors.processes import MODULES
-from eventstore import Assignment, SqliteLog
+from eventstore import Assignment, read_log
 from tests.actors.audit.planted import PLANTED
 from tests.actors.people import ALICE, KEYS, NODE, item, relay, still, talking
 
@@ -86,7 +86,7 @@ async def test_the_log_names_the_module_of_each_process(path: Path) -> None:
     async with Node.open(path, wallet=NODE, clock=still) as node:
         await talking(node)
         await node.send(start("mostao.session@3", '{"a":"x","b":"y"}'))
-    log = SqliteLog.open_to_read(path)
+    log = read_log(path)
     modules = [module for [module] in log._connection.execute("select module from processes order by sequence")]
     assert modules == [
         *("mostao.registry@2", "mostao.handle@1", "mostao.handle@1", "mostao.session@2", "mostao.session@3")
@@ -96,9 +96,8 @@ async def test_the_log_names_the_module_of_each_process(path: Path) -> None:
 async def test_a_version_that_is_not_there_is_refused_by_its_name_also_by_a_node_that_has_snapshots(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for bound in ("SLOTS_MIN", "EVENTS_MIN"):
-        monkeypatch.setattr(f"actors.node.passivation.{bound}", 1)
-    async with Node.open(path, wallet=NODE, clock=still) as node:
+    limits = Limits(snapshot_slots_min=1, snapshot_log_events_min=1)
+    async with Node.open(path, wallet=NODE, clock=still, limits=limits) as node:
         process = (await node.send(start("planted.honest@1"))).message_id
         await node.send(item(ALICE, process, "Ask"))
     monkeypatch.delitem(MODULES, "planted.honest@1")

@@ -9,11 +9,11 @@ from shutil import copyfile
 
 import pytest
 
-from actors import Node, replay
+from actors import Limits, Node, replay
 from actors.audit.audit import audit
 from actors.audit.parallel_replay import PartitionedReplay, replay_partitions
 from actors.audit.replay import Earlier
-from eventstore import Assignment, SqliteLog
+from eventstore import Assignment, read_log
 from eventstore.replay.partitioned import Partition
 from tests.actors.audit.forger import changed, forget_checkpoints, place, read, relinked, write
 from tests.actors.audit.in_shares import InProcessPartitions
@@ -24,9 +24,10 @@ from tests.actors.people import ALICE, BOB, EVE, NODE, item, register, relay, st
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """People who talk at once, refusals, and a snapshot of every process on the way."""
     path = tmp_path_factory.mktemp("shares") / "world.db"
+    limits = Limits(snapshot_slots_min=1, snapshot_log_events_min=1, snapshot_events=1)
 
     async def live() -> None:
-        async with Node.open(path, wallet=NODE, clock=still) as node:
+        async with Node.open(path, wallet=NODE, clock=still, limits=limits) as node:
             a, b, session = await talking(node)
             sends = [relay(ALICE, a, session, "SendMessage", {"content": str(number)}) for number in range(6)]
             sends += [relay(BOB, b, session, "SendMessage", {"content": str(number)}) for number in range(6)]
@@ -36,10 +37,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
             await node.send(item(EVE, a, "GetProfile"))
             await node.send(item(EVE, a, "ProfileUpdate", {"bio": "mine"}))
 
-    with pytest.MonkeyPatch.context() as patched:
-        for bound in ("SLOTS_MIN", "EVENTS_MIN", "MARK_EVENTS"):
-            patched.setattr(f"actors.node.passivation.{bound}", 1)
-        asyncio.run(live())
+    asyncio.run(live())
     return path
 
 
@@ -49,7 +47,7 @@ def _here(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def followed(path: Path, events: int, *, shares: int, audited: bool = True) -> PartitionedReplay | None:
-    log = SqliteLog.open_to_read(path)
+    log = read_log(path)
     try:
         return replay_partitions(log, events, shares=shares, audited=audited, signatures=audited)
     finally:
@@ -150,7 +148,7 @@ def test_no_message_between_processes_can_be_forged_whoever_shares_them(
 
 
 def test_every_process_is_in_exactly_one_share(world: Path) -> None:
-    log = SqliteLog.open_to_read(world)
+    log = read_log(world)
     everything = [row.sequence for row in log.read()]
     for shares in range(1, 6):
         cut = Partition.cut(log.sample(10, until=len(everything)), shares)

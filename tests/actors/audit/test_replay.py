@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from actors import Node, replay
-from eventstore import LogFault, LogMissing, SqliteLog
+from eventstore import LogFault, LogMissing, open_log, read_log
 from tests.actors.people import ALICE, NODE, relay, talking
 
 
@@ -36,7 +36,7 @@ def test_a_replay_stops_where_it_is_told(world: tuple[Path, str]) -> None:
     counted: list[int] = []
     replayed = replay(path, at=7, progress=counted.append)
     assert (replayed.events, replayed.unsent) == (7, 2)
-    assert replayed.log_head == next(SqliteLog.open_to_read(path).read(after=6)).log_chain.hex()
+    assert replayed.log_head == next(read_log(path).read(after=6)).log_chain.hex()
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_a_replay_stops_where_it_is_told(world: tuple[Path, str]) -> None:
 )
 def test_the_first_fault_is_named_whoever_finds_it(world: tuple[Path, str], change: str) -> None:
     path, _ = world
-    log = SqliteLog.open(path)
+    log = open_log(path)
     where = "(select sequence from assignments where action = 'SendMessage' limit 1 offset 7)"
     [(sequence,)] = log._connection.execute(f"select {where}")
     log._connection.execute(f"update assignments set {change} where sequence = {where}")

@@ -19,8 +19,9 @@ from actors.evidence.proofs import (
     prove_inclusion,
     read_proof,
 )
-from eventstore import LogFault, SqliteLog
+from eventstore import LogFault, read_log
 from eventstore.merkle.rfc9162 import ProofInvalid
+from eventstore.sqlite.log import SqliteLog
 from tests.actors.audit.forger import changed, place, read, relinked, write
 from tests.actors.people import ALICE, EVE, NODE, item, relay, still, talking
 
@@ -43,7 +44,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def log(world: Path) -> SqliteLog:
-    return SqliteLog.open_to_read(world)
+    return read_log(world)
 
 
 def test_a_node_signs_a_checkpoint_whenever_it_is_closed(log: SqliteLog) -> None:
@@ -129,25 +130,25 @@ def test_a_proof_shows_that_its_sender_signed_the_event(world: Path, path: Path)
     rows[index] = changed(rows[index], message=changed(rows[index].message, data=b"{}"))
     rows = relinked(rows)
     write(path, rows)
-    log = SqliteLog.open_to_read(path)
+    log = read_log(path)
     note = sign(checkpoint_of(log, key_of(log)), NODE)  # the node itself is the forger
     with pytest.raises(ProofInvalid, match="not genuine"):
         check(prove_inclusion(log, rows[index], note, key_of(log)))
 
 
 def test_a_log_that_is_not_the_one_of_a_checkpoint_proves_nothing(world: Path, path: Path) -> None:
-    older, newer = SqliteLog.open_to_read(world).checkpoints()
+    older, newer = read_log(world).checkpoints()
     copyfile(world, path)
     rows = read(path)
     write(path, rows[:-1])
-    short = SqliteLog.open_to_read(path)
+    short = read_log(path)
     with pytest.raises(LogFault, match="cut off, or it was replaced by an older copy"):
         prove_consistency(short, older, newer, key_of(short))
     with pytest.raises(NoteInvalid, match="take a newer one"):
-        prove_inclusion(SqliteLog.open_to_read(world), rows[-1], older, key_of(short))
+        prove_inclusion(read_log(world), rows[-1], older, key_of(short))
     assert agreeing(short, older, key_of(short)).size < len(rows)
     write(path, relinked(rows[:5] + rows[6:]))
-    rewritten = SqliteLog.open_to_read(path)
+    rewritten = read_log(path)
     with pytest.raises(LogFault, match="not the one of a checkpoint"):
         agreeing(rewritten, older, key_of(rewritten))
 

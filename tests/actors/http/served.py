@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from actors import Node
+from actors import Limits, Node
 from actors.ans104.item import DATA_BYTES_MAX
 from actors.http.ao import UNITS
 from actors.http.ao.app import Faces
@@ -64,7 +64,7 @@ async def served(
 ) -> AsyncIterator[Served]:
     options = {"wallet": NODE, "clock": still, **options}
     places = [listen("127.0.0.1", 0), *(listen("127.0.0.1", 0, unit) for unit in units)]
-    async with Node.open(path, data_bytes_max=data_bytes_max, **options) as node:
+    async with Node.open(path, limits=Limits(data_bytes_max=data_bytes_max), **options) as node:
         faces = Faces(node, data_bytes_max=data_bytes_max, rate=rate)
         servers = Servers((place, faces.app([place.unit] if place.unit else UNITS)) for place in places)
         running = asyncio.create_task(servers.run())

@@ -11,16 +11,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from actors import Node
+from actors import Limits, Node
 from actors.evaluation.process_table import ProcessTable
-from actors.node import passivation
 from actors.node.group_commit import GroupCommit
-from eventstore import Sequencer, SqliteLog
-from eventstore.sqlite.snapshots import Snapshot, Snapshots
+from eventstore import Sequencer
+from eventstore.snapshots import Snapshot
+from eventstore.sqlite.log import SqliteLog
+from eventstore.sqlite.snapshots import SqliteSnapshots
 from tests.actors.people import ALICE, BOB, NODE, register, relay, still, talking
 
 CRASHED = 42
-MAX_LIVE = 4
+LIMITS = Limits(live_max=4, snapshot_slots_min=1, snapshot_log_events_min=1)
 
 
 def before(owner: type, name: str) -> Callable[[Callable[[], None]], None]:
@@ -57,11 +58,11 @@ POINTS = {
     "between a parent and its children": after(GroupCommit, "add"),
     "before a commit": before(SqliteLog, "append"),
     "after a commit": after(SqliteLog, "append"),
-    "before acknowledging": before(GroupCommit, "_done"),
-    "after acknowledging": after(GroupCommit, "_done"),
-    "before snapshots": before(Snapshots, "keep"),
+    "before acknowledging": before(GroupCommit, "_written"),
+    "after acknowledging": after(GroupCommit, "_written"),
+    "before snapshots": before(SqliteSnapshots, "store"),
     "within snapshots": after(Snapshot, "hashed"),
-    "after snapshots": after(Snapshots, "keep"),
+    "after snapshots": after(SqliteSnapshots, "store"),
     "while a process wakes": after(ProcessTable, "_awoken"),
     "before the checkpoint of a node that closes": before(SqliteLog, "store_checkpoint"),
     "after the checkpoint of a node that closes": after(SqliteLog, "store_checkpoint"),
@@ -69,7 +70,7 @@ POINTS = {
 
 
 async def live(path: Path, begin: Callable[[], None]) -> None:
-    async with Node.open(path, wallet=NODE, clock=still, max_live=MAX_LIVE) as node:
+    async with Node.open(path, wallet=NODE, clock=still, limits=LIMITS) as node:
         a, b, session = await talking(node)
         begin()
         for number in range(8):
@@ -81,7 +82,6 @@ async def live(path: Path, begin: Callable[[], None]) -> None:
 
 
 def main(path: Path, point: str, count: int) -> None:
-    passivation.SLOTS_MIN = passivation.EVENTS_MIN = 1
     left = count
 
     def passing() -> None:

@@ -30,11 +30,11 @@ async def test_whoever_took_over_from_whom_actors_stop_in_the_order_of_their_sta
 
     live = ActorPool(start)
     actors = {name: live.of(name) for name in "abcd"}
-    live.release("a")
-    live.release("c")
+    live.recycle("a")
+    live.recycle("c")
     assert live.of("b") is actors["b"]
     assert {live.of("e"), live.of("f")} == {actors["a"], actors["c"]}
     live.of("g")
-    live.release("d")
+    live.recycle("d")
     await live.stop()
     assert (stopped, len(started)) == (started, 5)  # Pykka finds each where it looks first

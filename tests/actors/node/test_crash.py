@@ -10,7 +10,7 @@ import pytest
 from actors import Node, replay
 from actors.audit.audit import audit
 from tests.actors.audit.forger import read
-from tests.actors.node.crash import CRASHED, MAX_LIVE, POINTS
+from tests.actors.node.crash import CRASHED, LIMITS, POINTS
 
 ONCE = ("before the checkpoint of a node that closes", "after the checkpoint of a node that closes")
 
@@ -26,7 +26,7 @@ def test_whatever_it_was_doing(path: Path, point: str) -> None:
     assert report.faults == []
 
     async def reopen() -> tuple[str, str]:
-        async with Node.open(path, max_live=MAX_LIVE) as node:
+        async with Node.open(path, limits=LIMITS) as node:
             return node.state_root, node.log_head
 
     root, head = asyncio.run(reopen())

@@ -1,37 +1,135 @@
+"""A message id that was seen before returns its first result, wherever that is by then."""
+
 import asyncio
+from collections.abc import Sequence
+from typing import cast
 
 import pytest
 
-from actors import Result
-from actors.node import deduplication
-from actors.node.deduplication import Answers
+from actors import ItemRefused, Limits, Result
+from actors.ans104.item import DataItem, parse
+from actors.node.backlog import Backlog
+from actors.node.deduplication import Deduplicator
+from actors.node.fair_queue import FairQueue
+from actors.node.id_filter import IdFilter
+from actors.node.pending_item import PendingItem
+from eventstore import LogUnusable
+from tests.actors.people import ALICE
+
+A, B = (parse(ALICE.sign(target="A" * 43, anchor=bytes([number]) * 32)) for number in (1, 2))
 
 
-async def recall(message_id: str) -> Result:
-    return Result(message_id=message_id)
+class Queue:
+    """In place of the fair queue: takes what is new."""
+
+    def __init__(self) -> None:
+        self.added: list[PendingItem] = []
+        self.flushed = 0
+
+    def add(self, pending: PendingItem) -> None:
+        self.added.append(pending)
+
+    def flush(self) -> None:
+        self.flushed += 1
 
 
-def waiter() -> "asyncio.Future[Result]":
-    return asyncio.get_running_loop().create_future()
+class Stage:
+    """A deduplicator that remembers one result, with the log and the next stage in the hands of the test."""
+
+    def __init__(self) -> None:
+        limits = Limits(recent_results_max=1)
+        self.queue, self.backlog, self.log = Queue(), Backlog(limits), dict[str, Result]()
+        self.is_broken = False
+        self.deduplicator = Deduplicator(
+            cast("FairQueue", self.queue),
+            self.backlog,
+            IdFilter(limits),  # it has read no log, so every id may be in it
+            recall=self.recall,
+            recall_durable=self.recall_durable,
+            limits=limits,
+        )
+
+    async def recall(self, ids: Sequence[str]) -> dict[str, Result]:
+        if self.is_broken:
+            raise LogUnusable("broken")
+        return {message_id: self.log[message_id] for message_id in ids if message_id in self.log}
+
+    async def recall_durable(self, message_id: str) -> Result:
+        return Result(message_id=message_id)
+
+    async def offer(self, item: DataItem) -> PendingItem:
+        self.backlog.reserve(b"m")
+        pending = PendingItem(item, asyncio.get_running_loop().create_future(), b"m")
+        await self.deduplicator.offer([pending])
+        return pending
 
 
-async def test_an_answer_that_is_no_longer_kept_is_recalled_from_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(deduplication, "ANSWERS_MAX", 1)
-    known, first, again = Answers(recall), waiter(), waiter()
-    known.remember("a", first)
-    first.set_result(Result(message_id="a", output="1"))
-    known.remember("b", waiter())
-    assert known.give_again("a", again)
-    assert await again == Result(message_id="a")
+async def test_a_new_item_goes_on_and_a_repeated_one_gets_its_result() -> None:
+    stage = Stage()
+    first = await stage.offer(A)
+    again = await stage.offer(A)
+    assert stage.queue.added == [first]
+    first.is_assigned = True
+    first.result.set_result(Result(message_id=A.id, output="1"))
+    assert await again.result == Result(message_id=A.id, output="1")
+    assert stage.backlog.size == 1  # the place of the item that went on
 
 
-async def test_a_message_that_its_sender_gave_up_and_that_was_refused_then_is_not_known(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(deduplication, "ANSWERS_MAX", 1)
-    known, first = Answers(recall), waiter()
-    known.remember("a", first)
-    first.cancel()
-    known.remember("b", waiter())
-    known.forget("a")
-    assert not known.give_again("a", waiter())
+async def test_an_answer_that_is_no_longer_kept_is_recalled_from_the_log() -> None:
+    stage = Stage()
+    first = await stage.offer(A)
+    first.is_assigned = True
+    first.result.set_result(Result(message_id=A.id, output="1"))
+    await stage.offer(B)
+    again = await stage.offer(A)
+    assert await again.result == Result(message_id=A.id)
+    assert len(stage.queue.added) == 2
+
+
+async def test_a_message_that_its_sender_gave_up_and_that_was_refused_then_is_not_known() -> None:
+    stage = Stage()
+    first = await stage.offer(A)
+    first.result.cancel()
+    await stage.offer(B)
+    first.refuse(ItemRefused("there is no such process"))
+    assert not stage.deduplicator.repeat(A.id, asyncio.get_running_loop().create_future())
+    again = await stage.offer(A)
+    assert stage.queue.added[-1] is again
+
+
+async def test_a_message_that_its_sender_gave_up_and_that_is_executed_is_recalled_from_the_log() -> None:
+    stage = Stage()
+    first = await stage.offer(A)
+    first.result.cancel()
+    first.is_assigned = True
+    assert await (await stage.offer(A)).result == Result(message_id=A.id)
+
+
+async def test_a_message_that_the_log_contains_is_answered_from_it() -> None:
+    stage = Stage()
+    stage.log[A.id] = Result(message_id=A.id, output="stored")
+    pending = await stage.offer(A)
+    assert await pending.result == Result(message_id=A.id, output="stored")
+    assert (stage.queue.added, stage.backlog.size) == ([], 0)
+
+
+async def test_a_log_that_cannot_be_read_leaves_no_sender_waiting() -> None:
+    stage = Stage()
+    stage.is_broken = True
+    pending = await stage.offer(A)
+    with pytest.raises(LogUnusable):
+        await pending.result
+    assert (stage.queue.added, stage.backlog.size) == ([], 0)
+    stage.is_broken = False
+    assert (await stage.offer(A)) is stage.queue.added[-1]
+
+
+async def test_an_item_whose_sender_gave_up_before_its_turn_returns_its_place() -> None:
+    stage = Stage()
+    stage.backlog.reserve(b"m")
+    pending = PendingItem(A, asyncio.get_running_loop().create_future(), b"m")
+    pending.result.cancel()
+    await stage.deduplicator.offer([pending])
+    assert (stage.queue.added, stage.backlog.size) == ([], 0)
+    stage.deduplicator.flush()
+    assert stage.queue.flushed == 1

@@ -7,13 +7,14 @@ import sqlite3
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from actors import Node, replay
 from actors.audit.audit import audit
-from eventstore import LogFailed, LogUnusable, SqliteLog
+from eventstore import LogFailed, LogUnusable, open_log
+from eventstore.sqlite.log import SqliteLog
 from tests.actors.audit.forger import read
 from tests.actors.people import ALICE, BOB, NODE, register, relay, still, talking
 
@@ -33,6 +34,11 @@ class FailingConnection:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._connection, name)
+
+
+def connection_of(node: Node) -> sqlite3.Connection:
+    """The node's own connection, on which a test sets what a disk would do."""
+    return cast("SqliteLog", node._recovered.log)._connection
 
 
 async def talk_until_it_fails(node: Node, a: str, session: str) -> tuple[set[str], str]:
@@ -76,7 +82,8 @@ def test_an_io_error_at_any_statement(path: Path, failing_from: int, caplog: pyt
     async def live() -> set[str]:
         async with Node.open(path, wallet=NODE, clock=still) as node:
             a, _, session = await talking(node)
-            node._log._connection = FailingConnection(node._log._connection, failing_from)  # type: ignore[assignment]
+            log = node._recovered.log
+            log._connection = FailingConnection(log._connection, failing_from)  # type: ignore[attr-defined]
             acknowledged, reason = await talk_until_it_fails(node, a, session)
             assert "could not be written (disk I/O error)" in reason
             with pytest.raises(LogFailed):
@@ -92,8 +99,8 @@ def test_a_log_that_may_have_no_more_pages(path: Path) -> None:
     async def live() -> set[str]:
         async with Node.open(path, wallet=NODE, clock=still) as node:
             a, _, session = await talking(node)
-            [pages] = node._log._connection.execute("pragma page_count").fetchone()
-            node._log._connection.execute(f"pragma max_page_count = {pages + 20}")
+            [pages] = connection_of(node).execute("pragma page_count").fetchone()
+            connection_of(node).execute(f"pragma max_page_count = {pages + 20}")
             acknowledged, reason = await talk_until_it_fails(node, a, session)
             assert "database or disk is full" in reason
             assert acknowledged
@@ -119,7 +126,7 @@ def test_a_disk_that_turns_read_only(path: Path, caplog: pytest.LogCaptureFixtur
     async def live() -> set[str]:
         async with Node.open(path, wallet=NODE, clock=still) as node:
             a, _, session = await talking(node)
-            node._log._connection.execute("pragma query_only = 1")  # SQLITE_READONLY, as after such a remount
+            connection_of(node).execute("pragma query_only = 1")  # SQLITE_READONLY, as after such a remount
             acknowledged, reason = await talk_until_it_fails(node, a, session)
             assert "attempt to write a readonly database" in reason
             return acknowledged
@@ -133,7 +140,7 @@ def test_a_folder_that_cannot_be_written(path: Path) -> None:
     path.parent.chmod(0o500)
     try:
         with pytest.raises(LogUnusable, match="cannot be written"):
-            SqliteLog.open(path)
+            open_log(path)
     finally:
         path.parent.chmod(0o700)
 

@@ -6,26 +6,27 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
-from actors import Node
+from actors import Limits, Node
 from actors.audit.audit import audit
-from actors.node import log_writer
-from actors.node.log_writer import BATCH_ROWS_MIN, CROWD, Appender
-from actors.node.writer_thread import Append, Writer
-from actors.runtime.child_process import Child
-from eventstore import Assignment, EventStoreError, LogFailed, LogInUse, SqliteLog
+from actors.node.log_writer import LogWriter
+from eventstore import Assignment, EventStoreError, Head, LogFailed, LogInUse, open_log, read_log
 from eventstore.sqlite import writer_lock
+from eventstore.sqlite.log import SqliteLog
 from tests.actors.audit.forger import read
 from tests.actors.people import ALICE, NODE, item
 from tests.eventstore.logs import assignments
 
+BATCH_ROWS_MIN, CROWD = Limits().delegate_batch_rows_min, Limits().delegate_rows_min
 ENOUGH = CROWD + 3 * BATCH_ROWS_MIN
 """Rows after which a child was started, and a few batches more."""
 
@@ -35,30 +36,28 @@ def parts(rows: list[Assignment], *ends: int) -> list[list[Assignment]]:
 
 
 @asynccontextmanager
-async def writing(path: Path) -> AsyncIterator[tuple[Appender, SqliteLog]]:
+async def writing(path: Path, limits: Limits | None = None) -> AsyncIterator[tuple[LogWriter, SqliteLog]]:
     log = SqliteLog.open(path)
-    writer = Writer.start(log)
-    by = Appender(log, writer)
+    epoch = log.take_lease("a test").epoch
+    by = LogWriter(log, epoch=epoch, delegate_location=str(path), limits=limits or Limits())
     try:
         yield by, log
     finally:
         await by.close()
-        writer.stop()
         log.close()
 
 
-async def append(by: Appender, batch: list[Assignment]) -> None:
+async def append(by: LogWriter, batch: list[Assignment]) -> None:
     done: asyncio.Future[EventStoreError | None] = asyncio.get_running_loop().create_future()
-    by.append(batch, expected=batch[0].sequence - 1, done=done.set_result)
+    by.write(batch, on_written=done.set_result)
     if error := await done:
         raise error
 
 
-async def crowd(by: Appender, batch: list[Assignment]) -> psutil.Process:
+async def crowd(by: LogWriter, batch: list[Assignment]) -> psutil.Process:
     """Write enough for a child to be started, and wait until it is ready."""
     await append(by, batch)
-    assert by._starting is not None
-    await by._starting
+    await by.started()
     assert by.child is not None
     return psutil.Process(by.child.pid)
 
@@ -71,9 +70,9 @@ async def test_a_child_writes_the_same_log(path: Path) -> None:
         for batch in rest:  # of one row, of less and of more than are handed over at a time
             await append(by, batch)
         assert by.child is not None
-    alone = SqliteLog.open(path.with_name("alone.db"))
-    alone.append(rows, expected=0)
-    log = SqliteLog.open_to_read(path)
+    alone = open_log(path.with_name("alone.db"))
+    alone.append(rows, expected=0, epoch=alone.take_lease("a test").epoch)
+    log = read_log(path)
     assert list(log.read()) == list(alone.read()) == rows
     assert list(log.tree_nodes()) == list(alone.tree_nodes())
     alone.close()
@@ -85,15 +84,13 @@ async def test_few_rows_at_a_time_start_none(path: Path) -> None:
     async with writing(path) as (by, _):
         for start in range(0, len(rows), BATCH_ROWS_MIN - 1):
             await append(by, rows[start : start + BATCH_ROWS_MIN - 1])
-        assert by._starting is None
+        await by.started()
+        assert by.child is None
 
 
-async def test_one_row_is_enough_where_none_has_to_be_written_first(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(log_writer, "CROWD", 0)
+async def test_one_row_is_enough_where_none_has_to_be_written_first(path: Path) -> None:
     first, second = parts(assignments(2), 1)
-    async with writing(path) as (by, _):
+    async with writing(path, Limits(delegate_rows_min=0)) as (by, _):
         await crowd(by, first)
         await append(by, second)
     assert read(path) == first + second
@@ -103,7 +100,8 @@ async def test_a_machine_with_one_core_starts_none(path: Path, monkeypatch: pyte
     monkeypatch.setattr("os.cpu_count", lambda: 1)
     async with writing(path) as (by, _):
         await append(by, assignments(ENOUGH))
-        assert by._starting is None
+        await by.started()
+        assert by.child is None
 
 
 async def test_a_child_that_was_killed_is_done_without(path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -118,7 +116,7 @@ async def test_a_child_that_was_killed_is_done_without(path: Path, caplog: pytes
         assert not child.is_running()
     assert read(path) == first + second + third + fourth
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
-    assert "the node writes its log by itself" in caplog.text
+    assert "a thread writes it" in caplog.text
 
 
 async def test_a_child_that_is_killed_before_it_wrote_a_batch(path: Path) -> None:
@@ -140,14 +138,14 @@ async def test_a_child_that_is_killed_before_it_said_that_it_wrote_a_batch(
     first, second, third = parts(assignments(ENOUGH), CROWD, CROWD + BATCH_ROWS_MIN)
     async with writing(path) as (by, log):
         child = await crowd(by, first)
-        answered = by._answered
+        replied = by._child_replied
 
-        def killed(batch: Append, said: bytes | None) -> None:
-            assert said == b""
+        def killed(write: Any, reply: bytes | None) -> None:
+            assert reply == b""
             child.kill()
-            answered(batch, None)
+            replied(write, None)
 
-        monkeypatch.setattr(by, "_answered", killed)
+        monkeypatch.setattr(by, "_child_replied", killed)
         await append(by, second)
         assert by.child is None
         assert log.head().sequence == second[-1].sequence
@@ -172,7 +170,7 @@ async def test_closing_waits_for_the_last_batch(path: Path) -> None:
     errors: list[EventStoreError | None] = []
     async with writing(path) as (by, _):
         await crowd(by, first)
-        by.append(second, expected=CROWD, done=errors.append)
+        by.write(second, on_written=errors.append)
     assert errors == [None]
     assert read(path) == first + second
 
@@ -182,8 +180,7 @@ async def test_a_child_that_cannot_be_started_is_done_without(path: Path, monkey
     first, second = parts(assignments(ENOUGH), CROWD)
     async with writing(path) as (by, _):
         await append(by, first)
-        assert by._starting is not None
-        await by._starting
+        await by.started()
         assert by.child is None
         await append(by, second)
     assert read(path) == first + second
@@ -227,9 +224,9 @@ def test_who_takes_over_from_a_killed_node_has_its_last_batch(path: Path, monkey
     with monkeypatch.context() as patched:
         patched.setattr(writer_lock, "DELEGATE_WAIT_S", 0.05)
         with pytest.raises(LogInUse, match="still being written for a node that is gone"):
-            SqliteLog.open(path)
+            open_log(path)
     child.resume()
-    log = SqliteLog.open(path)
+    log = open_log(path)
     assert list(log.read()) == assignments(ENOUGH)
     log.close()
     gone, _ = psutil.wait_procs([child], timeout=30)
@@ -248,25 +245,16 @@ async def _hand_over_and_wait(path: Path) -> None:
         await append(by, second)
         print(child.pid, flush=True)
         sys.stdin.readline()
-        by.append(third, expected=second[-1].sequence, done=print)
+        by.write(third, on_written=print)
         print("handed over", flush=True)
         sys.stdin.read()
 
 
-async def test_a_busy_node_has_a_child_write(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(log_writer, "CROWD", BATCH_ROWS_MIN)
-    handed_over = 0
-    hand_over = Appender._hand_over
-
-    def counted(self: Appender, child: Child, append: Append) -> None:
-        nonlocal handed_over
-        handed_over += len(append.batch)
-        hand_over(self, child, append)
-
-    monkeypatch.setattr(Appender, "_hand_over", counted)
-    async with Node.open(path, wallet=NODE) as node:
-        sent = 0
-        while not handed_over:
+async def test_a_busy_node_has_a_child_write(path: Path) -> None:
+    async with Node.open(path, wallet=NODE, limits=Limits(delegate_rows_min=BATCH_ROWS_MIN)) as node:
+        sent = rounds_by_child = 0
+        while rounds_by_child < 2:
+            rounds_by_child += node.load().child_writes
             asks = [item(ALICE, node.registry, "QueryHandle", {"handle": f"{sent + n}"}) for n in range(200)]
             results = await asyncio.gather(*map(node.send, asks))
             assert all(result.sequence for result in results)
@@ -274,3 +262,59 @@ async def test_a_busy_node_has_a_child_write(path: Path, monkeypatch: pytest.Mon
         root = node.state_root
     report = audit(path)
     assert (report.faults, report.events, report.state_root) == ([], 1 + sent, root)
+
+
+class GatedLog:
+    """A log whose commits wait until the test lets them pass."""
+
+    def __init__(self) -> None:
+        self.gate = threading.Semaphore(0)
+        self.batches: list[list[Assignment]] = []
+        self.error: EventStoreError | None = None
+
+    def append(self, batch: list[Assignment], *, expected: int, epoch: int) -> Head:
+        self.gate.acquire()
+        if self.error:
+            raise self.error
+        assert (expected, epoch) == (sum(map(len, self.batches)), 7)
+        self.batches.append(batch)
+        return Head.at(batch[-1])
+
+    def head(self) -> Head:
+        raise NotImplementedError
+
+
+async def test_a_batch_is_called_done_only_after_it_was_appended() -> None:
+    log, batch, done = GatedLog(), assignments(6), list[EventStoreError | None]()
+    by = LogWriter(log, epoch=7, delegate_location=None, limits=Limits())  # type: ignore[arg-type]
+    by.write(batch[:4], on_written=done.append)
+    by.write(batch[4:], on_written=done.append)
+    await asyncio.sleep(0)
+    assert done == []
+    log.gate.release(2)
+    while len(done) < 2:
+        await asyncio.sleep(0)
+    await by.close()
+    assert done == [None, None]
+    assert log.batches == [batch[:4], batch[4:]]
+
+
+async def test_a_batch_that_failed_is_called_done_with_its_error_and_the_writer_lives_on() -> None:
+    log = GatedLog()
+    log.error = LogFailed("disk full")
+    log.gate.release(2)
+    by = LogWriter(log, epoch=7, delegate_location=None, limits=Limits())  # type: ignore[arg-type]
+    for _ in range(2):
+        with pytest.raises(LogFailed, match="disk full"):
+            await append(by, assignments(2))
+    await by.close()
+
+
+async def test_a_writer_whose_lease_was_taken_over_writes_nothing(path: Path) -> None:
+    first, second = parts(assignments(ENOUGH), CROWD)
+    async with writing(path) as (by, log):
+        await crowd(by, first)
+        log.take_lease("another node")
+        with pytest.raises(LogFailed, match="epoch 1 is stale: the log's lease is at epoch 2"):
+            await append(by, second)
+    assert read(path) == first

@@ -8,10 +8,10 @@ import msgspec
 import pykka
 import pytest
 
-from actors import ItemRefused, Node, NodeClosed, Overloaded, UnknownModule, Wallet, replay
-from actors.node import fair_queue
+from actors import ItemRefused, Limits, Node, NodeClosed, Overloaded, UnknownModule, Wallet, replay
 from actors.node.process_actor import ProcessActor
-from eventstore import LogFailed, LogFault, LogInUse, SqliteLog
+from eventstore import LogFailed, LogFault, LogInUse, open_log, read_log
+from eventstore.sqlite.log import SqliteLog
 from tests.actors.people import ALICE, BOB, EVE, NODE, item, register, relay, still, talking
 
 
@@ -20,7 +20,7 @@ async def test_a_new_log_begins_with_a_registry_that_the_node_signed(path: Path)
         assert (node.sequence, len(node.registry)) == (1, 43)
         registered = await node.dryrun(node.registry, action="GetHandles", data='{"owner":"x"}')
         assert registered.answer == []
-    [genesis] = SqliteLog.open_to_read(path).read()
+    [genesis] = read_log(path).read()
     assert (genesis.message.sender, genesis.process) == (NODE.address, node.registry)
 
 
@@ -40,7 +40,7 @@ async def test_a_message_and_all_that_it_causes_are_in_the_log(path: Path) -> No
         before = node.sequence
         result = await node.send(relay(ALICE, a, session, "SendMessage", {"content": "x"}))
         await node.drain()
-    relayed, sent, notified = SqliteLog.open_to_read(path).read(after=before)
+    relayed, sent, notified = read_log(path).read(after=before)
     assert [event.process for event in (relayed, sent, notified)] == [a, session, b]
     assert [event.message.parent for event in (relayed, sent, notified)] == [None, relayed.sequence, sent.sequence]
     assert (relayed.message.id, relayed.sequence) == (result.message_id, result.sequence)
@@ -49,8 +49,10 @@ async def test_a_message_and_all_that_it_causes_are_in_the_log(path: Path) -> No
     assert msgspec.json.decode(result.messages[0].data) == result.answer
 
 
-async def test_the_same_item_is_assigned_once_and_answered_the_same_also_after_reopening(path: Path) -> None:
-    async with Node.open(path, wallet=NODE) as node:
+@pytest.mark.parametrize("kept", [4_096, 0], ids=["from memory", "from the log"])
+async def test_the_same_item_is_assigned_once_and_answered_the_same_also_after_reopening(path: Path, kept: int) -> None:
+    limits = Limits(recent_results_max=kept, recent_ids_max=kept)
+    async with Node.open(path, wallet=NODE, limits=limits) as node:
         a, b, session = await talking(node)
         items = [
             item(EVE, node.registry, "Register", {"handle": "eve", "pubkey": "k"}),
@@ -65,8 +67,6 @@ async def test_the_same_item_is_assigned_once_and_answered_the_same_also_after_r
         assert await asyncio.gather(*(node.send(items[2]) for _ in range(10))) == [results[2]] * 10
         await node.drain()
         events = node.sequence
-        node._answers._recent.clear()
-        node._answers._known.clear()  # as if so many had come meanwhile that only the log remembers
         assert [await node.send(raw) for raw in items] == results
         assert node.sequence == events
     async with Node.open(path) as node:
@@ -131,7 +131,7 @@ async def test_a_message_that_cannot_be_understood_is_in_the_log_with_its_error(
             result = await node.send(item(EVE, node.registry, action, body))
             assert result.answer == {"status": "error", "message": result.error}
         assert (await node.send(item(ALICE, pid, "GetProfile"))).answer == {"pubkey": "k"}
-    errors = [event.error for event in SqliteLog.open_to_read(path).read() if event.error]
+    errors = [event.error for event in read_log(path).read() if event.error]
     assert [error.split(":")[0] for error in errors] == [
         "the data is not valid JSON",
         (
@@ -164,13 +164,13 @@ class Gate:
         self.error: LogFailed | None = None
         append = SqliteLog.append
 
-        def gated(log: SqliteLog, batch: list, *, expected: int) -> object:
+        def gated(log: SqliteLog, batch: list, *, expected: int, epoch: int) -> object:
             self.reached.release()
             self.open.acquire()
             if self.error:
                 raise self.error
             self.batches.append(len(batch))
-            return append(log, batch, expected=expected)
+            return append(log, batch, expected=expected, epoch=epoch)
 
         monkeypatch.setattr(SqliteLog, "append", gated)
 
@@ -253,11 +253,8 @@ async def test_a_dryrun_appends_nothing_and_may_name_any_sender(path: Path) -> N
             await node.dryrun("x", action="GetProfile")
 
 
-async def test_more_messages_than_can_wait_are_refused_and_told_to_try_again(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(fair_queue, "WAITING_MAX", 5)
-    async with Node.open(path, wallet=NODE) as node:
+async def test_more_messages_than_can_wait_are_refused_and_told_to_try_again(path: Path) -> None:
+    async with Node.open(path, wallet=NODE, limits=Limits(waiting_max=5)) as node:
         items = [item(ALICE, node.registry, "GetHandles", {"owner": "x"}) for _ in range(8)]
         results = await asyncio.gather(*(node.send(raw) for raw in items), return_exceptions=True)
         assert [type(result) for result in results[5:]] == [Overloaded] * 3
@@ -297,7 +294,7 @@ async def test_time_is_the_nodes_and_a_timestamp_tag_forges_nothing(path: Path) 
     async with Node.open(path, wallet=NODE, clock=still) as node:
         raw = ALICE.sign(target=node.registry, action="GetHandles", data='{"owner":"x"}', tags=[("Timestamp", "1")])
         sequence = (await node.send(raw)).sequence
-    [event] = SqliteLog.open_to_read(path).read(after=sequence - 1)
+    [event] = read_log(path).read(after=sequence - 1)
     assert event.timestamp == still()
 
 
@@ -318,13 +315,13 @@ async def test_a_closed_node_says_so(path: Path) -> None:
 async def test_a_log_that_was_changed_is_not_opened_and_the_fault_is_named(path: Path) -> None:
     async with Node.open(path, wallet=NODE) as node:
         await talking(node)
-    log = SqliteLog.open(path)
+    log = open_log(path)
     log._connection.execute("update assignments set data = replace(data, 'alice', 'mallo') where sequence = 2")
     log.close()
     with pytest.raises(LogFault, match=r"sequence 2, .*: log chain"):
         async with Node.open(path):
             pass
-    SqliteLog.open(path).close()  # and the lock was let go
+    open_log(path).close()  # and the lock was let go
 
 
 async def test_a_log_that_needs_a_module_that_is_not_there_is_refused_by_its_name(

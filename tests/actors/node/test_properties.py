@@ -3,18 +3,17 @@
 import asyncio
 import json
 import tempfile
-from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actors import ItemRefused, Node, Result, replay
+from actors import ItemRefused, Limits, Node, Result, replay
 from actors.audit.audit import audit
-from actors.node import passivation
-from eventstore import SqliteLog
+from actors.protocol.spawn import module_of
+from eventstore import read_log
 from eventstore.sqlite.snapshots import snapshots_path
 from tests.actors.people import KEYS, NODE, item, talking, wallet
 
@@ -64,25 +63,18 @@ commands = st.lists(
 )
 
 
-@pytest.fixture(autouse=True, scope="module")
-def soon() -> Iterator[None]:
-    """Snapshots of everything, also of a short log."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(passivation, "SLOTS_MIN", 1)
-        patch.setattr(passivation, "EVENTS_MIN", 1)
-        yield
-
-
 class Driver:
     """Turns drawn commands into signed items for what is there."""
 
-    def __init__(self, node: Node) -> None:
-        self.node = node
+    def __init__(self, node: Node, path: Path) -> None:
+        self.node, self.path = node, path
         self.sent: list[bytes] = [item(WALLETS[0], node.registry, "GetHandles", {"owner": "x"})]
 
     def processes(self, module: str) -> list[str]:
-        entries = self.node._world._every()
-        return sorted(pid for pid, entry in entries if entry.module == module) or [self.node.registry]
+        with closing(read_log(self.path)) as log:
+            spawned = [log.find(process) for process in log.processes()]
+        found = sorted(row.process for row in spawned if row is not None and module_of(row.message) == module)
+        return found or [self.node.registry]
 
     def item(self, sender: int, kind: str, message: tuple[str, Any], place: int) -> bytes:
         action, body = message
@@ -100,10 +92,11 @@ class Driver:
         return item(by, {"registry": self.node.registry, "handle": handle, "session": session}[kind], action, body)
 
 
-async def drive(path: Path, drawn: list[Any], max_live: int) -> None:
-    async with Node.open(path, wallet=NODE, max_live=max_live) as node:
+async def drive(path: Path, drawn: list[Any], live_max: int) -> None:
+    limits = Limits(live_max=live_max, snapshot_slots_min=1, snapshot_log_events_min=1)
+    async with Node.open(path, wallet=NODE, limits=limits) as node:
         await talking(node)
-        driver, sends = Driver(node), []
+        driver, sends = Driver(node, path), []
         for place, (sender, (kind, message, which)) in enumerate(drawn):
             raw = driver.item(sender, kind, message, which)
             driver.sent.append(raw)
@@ -114,19 +107,19 @@ async def drive(path: Path, drawn: list[Any], max_live: int) -> None:
             assert isinstance(outcome, Result | ItemRefused), outcome
         await node.drain()
         live, head, events = node.state_root, node.log_head, node.sequence
-        ids = {event.message.id for event in SqliteLog.open_to_read(path).read()}
+        ids = {event.message.id for event in read_log(path).read()}
         assert len(ids) == events
     replayed = replay(path)
     assert (replayed.state_root, replayed.log_head, replayed.unsent) == (live, head, 0)
     for _ in range(2):
-        async with Node.open(path, max_live=max_live) as node:
+        async with Node.open(path, limits=limits) as node:
             assert (node.state_root, node.log_head, node.sequence) == (live, head, events)
         assert audit(path).faults == []
         snapshots_path(path).unlink(missing_ok=True)
 
 
 @settings(max_examples=60)
-@given(drawn=commands, max_live=st.sampled_from([1, 4, 1000]))
-def test_live_state_is_replayed_state_is_the_state_after_reopening(drawn: list[Any], max_live: int) -> None:
+@given(drawn=commands, live_max=st.sampled_from([1, 4, 1000]))
+def test_live_state_is_replayed_state_is_the_state_after_reopening(drawn: list[Any], live_max: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        asyncio.run(drive(Path(folder) / "world.db", drawn, max_live), debug=False)
+        asyncio.run(drive(Path(folder) / "world.db", drawn, live_max), debug=False)

@@ -6,7 +6,8 @@ from pathlib import Path
 from actors import Node, replay
 from actors.processes import MODULES
 from actors.protocol.messages import REPLY
-from eventstore import SqliteLog
+from actors.protocol.spawn import module_of
+from eventstore import read_log
 from tests.actors.people import ALICE, BOB, EVE, KEYS, NODE, item, relay, still, talking
 
 SOON = 1_700_000_060
@@ -96,12 +97,13 @@ async def test_every_action_is_granted_to_whom_it_belongs_and_refused_to_others(
             item(ALICE, node.registry, "Renounce", {"name": "alice.ao"}),
         ):
             assert (await node.send(raw)).error is None
-        modules = {pid: entry.module for pid, entry in node._world.entries.items()}
         root = node.state_root
 
+    spawns = [row for row in read_log(path).read() if row.slot == 0]
+    modules = {row.process: module_of(row.message) for row in spawns}
     done = {
         (modules[event.process], event.message.action)
-        for event in SqliteLog.open_to_read(path).read()
+        for event in read_log(path).read()
         if event.slot and event.error is None
     }
     conversations = (MODULES[module] for module in ("mostao.registry@1", "mostao.handle@1", "mostao.session@2"))

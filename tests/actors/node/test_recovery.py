@@ -9,7 +9,7 @@ from shutil import copyfile
 
 from actors import Node, replay
 from actors.audit.audit import audit
-from eventstore import SqliteLog
+from eventstore import open_log, read_log
 from tests.actors.people import ALICE, BOB, NODE, relay, still, talking
 
 WRITER = """
@@ -37,17 +37,17 @@ async def test_a_log_cut_off_at_any_place_is_completed_without_doing_anything_tw
         await node.send(relay(BOB, b, session, "SendMessage", {"content": ""}))
         await node.drain()
         events, root = node.sequence, node.state_root
-    whole = list(SqliteLog.open_to_read(path).read())
+    whole = list(read_log(path).read())
     for kept in range(1, events):
         cut = path.with_name(f"cut{kept}.db")
         copyfile(path, cut)
-        log = SqliteLog.open(cut)
+        log = open_log(cut)
         log._connection.execute("delete from assignments where sequence > ?", (kept,))
         log.close()
         unsent = replay(cut).unsent
         async with Node.open(cut, clock=still) as node:
             due = {event.message.id for event in whole if _root(whole, event).sequence <= kept}
-            now = [event.message.id for event in SqliteLog.open_to_read(cut).read()]
+            now = [event.message.id for event in read_log(cut).read()]
             assert set(now) == due
             assert len(now) == len(due)
             assert node.sequence >= kept + unsent
@@ -67,7 +67,7 @@ async def test_a_log_whose_write_ahead_log_is_cut_at_any_frame_opens_to_a_prefix
             await node.send(relay(ALICE, a, session, "SendMessage", {"content": str(number)}))
         await node.drain()
         database, frames = path.read_bytes(), wal.read_bytes()  # as a crash would leave them
-    whole = [event.message.id for event in SqliteLog.open_to_read(path).read()]
+    whole = [event.message.id for event in read_log(path).read()]
     page_bytes = int.from_bytes(frames[8:12], "big")
     boundaries = range(WAL_HEADER_BYTES, len(frames) + 1, FRAME_HEADER_BYTES + page_bytes)
     kept: list[int] = []
@@ -75,7 +75,7 @@ async def test_a_log_whose_write_ahead_log_is_cut_at_any_frame_opens_to_a_prefix
         cut = path.with_name(f"cut{number}.db")
         cut.write_bytes(database)
         cut.with_name(cut.name + "-wal").write_bytes(frames[:boundary])
-        log = SqliteLog.open(cut)
+        log = open_log(cut)
         found = [event.message.id for event in log.read()]
         log.close()
         assert found == whole[: len(found)]
@@ -105,7 +105,7 @@ async def test_after_a_kill_everything_acknowledged_is_there_once_and_every_effe
     writer.wait()
     async with Node.open(path) as node:
         root, head = node.state_root, node.log_head
-    events = list(SqliteLog.open_to_read(path).read())
+    events = list(read_log(path).read())
     ids = [event.message.id for event in events]
     assert len(ids) == len(set(ids))
     assert set(acknowledged) <= set(ids)

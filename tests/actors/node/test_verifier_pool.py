@@ -5,21 +5,24 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
-import pytest
 
-from actors import ItemRefused, Node
+from actors import ItemRefused, Limits, Node
 from actors.ans104.external_wallets import ArweaveWallet, EthereumWallet
 from actors.ans104.item import DataItem, parse, verify_all
 from actors.ans104.signer import Signer
-from actors.node import verifier_pool
-from actors.node.ingress import CROWD
-from actors.node.verifier_pool import Verifiers
+from actors.node.verifier_pool import VerifierPool
 from tests.actors.people import ALICE, NODE, item
 
 PROCESS = "A" * 43
+CROWD = Limits().verifier_items_min
+WITH_CHILDREN = Limits(verifier_items_min=0)
+"""The first large batch starts the child processes."""
 
 
 def forged(raw: bytes) -> bytes:
@@ -35,10 +38,19 @@ def crowd(signer: Signer, target: str, *, start: int = 0) -> list[bytes]:
     return [raw if number % 7 else forged(raw) for number, raw in enumerate(items)]
 
 
-async def started(children: Verifiers) -> None:
-    children.start()
-    assert children._starting is not None
-    await children._starting
+@contextmanager
+def pool(limits: Limits = WITH_CHILDREN) -> Iterator[VerifierPool]:
+    with ThreadPoolExecutor() as threads:
+        yield VerifierPool(threads, limits)
+
+
+async def start_children(node: Node) -> tuple[int, ...]:
+    """Send crowds until child processes verify; returns their process ids."""
+    start = 10**6
+    while not node.load().verifier_pids:
+        await answers(node, crowd(ALICE, node.registry, start=start))
+        start += CROWD
+    return node.load().verifier_pids
 
 
 async def answers(node: Node, items: list[bytes]) -> list[bool]:
@@ -55,20 +67,22 @@ async def test_they_come_to_the_verdicts_of_threads_for_every_kind_of_key() -> N
     signers: list[Signer] = [ALICE, EthereumWallet(bytes([5]) * 32), ArweaveWallet.create()]
     genuine = [signer.sign(target=PROCESS, data="x") for signer in signers]
     items: list[DataItem] = [parse(raw) for one in genuine for raw in (one, forged(one))]
-    children = Verifiers()
-    await started(children)
-    try:
-        assert await children.verify(items) == verify_all(items) == [True, False] * len(signers)
-        assert await children.verify(items[:1]) == [True]
-    finally:
-        await children.close()
+    with pool() as children:
+        children.start()
+        await children.started()
+        assert children.pids
+        try:
+            assert await children.verify(items) == verify_all(items) == [True, False] * len(signers)
+            assert await children.verify(items[:1]) == [True]
+        finally:
+            await children.close()
 
 
 async def test_a_node_starts_them_for_a_crowd_and_they_end_with_it(path: Path) -> None:
     async with Node.open(path, wallet=NODE) as node:
         before = set(psutil.Process().children())
         assert await answers(node, crowd(ALICE, node.registry)) == [bool(number % 7) for number in range(CROWD)]
-        await started(node._intake._verifiers)
+        await start_children(node)
         children = set(psutil.Process().children()) - before
         assert children
         assert await answers(node, crowd(ALICE, node.registry, start=CROWD)) == [bool(n % 7) for n in range(CROWD)]
@@ -77,29 +91,26 @@ async def test_a_node_starts_them_for_a_crowd_and_they_end_with_it(path: Path) -
 
 async def test_a_node_whose_children_were_killed_goes_on_without(path: Path) -> None:
     async with Node.open(path, wallet=NODE) as node:
-        await started(node._intake._verifiers)
-        for child in node._intake._verifiers._children:
-            await child.kill()
+        for pid in await start_children(node):
+            os.kill(pid, signal.SIGKILL)
         for round_ in range(2):
             taken = await answers(node, crowd(ALICE, node.registry, start=round_ * CROWD))
             assert taken == [bool(number % 7) for number in range(CROWD)]
-        assert not node._intake._verifiers.ready
+        assert not node.load().verifier_pids
 
 
-async def test_a_node_whose_children_are_stuck_goes_on_without(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verifier_pool, "ANSWER_S", 0.1)
-    async with Node.open(path, wallet=NODE) as node:
-        await started(node._intake._verifiers)
-        for child in node._intake._verifiers._children:
-            os.kill(child.pid, signal.SIGSTOP)
+async def test_a_node_whose_children_are_stuck_goes_on_without(path: Path) -> None:
+    async with Node.open(path, wallet=NODE, limits=Limits(verifier_reply_s=0.5)) as node:
+        for pid in await start_children(node):
+            os.kill(pid, signal.SIGSTOP)
         assert await answers(node, crowd(ALICE, node.registry)) == [bool(number % 7) for number in range(CROWD)]
-        assert not node._intake._verifiers.ready
+        assert not node.load().verifier_pids
 
 
 async def test_a_node_that_closes_while_they_start_leaves_none(path: Path) -> None:
     before = set(psutil.Process().children())
-    async with Node.open(path, wallet=NODE) as node:
-        node._intake._verifiers.start()
+    async with Node.open(path, wallet=NODE, limits=WITH_CHILDREN) as node:
+        await answers(node, crowd(ALICE, node.registry))  # which starts them
         await node.send(item(ALICE, node.registry, "Register", {"handle": "alice", "pubkey": "k"}))
     assert set(psutil.Process().children()) <= before
 
@@ -120,15 +131,18 @@ def become_a_victim() -> None:
     """Start some, say which they are, and wait for the end."""
 
     async def wait() -> None:
-        children = Verifiers()
-        await started(children)
-        print(*(child.pid for child in children._children), flush=True)
-        await asyncio.to_thread(sys.stdin.read)
+        with pool() as children:
+            children.start()
+            await children.started()
+            print(*children.pids, flush=True)
+            await asyncio.to_thread(sys.stdin.read)
 
     asyncio.run(wait())
 
 
 async def test_few_items_start_none(path: Path) -> None:
+    before = set(psutil.Process().children())
     async with Node.open(path, wallet=NODE) as node:
         await asyncio.gather(*(node.send(item(ALICE, node.registry, "QueryHandle")) for _ in range(8)))
-        assert node._intake._verifiers._starting is None
+        assert not node.load().verifier_pids
+    assert set(psutil.Process().children()) <= before

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventstore import SqliteLog
 from eventstore.replay.partitioned import Partition
-from tests.eventstore.logs import an_id, assignments
+from eventstore.sqlite.log import SqliteLog
+from tests.eventstore.logs import an_id, append, assignments
 
 ROWS = 700
 
@@ -36,7 +36,7 @@ def test_shares_are_of_one_size_but_for_a_process(weights: list[int], shares: in
 @pytest.fixture
 def log(path: Path) -> SqliteLog:
     log = SqliteLog.open(path)
-    log.append(assignments(ROWS), expected=0)
+    append(log, assignments(ROWS), expected=0)
     return log
 
 

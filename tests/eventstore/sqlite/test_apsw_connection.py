@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from eventstore import LogFailed, LogMissing, LogUnusable, PositionConflict, SqliteLog
+from eventstore import LogFailed, LogMissing, LogUnusable, PositionConflict
 from eventstore.replay.partitioned import Partition
-from tests.eventstore.logs import an_id, assignments
+from eventstore.sqlite.log import SqliteLog
+from tests.eventstore.logs import an_id, append, assignments
 
 ROWS = 700
 
@@ -14,7 +15,7 @@ ROWS = 700
 @pytest.fixture
 def written(path: Path) -> Path:
     log = SqliteLog.open(path)
-    log.append(assignments(ROWS), expected=0)
+    append(log, assignments(ROWS), expected=0)
     log.close()
     return path
 
@@ -27,8 +28,8 @@ def everything(log: SqliteLog) -> list[object]:
         log.head(),
         log.leaves(0, ROWS),
         list(log.tree_nodes()),
-        log.known_from(first.process),
-        log.known_from(an_id("nothing")),
+        log.exists_from(first.process),
+        log.exists_from(an_id("nothing")),
         log.payloads(first.process, [0, 2]),
         log.first_of_run(ROWS),
         log.end(ROWS),
@@ -47,12 +48,12 @@ def test_both_libraries_read_the_same(written: Path) -> None:
 def test_what_either_library_writes_the_other_reads(path: Path) -> None:
     batch = assignments(ROWS)
     log = SqliteLog.open(path)
-    log.append(batch[:300], expected=0)
+    append(log, batch[:300], expected=0)
     log.close()
     helper = SqliteLog.open_as_delegate(path)
-    helper.append(batch[300:], expected=300)
+    helper.append(batch[300:], expected=300, epoch=1)
     with pytest.raises(PositionConflict):
-        helper.append(batch[300:], expected=300)
+        helper.append(batch[300:], expected=300, epoch=1)
     helper.close()
     log = SqliteLog.open(path)
     assert list(log.read()) == batch
@@ -70,15 +71,15 @@ def test_the_write_ahead_log_is_folded_in_when_it_is_asked_for_and_long(
     batch = assignments(ROWS)
     sizes = [path.stat().st_size]
     for stop in range(100, ROWS + 1, 100):
-        helper.append(batch[stop - 100 : stop], expected=stop - 100)
+        helper.append(batch[stop - 100 : stop], expected=stop - 100, epoch=0)
         sizes.append(path.stat().st_size)
     assert len(set(sizes)) == 1  # nobody asked
-    helper.checkpoint_wal()
+    helper.maintain()
     grown = path.stat().st_size
     assert grown > 5 * sizes[0]
     more = assignments(ROWS + 1)[ROWS:]
-    helper.append(more, expected=ROWS)
-    helper.checkpoint_wal()
+    helper.append(more, expected=ROWS, epoch=0)
+    helper.maintain()
     assert path.stat().st_size == grown  # it is short
     helper.close()
     log = SqliteLog.open(path)
@@ -92,9 +93,9 @@ def test_a_batch_that_is_refused_leaves_nothing(written: Path) -> None:
     again[1].message = again[0].message  # an id of another slot's message
     again[1].sequence = again[0].sequence
     with pytest.raises(LogFailed, match="a message with this id is there already"):
-        helper.append(again, expected=ROWS)
+        helper.append(again, expected=ROWS, epoch=1)
     assert helper.head().sequence == ROWS
-    helper.append(assignments(ROWS + 2)[ROWS:], expected=ROWS)
+    helper.append(assignments(ROWS + 2)[ROWS:], expected=ROWS, epoch=1)
     helper.close()
 
 

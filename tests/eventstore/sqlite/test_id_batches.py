@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eventstore.merkle.tiles import FAN
-from eventstore.sqlite.file_format import ID_START
+from eventstore.records import ID_START
 from eventstore.sqlite.id_batches import CHUNK_MAX, IdBatches, id_batch_of, indexed_up_to
 from tests.eventstore.logs import an_id
 

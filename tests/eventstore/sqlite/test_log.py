@@ -12,25 +12,18 @@ import sqlite_utils
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventstore import (
-    LogExists,
-    LogFailed,
-    LogMissing,
-    LogUnusable,
-    PositionConflict,
-    Sequencer,
-    SqliteLog,
-)
+from eventstore import LogExists, LogFailed, LogMissing, LogUnusable, PositionConflict, Sequencer
 from eventstore.sqlite.file_format import FORMAT
-from tests.eventstore.logs import an_id, assignments, message
+from eventstore.sqlite.log import SqliteLog
+from tests.eventstore.logs import an_id, append, assignments, message
 
 
 def test_what_is_appended_is_read_back(path: Path) -> None:
     log = SqliteLog.open(path)
     batch = assignments(300)
-    head = log.append(batch[:200], expected=0)
+    head = append(log, batch[:200], expected=0)
     assert head.sequence == 200
-    assert log.append(batch[200:], expected=200) == log.head() == (300, batch[-1].log_chain)
+    assert append(log, batch[200:], expected=200) == log.head() == (300, batch[-1].log_chain)
     assert list(log.read()) == batch
     assert list(log.read(after=10, until=20)) == batch[10:20]
     assert list(log.read_process(an_id("process 1"), from_slot=2)) == [a for a in batch if a.sequence % 3 == 2][2:]
@@ -43,7 +36,7 @@ def test_what_is_appended_is_read_back(path: Path) -> None:
 def test_children_are_the_messages_that_name_the_parent(path: Path) -> None:
     sequencer, log = Sequencer(), SqliteLog.open(path)
     batch = [sequencer.assign(message(n, parent=p), 1) for n, p in enumerate((None, 1, 1, 2))]
-    log.append(batch, expected=0)
+    append(log, batch, expected=0)
     assert log.children(1) == batch[1:3]
     log.close()
 
@@ -54,7 +47,7 @@ def test_any_bytes_and_any_text_come_back_as_they_went_in(data: bytes, output: s
         log = SqliteLog.open(Path(folder) / "any.db")
         assignment = Sequencer().assign(message(1, data=data), 1)
         assignment.output, assignment.error = output, error
-        log.append([assignment], expected=0)
+        append(log, [assignment], expected=0)
         assert log.find(assignment.message.id) == assignment
         log.close()
 
@@ -62,9 +55,9 @@ def test_any_bytes_and_any_text_come_back_as_they_went_in(data: bytes, output: s
 def test_a_stale_writer_is_refused_and_nothing_of_its_batch_is_kept(path: Path) -> None:
     log = SqliteLog.open(path)
     batch = assignments(5)
-    log.append(batch[:3], expected=0)
+    append(log, batch[:3], expected=0)
     with pytest.raises(PositionConflict) as conflict:
-        log.append(batch[3:], expected=2)
+        append(log, batch[3:], expected=2)
     assert (conflict.value.expected, conflict.value.found) == (2, 3)
     assert log.head().sequence == 3
     log.close()
@@ -80,7 +73,7 @@ def test_a_batch_is_kept_whole_or_not_at_all(path: Path, twice: str) -> None:
         else msgspec.structs.replace(batch[99], slot=batch[96].slot)
     )
     with pytest.raises(LogFailed):
-        log.append(batch, expected=0)
+        append(log, batch, expected=0)
     assert log.head().sequence == 0
     log.close()
 
@@ -95,7 +88,7 @@ def test_the_log_is_durable_at_every_commit(path: Path) -> None:
 
 def test_a_second_writer_is_refused_and_told_who_is_the_first(path: Path) -> None:
     log = SqliteLog.open(path)
-    second = f"from eventstore import SqliteLog; SqliteLog.open({str(path)!r})"
+    second = f"from eventstore import open_log; open_log({str(path)!r})"
     refused = subprocess.run([sys.executable, "-c", second], capture_output=True, text=True, check=False)
     log.close()
     assert refused.returncode == 1
@@ -106,11 +99,11 @@ def test_a_second_writer_is_refused_and_told_who_is_the_first(path: Path) -> Non
 def test_readers_read_while_the_writer_writes(path: Path) -> None:
     log = SqliteLog.open(path)
     batch = assignments(20)
-    log.append(batch[:10], expected=0)
+    append(log, batch[:10], expected=0)
     reader = SqliteLog.open_to_read(path)
     begun = reader.read()
     first = next(begun)
-    log.append(batch[10:], expected=10)
+    append(log, batch[10:], expected=10)
     assert [first, *begun] == batch[:10]  # one consistent snapshot
     assert list(reader.read()) == batch
     with pytest.raises(sqlite3.OperationalError, match="readonly"):
@@ -121,7 +114,7 @@ def test_readers_read_while_the_writer_writes(path: Path) -> None:
 
 def test_a_closed_log_is_one_file(path: Path) -> None:
     log = SqliteLog.open(path)
-    log.append(assignments(10), expected=0)
+    append(log, assignments(10), expected=0)
     log.close()
     assert {file.name for file in path.parent.iterdir()} == {"world.db", "world.db.lock"}
     moved = path.with_name("moved.db")
@@ -142,7 +135,7 @@ def test_a_file_of_another_program_is_left_alone(path: Path) -> None:
 
 def test_other_tools_read_the_log_and_its_columns_say_what_they_are(path: Path) -> None:
     log = SqliteLog.open(path)
-    log.append(assignments(10), expected=0)
+    append(log, assignments(10), expected=0)
     database = sqlite_utils.Database(path)
     columns = {"sequence", "process", "slot", "timestamp", "message_id", "sender", "action", "parent", "tags", "data"}
     assert columns <= set(database["assignments"].columns_dict)
@@ -156,7 +149,7 @@ def test_other_tools_read_the_log_and_its_columns_say_what_they_are(path: Path) 
 
 def test_a_new_log_is_refused_where_there_is_one(path: Path) -> None:
     log = SqliteLog.open(path, new=True)
-    log.append(assignments(3), expected=0)
+    append(log, assignments(3), expected=0)
     log.close()
     with pytest.raises(LogExists, match=r"already holds a world \(3 events\)"):
         SqliteLog.open(path, new=True)
@@ -197,7 +190,7 @@ def test_a_log_of_a_newer_format_is_refused_by_its_number(path: Path, opened: ty
 
 def test_what_is_looked_up_is_found_by_an_index(path: Path) -> None:
     log = SqliteLog.open(path)
-    log.append(assignments(10), expected=0)
+    append(log, assignments(10), expected=0)
     plans: list[str] = []
     execute = log._connection.execute
 
@@ -212,7 +205,7 @@ def test_what_is_looked_up_is_found_by_an_index(path: Path) -> None:
     assert log.find(an_id("message 5"))
     assert list(log.read_process(process))
     assert log.sequence_of(process, 1)
-    assert (log.known_from(process), log.known_from(an_id("nobody"))) == (2, None)
+    assert (log.exists_from(process), log.exists_from(an_id("nobody"))) == (2, None)
     assert log.process_head(process, until=9)
     assert log.payloads(process, [0, 1])
     log.children(3)

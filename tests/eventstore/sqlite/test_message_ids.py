@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eventstore import Assignment, LogFailed, SqliteLog
+from eventstore import Assignment, LogFailed
 from eventstore.merkle.tiles import FAN
-from eventstore.sqlite.file_format import ID_START
+from eventstore.records import ID_START
 from eventstore.sqlite.id_batches import indexed_up_to
-from tests.eventstore.logs import an_id, assignments
+from eventstore.sqlite.log import SqliteLog
+from tests.eventstore.logs import an_id, append, assignments
 
 LONG = 17_160
 _HEADER_BYTES = 100
@@ -33,9 +34,9 @@ def writing(path: Path) -> Iterator[SqliteLog]:
         log.close()
 
 
-def append(log: SqliteLog, until: int, *, after: int = 0, at_once: int = 1000) -> None:
+def fill(log: SqliteLog, until: int, *, after: int = 0, at_once: int = 1000) -> None:
     for start in range(after, until, at_once):
-        log.append(BATCH[start : min(start + at_once, until)], expected=start)
+        append(log, BATCH[start : min(start + at_once, until)], expected=start)
 
 
 def entries(path: Path) -> list[tuple[str, int]]:
@@ -51,7 +52,7 @@ def long(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A log in the middle of a chunk, of the one before which half is in the table."""
     path = tmp_path_factory.mktemp("ids") / "long.db"
     with writing(path) as log:
-        append(log, LONG)
+        fill(log, LONG)
     return path
 
 
@@ -70,14 +71,14 @@ def test_which_ids_are_in_the_table_follows_from_the_rows_alone(
     written = LONG
     log = SqliteLog.open(in_parts)
     for number, size in enumerate(sizes):
-        log.append(BATCH[written : written + size], expected=written)
+        append(log, BATCH[written : written + size], expected=written)
         written += size
         if number in reopened:
             log.close()
             log = SqliteLog.open(in_parts)
     log.close()
     with writing(at_once) as log:
-        log.append(BATCH[LONG:written], expected=LONG)
+        append(log, BATCH[LONG:written], expected=LONG)
     assert at_once.read_bytes()[_HEADER_BYTES:] == in_parts.read_bytes()[_HEADER_BYTES:]
 
 
@@ -91,13 +92,13 @@ def test_what_is_in_the_table_is_true_and_soon_all_of_it(long: Path) -> None:
 
 def test_every_message_is_found_at_any_length_also_by_who_reads_meanwhile(path: Path) -> None:
     with writing(path) as log:
-        log.append(BATCH[:1], expected=0)
+        append(log, BATCH[:1], expected=0)
         reader = SqliteLog.open_to_read(path)
         try:
             for before, after in pairwise(
                 [1, 200, 256, 300, 512, 513, 768, 1024, 5000, 8192, 8193, 8704, 9300, 16_384, 16_385, 16_900, LONG]
             ):
-                append(log, after, after=before)
+                fill(log, after, after=before)
                 some = [*BATCH[:after:97], *BATCH[max(after - 600, 0) : after : 7], BATCH[after - 1]]
                 ids = [row.message.id for row in some]
                 assert (
@@ -127,11 +128,11 @@ def test_a_message_that_is_there_is_not_appended_again(copied: Path, long: Path,
         rows = LONG
         if not reopened:
             rows += 10
-            append(log, rows, after=LONG)
+            fill(log, rows, after=LONG)
         for message in (first, rows + 2):
             with pytest.raises(LogFailed, match="a message with this id is there already"):
-                log.append([*BATCH[rows : rows + 5], again(BATCH[rows + 5], message)], expected=rows)
-        append(log, len(BATCH), after=rows)  # and what comes then is as if nothing had been
+                append(log, [*BATCH[rows : rows + 5], again(BATCH[rows + 5], message)], expected=rows)
+        fill(log, len(BATCH), after=rows)  # and what comes then is as if nothing had been
         assert (log.bad_index_entry(), log.unindexed_row(len(BATCH))) == (None, None)
 
 

@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from eventstore import Head
-from eventstore.sqlite.snapshots import Snapshot, Snapshots, SnapshotsUnusable
+from eventstore.snapshots import Snapshot, SnapshotsUnusable
+from eventstore.sqlite.snapshots import SqliteSnapshots
 
 
 def snapshot(process: str, slot: int, state: bytes = b"{}") -> Snapshot:
@@ -14,16 +15,16 @@ MARK = Head(9, bytes(32))
 
 
 def test_the_newest_snapshot_of_a_process_is_kept_and_found(path: Path) -> None:
-    snapshots = Snapshots.open(path)
-    assert (snapshots.mark(), snapshots.find("p")) == (None, None)
-    snapshots.keep(MARK, [snapshot("p", 1), snapshot("q", 2)])
-    snapshots.keep(Head(12, bytes(32)), [snapshot("p", 5, b"[]")])
+    snapshots = SqliteSnapshots.open(path)
+    assert (snapshots.watermark(), snapshots.find("p")) == (None, None)
+    snapshots.store(MARK, [snapshot("p", 1), snapshot("q", 2)])
+    snapshots.store(Head(12, bytes(32)), [snapshot("p", 5, b"[]")])
     assert snapshots.find("p") == snapshot("p", 5, b"[]")
     assert snapshots.find("q") == snapshot("q", 2)
     assert list(snapshots.places()) == [(3, "q", 2), (6, "p", 5)]
-    assert snapshots.mark() == Head(12, bytes(32))
+    assert snapshots.watermark() == Head(12, bytes(32))
     snapshots.close()
-    reader = Snapshots.open_to_read(path)
+    reader = SqliteSnapshots.open_to_read(path)
     assert reader is not None
     assert reader.find("p") == snapshot("p", 5, b"[]")
 
@@ -43,18 +44,18 @@ def test_every_field_is_in_the_hash() -> None:
 
 
 def test_when_writing_fails_what_was_kept_stays(path: Path) -> None:
-    snapshots = Snapshots.open(path)
-    snapshots.keep(MARK, [snapshot("p", 1)])
+    snapshots = SqliteSnapshots.open(path)
+    snapshots.store(MARK, [snapshot("p", 1)])
     snapshots._connection.execute("pragma max_page_count = 10")
     with pytest.raises(SnapshotsUnusable, match="could not be written"):
-        snapshots.keep(Head(10, bytes(32)), [snapshot("p", 5, bytes(10**6))])
-    assert (snapshots.mark(), snapshots.find("p")) == (MARK, snapshot("p", 1))
+        snapshots.store(Head(10, bytes(32)), [snapshot("p", 5, bytes(10**6))])
+    assert (snapshots.watermark(), snapshots.find("p")) == (MARK, snapshot("p", 1))
 
 
 def test_a_file_that_is_none_is_made_anew_by_a_writer_and_named_by_a_reader(path: Path) -> None:
     path.write_text("no SQLite file, and long enough not to be taken for an empty one" * 50)
     with pytest.raises(SnapshotsUnusable, match="remove it, it follows from the log"):
-        Snapshots.open_to_read(path)
-    Snapshots.open(path).keep(MARK, [])
-    assert Snapshots.open(path).mark() == MARK
-    assert Snapshots.open_to_read(path.with_name("missing")) is None
+        SqliteSnapshots.open_to_read(path)
+    SqliteSnapshots.open(path).store(MARK, [])
+    assert SqliteSnapshots.open(path).watermark() == MARK
+    assert SqliteSnapshots.open_to_read(path.with_name("missing")) is None

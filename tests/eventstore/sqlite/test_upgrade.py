@@ -3,10 +3,11 @@ from pathlib import Path
 import pytest
 import sqlite_utils
 
-from eventstore import LogInUse, LogMissing, LogUnusable, SqliteLog
+from eventstore import LogInUse, LogMissing, LogUnusable
 from eventstore.sqlite.file_format import EXCERPT_ID, FORMAT
+from eventstore.sqlite.log import SqliteLog
 from eventstore.sqlite.upgrade import upgrade
-from tests.eventstore.logs import an_id, assignments, write_in_format
+from tests.eventstore.logs import an_id, append, assignments, write_in_format
 
 BATCH = assignments(600)
 
@@ -19,7 +20,7 @@ def number(request: pytest.FixtureRequest) -> int:
 @pytest.fixture
 def older(path: Path, tmp_path: Path, number: int) -> Path:
     newest = SqliteLog.open(tmp_path / "newest.db")
-    newest.append(BATCH, expected=0)
+    append(newest, BATCH, expected=0)
     newest.close()
     write_in_format(number, path, tmp_path / "newest.db")
     return path
@@ -56,7 +57,7 @@ def test_an_excerpt_stays_one(older: Path, number: int) -> None:
 def test_it_goes_on_like_any_other(older: Path) -> None:
     log = SqliteLog.open(older)
     more = assignments(900)[600:]
-    log.append(more, expected=600)
+    append(log, more, expected=600)
     assert (list(log.read(after=600)), log.unindexed_row(900), log.bad_index_entry()) == (more, None, None)
     log.close()
 

@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 
 from actors import Wallet
 from actors.audit.audit import audit
-from eventstore import EventStoreError, SqliteLog
+from eventstore import EventStoreError, open_log, read_log
 from simulations.cli.main import main
 from tests.eventstore.logs import write_in_format
 
@@ -111,7 +111,7 @@ def test_replay_prints_a_processs_state(town: tuple[Path, dict[str, Any]]) -> No
     path, _ = town
     state = json.loads(mostao("replay", path, "--process", "@ADA").output)
     assert state["name"] == "ada"
-    reader = SqliteLog.open_to_read(path)
+    reader = read_log(path)
     registry = next(reader.read()).process
     reader.close()
     assert len(json.loads(mostao("replay", path, "--process", registry).output)["handles"]["names"]) == 6
@@ -157,7 +157,7 @@ def test_an_id_may_begin_with_a_hyphen(town: tuple[Path, dict[str, Any]]) -> Non
 
 def test_trace_shows_what_a_message_caused(town: tuple[Path, dict[str, Any]]) -> None:
     path, _ = town
-    reader = SqliteLog.open_to_read(path)
+    reader = read_log(path)
     sent = next(event for event in reader.read() if event.message.action == "SendMessage" and event.message.parent)
     relay = next(reader.read(after=sent.message.parent - 1))
     reader.close()
@@ -222,7 +222,7 @@ def files(town: tuple[Path, dict[str, Any]], tmp_path_factory: pytest.TempPathFa
     (folder / "text").write_text("just text, and long enough to be no empty database" * 20)
     (folder / "empty").touch()
     sqlite_utils.Database(folder / "cats.db")["cats"].insert({"name": "Tom"})
-    SqliteLog.open(folder / "newer.db").close()
+    open_log(folder / "newer.db").close()
     sqlite_utils.Database(folder / "newer.db").execute("pragma user_version = 99")
     Wallet(bytes(32)).save(folder / "other.key")
     names = {
@@ -310,7 +310,7 @@ def test_a_kept_checkpoint_finds_an_older_copy(town: tuple[Path, dict[str, Any]]
     note, older = tmp_path / "note", tmp_path / "older.db"
     note.write_text(mostao("checkpoint", path).output)
     older.write_bytes(path.read_bytes())
-    log = SqliteLog.open(older)
+    log = open_log(older)
     log._connection.execute("delete from assignments where sequence > 100")
     log._connection.execute("delete from checkpoints")
     log.close()
@@ -328,7 +328,7 @@ def test_an_audit_without_signatures_says_so(town: tuple[Path, dict[str, Any]]) 
 
 def test_a_simulation_that_cannot_have_its_log_says_who_has_it(tmp_path: Path) -> None:
     path = tmp_path / "town.db"
-    log = SqliteLog.open(path)
+    log = open_log(path)
     run = mostao("simulate", "--log", path)
     log.close()
     assert run.exit_code == 2
@@ -365,7 +365,7 @@ def test_export_and_import_carry_a_log_and_a_process_over(town: tuple[Path, dict
     assert (replayed["log_head"], replayed["state_root"]) == (figures["log_head"], figures["state_root"])
     assert mostao("audit", tmp_path / "back.db").exit_code == 0
 
-    reader = SqliteLog.open_to_read(path)
+    reader = read_log(path)
     handle = next(row.message.data for row in reader.read() if row.message.action == "Register")
     reader.close()
     name = "@" + json.loads(handle)["handle"]
@@ -425,7 +425,7 @@ def test_ctrl_c_in_the_middle_of_a_day_leaves_a_page_of_what_there_is_and_a_soun
 
 def events(path: Path) -> int:
     try:
-        log = SqliteLog.open_to_read(path)
+        log = read_log(path)
     except EventStoreError:
         return 0
     try:

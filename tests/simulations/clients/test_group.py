@@ -9,7 +9,7 @@ from actors.audit.audit import audit
 from actors.processes import MODULES
 from actors.protocol.messages import REPLY
 from actors.protocol.spawn import module_of
-from eventstore import SqliteLog
+from eventstore import read_log
 from simulations import User
 from simulations.clients.encryption import CannotOpen, decrypt, open_session_key
 from simulations.clients.group import GroupChat
@@ -166,7 +166,7 @@ async def test_every_action_of_groups_goes_through_a_node_and_is_audited(path: P
             await alice.ask(node, chat.group, action, body)
         await node.drain()
         root = node.state_root
-    rows = list(SqliteLog.open_to_read(path).read())
+    rows = list(read_log(path).read())
     modules = {row.process: module_of(row.message) for row in rows if row.slot == 0}
     done = {(modules[row.process], row.message.action) for row in rows if row.slot and row.error is None}
     group = {("mostao.group@1", name) for name in MODULES["mostao.group@1"].handlers if name != REPLY}

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from actors import Node
-from eventstore import SqliteLog
+from eventstore import read_log
 from simulations import Chat, User, UserError
 from simulations.clients.encryption import CannotOpen, decrypt, open_session_key
 
@@ -44,10 +44,7 @@ async def test_neither_plain_text_nor_a_private_key_is_in_the_log(path: Path) ->
         await chat.send("the needle in the haystack")
         await node.drain()
         secrets = [bytes(alice.key), bytes(bob.key), bytes(alice.wallet._key), chat.keys[1]]
-    log = b"".join(
-        assignment.message.data + (assignment.output or "").encode()
-        for assignment in SqliteLog.open_to_read(path).read()
-    )
+    log = b"".join(assignment.message.data + (assignment.output or "").encode() for assignment in read_log(path).read())
     assert b"needle" not in log
     for secret in secrets:
         assert secret not in path.read_bytes()

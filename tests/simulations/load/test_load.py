@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from actors.audit.audit import audit
-from eventstore import SqliteLog
+from eventstore import read_log
 from simulations.cli.main import main
 from simulations.load.metrics import figures_of
 from simulations.load.plan import Plan
@@ -44,7 +44,7 @@ def test_what_is_counted_is_in_the_log_and_the_log_is_sound(path: Path, options:
     assert found["acknowledged"] == found["in_log"] >= found["sends"]
     assert (found["errors"], found["faults"], found["twice"]) == ({}, [], 0)
     assert 0 < found["p50_ms"] <= found["p99_ms"] <= found["max_ms"]
-    log = SqliteLog.open_to_read(path)
+    log = read_log(path)
     relays = sum(row.message.action == "RelayMessage" and not row.error for row in log.read())
     log.close()
     assert relays == found["acknowledged"] + 3  # each session's first key was relayed, too
@@ -90,7 +90,7 @@ def test_ctrl_c_ends_with_what_there_is_and_a_sound_log(path: Path) -> None:
 
 def _events(path: Path) -> int:
     try:
-        log = SqliteLog.open_to_read(path)
+        log = read_log(path)
     except Exception:
         return 0
     try:
@@ -101,7 +101,7 @@ def _events(path: Path) -> int:
 
 def test_a_send_that_the_log_does_not_hold_is_no_result(path: Path, tmp_path: Path) -> None:
     assert load(path, "--in-flight", "2").exit_code == 0
-    log = SqliteLog.open_to_read(path)
+    log = read_log(path)
     ids = [row.message.id for row in log.read()][:5]
     log.close()
     told = tmp_path / "told"

@@ -25,7 +25,7 @@ async def test_child_processes_count() -> None:
         usage = Usage(node.pid)
         at_rest = await usage.sample()
         node.stdin.write(b"work\n")
-        node.stdin.close()
+        node.stdin.flush()
         node.stdout.readline()
         busy = await usage.sample()
     assert at_rest.rss_mb > 200

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from eventstore import SqliteLog
+from eventstore import read_log
 from simulations.cli.main import main
 from simulations.report.facts import Facts, read_facts
 
@@ -24,7 +24,7 @@ def facts(world: tuple[Path, str]) -> Facts:
 
 
 def test_every_message_is_counted_once(world: tuple[Path, str], facts: Facts) -> None:
-    log = SqliteLog.open_to_read(world[0])
+    log = read_log(world[0])
     rows = list(log.read())
     log.close()
     assert facts.events == len(rows) == sum(count for count, _ in facts.actions.values())
@@ -41,7 +41,7 @@ def test_what_is_unread_grows_and_is_nothing_in_the_end(facts: Facts) -> None:
 
 
 def test_a_chain_is_a_message_from_outside_with_all_that_it_caused(world: tuple[Path, str], facts: Facts) -> None:
-    log = SqliteLog.open_to_read(world[0])
+    log = read_log(world[0])
     rows = list(log.read())
     log.close()
     longest = facts.chains[0]

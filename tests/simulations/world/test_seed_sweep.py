@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 from immutables import Map
 
-from actors.node.executor import Conductor
+from actors.node.executor import Executor
 from actors.node.group_commit import GroupCommit
 from actors.processes import Handle, SessionV2
 from actors.protocol.messages import Effects
@@ -43,12 +43,12 @@ def lost_notification(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def reordered_mailbox(monkeypatch: pytest.MonkeyPatch) -> None:
-    evaluated = Conductor._evaluated
+    evaluated = Executor._evaluated
 
-    def reordered(self: Conductor, assignment: Any, result: Any) -> None:
+    def reordered(self: Executor, assignment: Any, result: Any) -> None:
         evaluated(self, assignment, msgspec.structs.replace(result, outbox=result.outbox[::-1]))
 
-    monkeypatch.setattr(Conductor, "_evaluated", reordered)
+    monkeypatch.setattr(Executor, "_evaluated", reordered)
 
 
 def double_send(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,7 +64,7 @@ def early_acknowledgement(monkeypatch: pytest.MonkeyPatch) -> None:
         if not waiter.done():
             waiter.set_result(result)
 
-    monkeypatch.setattr(GroupCommit, "release", release)
+    monkeypatch.setattr(GroupCommit, "release_when_durable", release)
 
 
 def shared_mutable_state(monkeypatch: pytest.MonkeyPatch) -> None:

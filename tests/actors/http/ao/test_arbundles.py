@@ -16,7 +16,7 @@ from actors.ans104.item import DATA_BYTES_MAX, parse
 from actors.ans104.signer import Signer
 from actors.ans104.tags import BLOCK_BYTES_MAX, NAME_BYTES_MAX, TAGS_MAX, VALUE_BYTES_MAX
 from actors.ao.export import export
-from eventstore import SqliteLog
+from eventstore import read_log
 from eventstore.records import encode_id
 from tests.actors.http.node_js import packages, run_js
 from tests.actors.people import ALICE, NODE, relay, still, talking
@@ -116,7 +116,7 @@ async def test_an_exported_history_opens(path: Path, tmp_path: Path, packages: P
         await node.send(relay(ALICE, a, session, "SendMessage", {"content": "hello"}))
         await node.drain()
     bundle = tmp_path / "bundle"
-    log = SqliteLog.open_to_read(path)
+    log = read_log(path)
     with bundle.open("wb") as file:
         out = export(log, NODE, file, processes=[session])
     log.close()

@@ -1,0 +1,35 @@
+"""The child process that appends batches to the log on behalf of a busy node; see ``log_writer``."""
+
+import signal
+import sys
+
+import msgspec
+
+from actors.node.log_writer import append_error
+from actors.runtime.child_process import hear, say, say_ready
+from actors.runtime.tuning import dedicate_process
+from eventstore import Assignment
+from eventstore.engines import engine_of
+
+_Part = tuple[int, int, list[Assignment]]
+"""How many rows of the batch follow this part, the epoch, and the rows of this part."""
+_decode = msgspec.msgpack.Decoder(_Part).decode
+
+
+def work() -> None:
+    """Append whole batches until the node ends. ``sys.argv[1]`` is the log's location."""
+    for ignored in (signal.SIGINT, signal.SIGTERM):  # they are meant for the node, whose last batch may be to come
+        signal.signal(ignored, signal.SIG_IGN)
+    location = sys.argv[1]
+    log = engine_of(location).open_delegate(location)
+    dedicate_process()
+    say_ready()
+    batch: list[Assignment] = []
+    while (part := hear()) is not None:
+        rows_to_come, epoch, rows = _decode(part)
+        batch += rows
+        if not rows_to_come:
+            error = append_error(log, batch, epoch=epoch)
+            say(str(error).encode() if error else b"")
+            log.maintain()
+            batch = []

@@ -1,0 +1,92 @@
+"""The commit log: where batches of assignments become durable."""
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import NamedTuple, Protocol
+
+from eventstore.records import Assignment
+
+
+class Head(NamedTuple):
+    """The end of a log."""
+
+    sequence: int
+    """Number of assignments; 0 for an empty log."""
+    chain: bytes
+    """The log chain there: 32 bytes that commit to everything before."""
+
+    @classmethod
+    def at(cls, assignment: Assignment) -> "Head":
+        """The head of a log that ends with this assignment."""
+        return cls(assignment.sequence, assignment.log_chain)
+
+
+class Lease(NamedTuple):
+    """The right to append. A later lease has a higher epoch and fences off this one."""
+
+    epoch: int
+    holder: str
+    ttl_s: float | None
+    """Seconds until the lease expires unless it is renewed. None if it lasts until the log is closed."""
+
+
+class CommitLog(Protocol):
+    """An append-only sequence of assignments with one writer at a time.
+
+    A batch is appended as a whole, at an expected position and under a lease. Readers see whole batches only.
+    """
+
+    def append(self, batch: Sequence[Assignment], *, expected: int, epoch: int) -> Head:
+        """Make a batch durable, all of it or nothing, directly after sequence ``expected``.
+
+        Raises:
+            PositionConflict: the log does not end at ``expected``.
+            StaleEpoch: a newer lease was taken.
+            LogFailed: the storage refused the write; nothing of the batch was written.
+        """
+
+    def read(self, *, after: int = 0, until: int | None = None) -> Iterator[Assignment]:
+        """Assignments with ``after < sequence <= until``, in order, from one consistent snapshot."""
+
+    def follow(self, *, after: int = 0) -> AsyncIterator[Sequence[Assignment]]:
+        """Durable assignments after a sequence, in order, and then each new batch as it becomes durable.
+
+        The iterator never ends by itself. It neither misses nor repeats an assignment.
+        """
+
+    def head(self) -> Head:
+        """The end of the log."""
+
+    def take_lease(self, holder: str) -> Lease:
+        """Start a new epoch. Every lease before it becomes stale.
+
+        Args:
+            holder: names the writer in error messages.
+
+        Raises:
+            LogInUse: another writer holds a lease that has not expired.
+        """
+
+    def renew(self, lease: Lease) -> Lease:
+        """Extend a lease by its time to live.
+
+        Raises:
+            StaleEpoch: a newer lease was taken.
+        """
+
+    def close(self) -> None:
+        """Release the storage and the lease. Everything that was appended stays durable."""
+
+
+def sequence_at(log: CommitLog, timestamp: int) -> int:
+    """Sequence of the last assignment up to a time (ms since the epoch); 0 if there is none.
+
+    Timestamps never decrease, so a binary search needs no index.
+    """
+    low, high = 0, log.head().sequence
+    while low < high:
+        row = next(log.read(after=(low + high) // 2))
+        if row.timestamp <= timestamp:
+            low = row.sequence
+        else:
+            high = (low + high) // 2
+    return low

@@ -1,0 +1,111 @@
+"""The storage engines, and opening a log by its location.
+
+A location is ``engine://…``, or the path of a SQLite log file. A new engine is a package with a module that implements
+``Engine``, and one line in ``ENGINES``.
+"""
+
+from importlib import import_module
+from pathlib import Path
+from typing import Protocol, cast
+
+from eventstore.commit_log import CommitLog
+from eventstore.errors import LogUnusable
+from eventstore.log_file import LogFile
+from eventstore.snapshots import SnapshotStore
+
+ENGINES = {
+    "sqlite": "eventstore.sqlite.engine",
+}
+"""The module of each engine. It is imported when a log of that engine is opened."""
+
+Location = str | Path
+
+
+class Delegate(CommitLog, Protocol):
+    """A commit log that a child process appends to on behalf of the process that holds the lease."""
+
+    def maintain(self) -> None:
+        """Do work that need not delay a reply, such as copying a long write-ahead log into its file.
+
+        A delegate calls this after each reply. Any other writer does the same work within ``append``.
+        """
+
+
+class Engine(Protocol):
+    """The functions of an engine's module."""
+
+    def open_log(self, location: Location, *, new: bool = False, excerpt: bool = False) -> LogFile:
+        """Open a log for writing; create it if it is missing.
+
+        Args:
+            location: names the log.
+            new: refuse a log that already contains assignments.
+            excerpt: accept a log with the histories of some processes only.
+
+        Raises:
+            LogInUse: another writer has the log open.
+            LogUnusable: this is not a log, it has a newer format, or it cannot be written.
+            LogExists: ``new`` is set and the log is not empty.
+        """
+
+    def read_log(self, location: Location, *, excerpt: bool = False, exclusive: bool = False) -> LogFile:
+        """Open a log for reading only, while a node may be writing it.
+
+        Args:
+            location: names the log.
+            excerpt: accept a log with the histories of some processes only.
+            exclusive: this process opens the log no second time, which permits a faster library.
+
+        Raises:
+            LogMissing: there is no such log.
+            LogUnusable: this is not a log, it has another format, or it cannot be read.
+        """
+
+    def open_delegate(self, location: Location) -> Delegate:
+        """Open a log for appending on behalf of the process that has it open for writing.
+
+        Raises:
+            OSError: the log has another delegate.
+            LogUnusable: the log cannot be opened.
+        """
+
+    def open_snapshots(self, location: Location) -> SnapshotStore:
+        """Open a log's snapshots for writing; create them if they are missing.
+
+        Raises:
+            SnapshotsUnusable: they cannot be written.
+        """
+
+    def read_snapshots(self, location: Location) -> SnapshotStore | None:
+        """Open a log's snapshots for reading; None if there are none.
+
+        Raises:
+            SnapshotsUnusable: they cannot be read.
+        """
+
+    def size_bytes(self, location: Location) -> int:
+        """The storage that a log occupies."""
+
+
+def engine_of(location: Location) -> Engine:
+    """The engine that a location belongs to. The path of a file belongs to SQLite.
+
+    Raises:
+        LogUnusable: there is no such engine.
+    """
+    name, separator, _ = str(location).partition("://")
+    if not separator:
+        name = "sqlite"
+    elif name not in ENGINES:
+        raise LogUnusable(f"there is no storage engine {name!r} for {location}; there are {', '.join(ENGINES)}")
+    return cast("Engine", import_module(ENGINES[name]))
+
+
+def open_log(location: Location, *, new: bool = False, excerpt: bool = False) -> LogFile:
+    """Open a log for writing; see ``Engine.open_log``."""
+    return engine_of(location).open_log(location, new=new, excerpt=excerpt)
+
+
+def read_log(location: Location, *, excerpt: bool = False, exclusive: bool = False) -> LogFile:
+    """Open a log for reading; see ``Engine.read_log``."""
+    return engine_of(location).read_log(location, excerpt=excerpt, exclusive=exclusive)

@@ -1,0 +1,40 @@
+"""The SQLite engine: a location is the path of a log file."""
+
+from pathlib import Path
+
+from eventstore.sqlite.log import SqliteLog
+from eventstore.sqlite.snapshots import SqliteSnapshots, snapshots_path
+
+Location = str | Path
+
+
+def open_log(location: Location, *, new: bool = False, excerpt: bool = False) -> SqliteLog:
+    """See ``Engine.open_log``."""
+    return SqliteLog.open(location, new=new, excerpt=excerpt)
+
+
+def read_log(location: Location, *, excerpt: bool = False, exclusive: bool = False) -> SqliteLog:
+    """See ``Engine.read_log``."""
+    return SqliteLog.open_to_read(location, excerpt=excerpt, exclusive=exclusive)
+
+
+def open_delegate(location: Location) -> SqliteLog:
+    """See ``Engine.open_delegate``."""
+    return SqliteLog.open_as_delegate(Path(location))
+
+
+def open_snapshots(location: Location) -> SqliteSnapshots:
+    """See ``Engine.open_snapshots``."""
+    return SqliteSnapshots.open(snapshots_path(Path(location)))
+
+
+def read_snapshots(location: Location) -> SqliteSnapshots | None:
+    """See ``Engine.read_snapshots``."""
+    return SqliteSnapshots.open_to_read(snapshots_path(Path(location)))
+
+
+def size_bytes(location: Location) -> int:
+    """See ``Engine.size_bytes``."""
+    path = Path(location)
+    files = (path, path.with_name(path.name + "-wal"))
+    return sum(file.stat().st_size for file in files if file.exists())

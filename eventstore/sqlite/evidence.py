@@ -1,0 +1,66 @@
+"""``Evidence`` on the log file's tables."""
+
+import sqlite3
+from collections.abc import Iterator
+
+from eventstore.commit_log import Head
+from eventstore.errors import LogFailed
+from eventstore.merkle.tiles import StoredTree, TreeNode
+from eventstore.sqlite.id_batches import indexed_up_to
+from eventstore.sqlite.message_ids import IS_INDEXED, IdTable
+from eventstore.sqlite.row_reader import RowReader
+
+
+class SqliteEvidence(RowReader):
+    """The Merkle tree, the checkpoints and the index check of a ``SqliteLog``."""
+
+    _ids: IdTable
+
+    def leaves(self, start: int, stop: int) -> list[bytes]:
+        """See ``Evidence.leaves``."""
+        query = "select cast(log_chain as blob) from assignments where sequence > ? and sequence <= ? order by sequence"
+        return [chain for [chain] in self._connection.execute(query, (start, stop))]
+
+    def tree(self) -> StoredTree:
+        """See ``Evidence.tree``."""
+        return StoredTree(self.leaves, self._nodes)
+
+    def tree_nodes(self) -> Iterator[TreeNode]:
+        """See ``Evidence.tree_nodes``."""
+        rows = self._connection.execute("select level, number, cast(hash as blob) from tree order by level, number")
+        yield from map(TreeNode._make, rows)
+
+    def has_head(self, head: Head) -> bool:
+        """See ``Evidence.has_head``."""
+        return head.sequence > 0 and self.leaves(head.sequence - 1, head.sequence) == [head.chain]
+
+    def checkpoints(self) -> list[str]:
+        """See ``Evidence.checkpoints``."""
+        return [
+            note for [note] in self._connection.execute("select cast(note as text) from checkpoints order by sequence")
+        ]
+
+    def store_checkpoint(self, sequence: int, note: str) -> None:
+        """See ``Evidence.store_checkpoint``."""
+        try:
+            self._connection.execute("insert or ignore into checkpoints values (?, ?)", (sequence, note))
+        except sqlite3.Error as error:
+            raise LogFailed(f"{self.path} could not be written ({error})") from error
+
+    def unindexed_row(self, until: int) -> int | None:
+        """See ``Evidence.unindexed_row``."""
+        query = f"""
+            select it.sequence from assignments it not indexed left join assignments first on first.sequence = it.spawn
+            where it.sequence <= ?1 and (first.process is not it.process or first.slot is not 0
+                or it.sequence <= ?2 and not {IS_INDEXED}) order by it.sequence limit 1
+        """
+        row = self._connection.execute(query, (until, indexed_up_to(until))).fetchone()
+        return int(row[0]) if row else None
+
+    def bad_index_entry(self) -> int | None:
+        """See ``Evidence.bad_index_entry``."""
+        return self._ids.bad_index_entry()
+
+    def _nodes(self, level: int, start: int, stop: int) -> list[bytes]:
+        query = "select cast(hash as blob) from tree where level = ? and number >= ? and number < ? order by number"
+        return [hashed for [hashed] in self._connection.execute(query, (level, start, stop))]

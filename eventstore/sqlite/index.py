@@ -1,0 +1,65 @@
+"""``LogIndex`` on the log file's tables."""
+
+from collections.abc import Iterator, Sequence
+
+from eventstore.records import Assignment
+from eventstore.sequencer import ProcessHead
+from eventstore.sqlite.message_ids import IdTable
+from eventstore.sqlite.row_reader import SPAWN, RowReader
+
+
+class SqliteIndex(RowReader):
+    """The lookups of a ``SqliteLog``."""
+
+    _ids: IdTable
+
+    def find(self, message_id: str) -> Assignment | None:
+        """See ``LogIndex.find``."""
+        sequence = self._ids.sequence_of(message_id)
+        return None if sequence is None else next(self._select("where sequence = ?", (sequence,)))
+
+    def existing_ids(self, message_ids: Sequence[str]) -> set[str]:
+        """See ``LogIndex.existing_ids``."""
+        return self._ids.existing_ids(message_ids)
+
+    def id_prefixes(self) -> Iterator[list[str]]:
+        """See ``LogIndex.id_prefixes``."""
+        return self._ids.prefixes()
+
+    def children(self, sequence: int) -> list[Assignment]:
+        """See ``LogIndex.children``."""
+        return list(self._select("where parent = ? order by sequence", (sequence,)))
+
+    def processes(self) -> Iterator[str]:
+        """See ``LogIndex.processes``."""
+        query = "select process from assignments where slot = 0 order by sequence"
+        return (process for [process] in self._connection.execute(query))
+
+    def process_head(self, process: str, *, until: int) -> ProcessHead | None:
+        """See ``LogIndex.process_head``."""
+        query = (
+            f"select slot, process_chain, log_chain from assignments where spawn = {SPAWN} and sequence <= ?2"
+            " order by slot desc limit 1"
+        )
+        row = self._connection.execute(query, (process, until)).fetchone()
+        return ProcessHead(*row) if row else None
+
+    def read_process(self, process: str, *, from_slot: int = 0, limit: int | None = None) -> Iterator[Assignment]:
+        """See ``LogIndex.read_process``."""
+        return self._select(
+            f"where spawn = {SPAWN} and slot >= ?2 order by slot limit ?3",
+            (process, from_slot, -1 if limit is None else limit),
+        )
+
+    def sequence_of(self, process: str, slot: int, *, assignment_id: bytes | None = None) -> int | None:
+        """See ``LogIndex.sequence_of``."""
+        query = f"select sequence, log_chain from assignments where spawn = {SPAWN} and slot = ?2"
+        row = self._connection.execute(query, (process, slot)).fetchone()
+        return int(row[0]) if row and assignment_id in (None, row[1]) else None
+
+    def payloads(self, process: str, slots: Sequence[int]) -> list[bytes]:
+        """See ``LogIndex.payloads``."""
+        marks = ",".join("?" * len(slots))
+        query = f"select slot, cast(data as blob) from assignments where spawn = {SPAWN} and slot in ({marks})"
+        found = dict(self._connection.execute(query, (process, *slots)))
+        return [found[slot] for slot in slots]

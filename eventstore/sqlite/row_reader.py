@@ -1,0 +1,36 @@
+"""Reading rows of the table ``assignments`` through one connection."""
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from eventstore.errors import LogUnusable
+from eventstore.records import ID_START, Assignment
+from eventstore.sqlite.connect import unusable
+from eventstore.sqlite.rows import SELECTED, assignment_of
+
+SPAWN = f"""(
+    select sequence from assignments where slot = 0 and substr(process, 1, {ID_START}) = substr(?1, 1, {ID_START})
+    and +process = ?1 -- without the plus SQLite would put ?1 into the index's expression and not use the index
+)"""
+"""Sequence of the first message of process ?1. That message's id is the process's id."""
+_READ_ROWS = 128
+
+
+class RowReader:
+    """Base of the parts of ``SqliteLog``: one connection, used by one thread at a time."""
+
+    path: Path
+    _connection: sqlite3.Connection
+
+    def _select(self, where: str, arguments: tuple[int | str, ...]) -> Iterator[Assignment]:
+        return map(assignment_of, self._rows(f"select {SELECTED} from assignments {where}", arguments))
+
+    def _rows(self, query: str, arguments: tuple[int | str, ...]) -> Iterator[Any]:
+        try:
+            cursor = self._connection.execute(query, arguments)
+            while rows := cursor.fetchmany(_READ_ROWS):
+                yield from rows
+        except sqlite3.DatabaseError as error:
+            raise LogUnusable(unusable(self.path, error)) from None
