@@ -1,0 +1,1 @@
+"""The in-memory engine: a commit log for tests, and the model for the conformance suite."""
