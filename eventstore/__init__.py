@@ -8,7 +8,7 @@ function.
 """
 
 from eventstore.commit_log import CommitLog, Head, Lease, sequence_at
-from eventstore.engines import open_log, read_log
+from eventstore.engines import open_log, read_log, upgrade_log
 from eventstore.errors import (
     EventStoreError,
     LogExists,
@@ -54,4 +54,5 @@ __all__ = [
     "open_log",
     "read_log",
     "sequence_at",
+    "upgrade_log",
 ]

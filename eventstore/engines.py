@@ -6,9 +6,9 @@ A location is ``engine://…``, or the path of a SQLite log file. A new engine i
 
 from importlib import import_module
 from pathlib import Path
-from typing import Protocol, cast
+from typing import NamedTuple, Protocol, cast
 
-from eventstore.commit_log import CommitLog
+from eventstore.commit_log import CommitLog, Head
 from eventstore.errors import LogUnusable
 from eventstore.log_file import LogFile
 from eventstore.snapshots import SnapshotStore
@@ -29,6 +29,15 @@ class Delegate(CommitLog, Protocol):
 
         A delegate calls this after each reply. Any other writer does the same work within ``append``.
         """
+
+
+class Upgraded(NamedTuple):
+    """What an upgrade did."""
+
+    old_format: int
+    new_format: int
+    """Equal to ``old_format`` if the log had the newest format before."""
+    head: Head
 
 
 class Engine(Protocol):
@@ -83,6 +92,17 @@ class Engine(Protocol):
             SnapshotsUnusable: they cannot be read.
         """
 
+    def upgrade_log(self, location: Location) -> Upgraded:
+        """Migrate a log, or an excerpt of one, to the newest format. Its events stay as they are.
+
+        An interrupted upgrade leaves the log as it was.
+
+        Raises:
+            LogMissing: there is no such log.
+            LogInUse: a node is writing it.
+            LogUnusable: this is not a log, it has a newer format, or it cannot be written.
+        """
+
     def size_bytes(self, location: Location) -> int:
         """The storage that a log occupies."""
 
@@ -109,3 +129,8 @@ def open_log(location: Location, *, new: bool = False, excerpt: bool = False) ->
 def read_log(location: Location, *, excerpt: bool = False, exclusive: bool = False) -> LogFile:
     """Open a log for reading; see ``Engine.read_log``."""
     return engine_of(location).read_log(location, excerpt=excerpt, exclusive=exclusive)
+
+
+def upgrade_log(location: Location) -> Upgraded:
+    """Migrate a log to the newest format; see ``Engine.upgrade_log``."""
+    return engine_of(location).upgrade_log(location)

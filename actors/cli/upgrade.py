@@ -4,8 +4,7 @@ from pathlib import Path
 
 import click
 
-from eventstore.sqlite.file_format import FORMAT
-from eventstore.sqlite.upgrade import upgrade as upgrade_log
+from eventstore import upgrade_log
 
 
 @click.command()
@@ -15,6 +14,6 @@ def upgrade(path: Path) -> None:
 
     A node does that too when it opens the log; this does nothing else.
     """
-    had, head = upgrade_log(path)
-    what = f"was of format {FORMAT} already" if had == FORMAT else f"brought from format {had} to format {FORMAT}"
+    old, new, head = upgrade_log(path)
+    what = f"already has format {new}" if old == new else f"upgraded from format {old} to format {new}"
     click.echo(f"{path}: {what}; {head.sequence:,} events, log head {head.chain.hex()}")

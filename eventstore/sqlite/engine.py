@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from eventstore.engines import Upgraded
+from eventstore.sqlite.file_format import FORMAT
 from eventstore.sqlite.log import SqliteLog
 from eventstore.sqlite.snapshots import SqliteSnapshots, snapshots_path
 
@@ -31,6 +33,14 @@ def open_snapshots(location: Location) -> SqliteSnapshots:
 def read_snapshots(location: Location) -> SqliteSnapshots | None:
     """See ``Engine.read_snapshots``."""
     return SqliteSnapshots.open_to_read(snapshots_path(Path(location)))
+
+
+def upgrade_log(location: Location) -> Upgraded:
+    """See ``Engine.upgrade_log``."""
+    from eventstore.sqlite.upgrade import upgrade  # few commands need it
+
+    old_format, head = upgrade(location)
+    return Upgraded(old_format, FORMAT, head)
 
 
 def size_bytes(location: Location) -> int:
