@@ -26,11 +26,11 @@ def pack(path: Path, place: str | None) -> None:
     from actors.node.node import system_clock
     from actors.relation.archives import ArchiveFailed, archive_at
     from actors.relation.packing import Packer
-    from actors.relation.services import Services, calls_of, keys_path
+    from actors.relation.services import Services, keys_path, process_client
 
     async def run() -> str:
         async with Node.open(path) as node:
-            services = await Services.of(calls_of(node), Wallet.load_or_create(keys_path(path)))
+            services = await Services.of(process_client(node), Wallet.load_or_create(keys_path(path)))
             packed = await Packer(services, archive_at(place or f"{path}.archive"), clock=system_clock).pack()
             if packed is not None:
                 click.echo(f"packed {packed.messages:,} messages, {packed.bytes:,} bytes", err=True)
@@ -57,9 +57,9 @@ def verify(newest: str, place: str, out: IO[str] | None) -> None:
     every message: its id, and that its sender authorised the session key that signed it.
     """
     from actors.protocol.canonical_json import encode
+    from actors.relation.archive_reader import read_back
     from actors.relation.archives import ArchiveFailed, NotArchived, archive_at
-    from actors.relation.reading_back import read_back
-    from actors.relation.transactions import TransactionFalse
+    from actors.relation.transactions import TransactionInvalid
     from eventstore.records import decode_id
 
     try:
@@ -81,7 +81,7 @@ def verify(newest: str, place: str, out: IO[str] | None) -> None:
 
     try:
         transactions, messages, owner = asyncio.run(run())
-    except (TransactionFalse, NotArchived) as fault:
+    except (TransactionInvalid, NotArchived) as fault:
         raise _finding(str(fault)) from None
     except ArchiveFailed as error:
         raise click.UsageError(str(error)) from None

@@ -89,7 +89,7 @@ def _text(report: Audit, elapsed: float) -> str:
         "  order       both hash chains, sequences, slots, time",
         f"  outside     {signed}",
         f"  inside      {report.inside:,} messages between processes, each what the evaluation of its parent sent",
-        f"  processes   {report.spawns:,} started",
+        f"  processes   {report.spawns:,} start_process",
         f"  answers     each as its evaluation gave it, {report.refusals:,} of them refusals",
         f"  tree        each hash of it; {report.checkpoints:,} checkpoints, signed by the log's node",
         f"  snapshots   {report.snapshots:,}, each what the replay gave",

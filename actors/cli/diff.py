@@ -7,18 +7,18 @@ import click
 import msgspec
 
 from actors.audit.replay import Earlier
-from actors.cli.log_position import POINT, resolved
+from actors.cli.log_position import LOG_POSITION, resolve_sequence
 from actors.cli.replay import find_process, replay_with_progress
 
 
 @click.command()
 @click.argument("path", metavar="LOG", type=click.Path(path_type=Path))
-@click.argument("a", metavar="A", type=POINT)
-@click.argument("b", metavar="B", type=POINT)
+@click.argument("a", metavar="A", type=LOG_POSITION)
+@click.argument("b", metavar="B", type=LOG_POSITION)
 @click.option("--process", metavar="ID-or-@HANDLE", required=True, help="Whose state to compare.")
 def diff(path: Path, a: int, b: int, process: str) -> None:
     """Show what changed in a process of LOG between the points A and B, each a sequence or a time."""
-    points = [resolved(path, point) or 0 for point in (a, b)]
+    points = [resolve_sequence(path, point) or 0 for point in (a, b)]
     earlier = Earlier(min(points))
     later = replay_with_progress(path, at=max(points), earlier=earlier)
     pid = find_process(later, process)

@@ -5,18 +5,18 @@ from contextlib import contextmanager
 
 import click
 
-from actors.http.common.server import Listening, listen
+from actors.http.common.server import Listener, listen
 
 
 @contextmanager
-def listening(host: str, places: Sequence[tuple[str | None, int]]) -> Iterator[list[Listening]]:
+def open_listeners(host: str, places: Sequence[tuple[str | None, int]]) -> Iterator[list[Listener]]:
     """Take addresses until the block ends; misuse if one cannot be had.
 
     Args:
         host: to listen at.
         places: for each the unit that answers there (None for all), and the port.
     """
-    found: list[Listening] = []
+    found: list[Listener] = []
     try:
         for unit, port in places:
             try:

@@ -7,7 +7,7 @@ import click
 import msgspec
 
 from actors.cli.labels import Labels, outcome_text, time_text
-from actors.cli.log_position import POINT
+from actors.cli.log_position import LOG_POSITION
 from actors.cli.replay import find_process, replay_with_progress
 from actors.protocol.canonical_json import decode
 from eventstore import Assignment, LogFile, read_log
@@ -20,8 +20,8 @@ _TEXT_MAX = 100
 @click.option("--process", metavar="ID-or-@HANDLE", help="Only messages to that process.")
 @click.option("--sender", metavar="ADDRESS-or-@HANDLE", help="Only messages from that wallet or process.")
 @click.option("--action", help="Only messages of that action.")
-@click.option("--from", "since", type=POINT, help="From this sequence or time on.")
-@click.option("--to", "until", type=POINT, help="Up to this sequence or time.")
+@click.option("--from", "since", type=LOG_POSITION, help="From this sequence or time on.")
+@click.option("--to", "until", type=LOG_POSITION, help="Up to this sequence or time.")
 @click.option("--refused", is_flag=True, help="Only messages that were refused.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line, nothing cut short.")
 def log(

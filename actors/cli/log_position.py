@@ -8,7 +8,7 @@ import click
 from eventstore import read_log, sequence_at
 
 
-class Point(click.ParamType[int]):
+class LogPosition(click.ParamType[int]):
     """Reads a sequence, or a time, which is kept as its ms, negated."""
 
     name = "sequence or time"
@@ -25,10 +25,10 @@ class Point(click.ParamType[int]):
         return -int((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
-POINT = Point()
+LOG_POSITION = LogPosition()
 
 
-def resolved(path: Path, point: int | None) -> int | None:
+def resolve_sequence(path: Path, point: int | None) -> int | None:
     """The sequence of a point: of a time, that of the last event up to it."""
     if point is None or point >= 0:
         return point

@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 _REFRESH_S = 0.1
 
 
-class Bar:
+class ProgressBar:
     """Counts towards a total. Drawn by whoever counts: a thread that draws would keep this process from being copied to
     the cores that help it (see ``actors.audit.partition_workers``).
     """
@@ -35,10 +35,10 @@ class Bar:
 
 
 @contextmanager
-def progress_bar(label: str, total: int) -> Iterator[Bar]:
+def progress_bar(label: str, total: int) -> Iterator[ProgressBar]:
     """Show a bar on standard error while the block runs, if that is a terminal."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     shown = console.is_terminal
     with Progress(*columns, console=console, transient=True, auto_refresh=False, disable=not shown) as progress:
-        yield Bar(progress, label, total)
+        yield ProgressBar(progress, label, total)

@@ -70,24 +70,24 @@ def proxy(
 
     from actors import Node  # the other commands start sooner without these
     from actors.ans104.wallet import Wallet
-    from actors.cli.listen import listening
+    from actors.cli.listen import open_listeners
     from actors.http.ao import UNITS
-    from actors.http.ao.app import Faces
-    from actors.http.common.rate_limits import Rates
-    from actors.http.common.server import Listening, Servers
+    from actors.http.ao.app import AoApp
+    from actors.http.common.rate_limits import RateLimits
+    from actors.http.common.server import Listener, Servers
     from actors.node.node import system_clock
     from actors.relation.app import proxy_app
     from actors.relation.archives import archive_at
     from actors.relation.packing import Packer
-    from actors.relation.pushing import Pushing
-    from actors.relation.services import Services, calls_of, keys_path
+    from actors.relation.push_service import PushService
+    from actors.relation.services import Services, keys_path, process_client
     from actors.runtime.tuning import dedicate_process
 
     async def run() -> None:
         async with Node.open(path) as node:
             dedicate_process()
-            services = await Services.of(calls_of(node), Wallet.load_or_create(keys_path(path)))
-            pushing = Pushing(node, services.calls, services.relation)
+            services = await Services.of(process_client(node), Wallet.load_or_create(keys_path(path)))
+            pushing = PushService(node, services.calls, services.relation)
             packer = Packer(
                 services,
                 archive_at(archive or f"{path}.archive"),
@@ -95,19 +95,19 @@ def proxy(
                 interval_ms=round(pack_hours * 3_600_000),
                 bytes_max=round(pack_mb * MEGABYTE),
             )
-            rates = Rates(rate)
-            apps: list[tuple[Listening, Any]] = []
+            rates = RateLimits(rate)
+            apps: list[tuple[Listener, Any]] = []
             for place, (name, _) in zip(places, names, strict=False):
                 process = await services.proxy(name)
                 app = proxy_app(services, pushing, name, process, clock=system_clock)
-                apps.append((place, rates.of_addresses(app)))
-            faces = Faces(node, data_bytes_max=node.limits.data_bytes_max, rate=rate)
+                apps.append((place, rates.limit_addresses(app)))
+            ao_app = AoApp(node, data_bytes_max=node.data_bytes_max, rate=rate)
             if ao_port is not None:
-                apps.append((places[-1], faces.app(UNITS)))
+                apps.append((places[-1], ao_app.asgi_app(UNITS)))
             servers = Servers(apps)
 
             def stop() -> None:
-                faces.stopping = True
+                ao_app.stopping = True
                 pushing.stop()
                 servers.stop()
 
@@ -131,5 +131,5 @@ def proxy(
     if len({name for name, _ in names}) < len(names):
         raise click.UsageError("two proxies have one name: each keeps a state of its own under its name")
     ports = [port for _, port in names] + ([] if ao_port is None else [ao_port])
-    with listening(host, [(None, port) for port in ports]) as places:
+    with open_listeners(host, [(None, port) for port in ports]) as places:
         uvloop.run(run())

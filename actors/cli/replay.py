@@ -9,20 +9,20 @@ import msgspec
 
 from actors.audit.replay import Earlier, ReplayResult
 from actors.audit.replay import replay as replay_log
-from actors.cli.log_position import POINT, resolved
+from actors.cli.log_position import LOG_POSITION, resolve_sequence
 from actors.cli.progress import progress_bar
 from eventstore import LogMissing, read_log
 
 
 @click.command()
 @click.argument("path", metavar="LOG", type=click.Path(path_type=Path))
-@click.option("--at", type=POINT, metavar="SEQUENCE-or-TIME", help="Stop after this event, or at this time.")
+@click.option("--at", type=LOG_POSITION, metavar="SEQUENCE-or-TIME", help="Stop after this event, or at this time.")
 @click.option("--process", metavar="ID-or-@HANDLE", help="Print that process's state as JSON.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the report.")
 def replay(path: Path, at: int | None, process: str | None, as_json: bool) -> None:
     """Rebuild every state from LOG, and print the log's head and the state root."""
     begun = time.perf_counter()
-    at = resolved(path, at)
+    at = resolve_sequence(path, at)
     replayed = replay_with_progress(path, at=at)
     elapsed = time.perf_counter() - begun
     if process is not None:

@@ -48,19 +48,19 @@ def serve(
     import uvloop
 
     from actors import Node  # the other commands start sooner without these
-    from actors.cli.listen import listening
-    from actors.http.ao.app import Faces
+    from actors.cli.listen import open_listeners
+    from actors.http.ao.app import AoApp
     from actors.http.common.server import Servers
     from actors.runtime.tuning import dedicate_process
 
     async def run() -> None:
         async with Node.open(path, limits=Limits(data_bytes_max=data_max)) as node:
             dedicate_process()
-            faces = Faces(node, data_bytes_max=data_max, rate=rate)
-            servers = Servers((place, faces.app([place.unit] if place.unit else UNITS)) for place in places)
+            app = AoApp(node, data_bytes_max=data_max, rate=rate)
+            servers = Servers((place, app.asgi_app([place.unit] if place.unit else UNITS)) for place in places)
 
             def stop() -> None:
-                faces.stopping = True
+                app.stopping = True
                 servers.stop()
 
             for number in (signal.SIGTERM, signal.SIGINT):
@@ -73,5 +73,5 @@ def serve(
             await servers.run()
         click.echo(f"stopped: {node.sequence:,} events in {path}")
 
-    with listening(host, [(None, port), *units]) as places:
+    with open_listeners(host, [(None, port), *units]) as places:
         uvloop.run(run())

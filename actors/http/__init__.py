@@ -1,1 +1,1 @@
-"""The node and its explorer over HTTP."""
+"""A node over HTTP: AO's protocol and the explorer pages."""

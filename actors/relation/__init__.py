@@ -1,1 +1,1 @@
-"""Relation ONE IM around its processes: proxies, the key keeper's secret, and the archive of all messages."""
+"""Relation ONE IM around its processes: proxies over HTTP, the key keeper's secret, and the archive of messages."""

@@ -1,4 +1,4 @@
-"""A proxy over HTTP: five REST calls, a WebSocket, and what clients need beside them (relation-one-im.md 4)."""
+"""A proxy over HTTP: the protocol's REST calls, its WebSocket, login, keys and contracts (relation-one-im.md 4)."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,41 +11,42 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
 from actors.ans104.item import DATA_BYTES_MAX, parse
-from actors.http.ao.messenger import ENVELOPE_BYTES_MAX
-from actors.http.common.body_limit import BodyLimit
-from actors.http.common.responses import ERRORS, encode_json, error_answer, refuse_with
+from actors.http.common.body_limit import ENVELOPE_BYTES_MAX, BodyLimit
+from actors.http.common.responses import ERRORS, encode_json, error_handler, error_response
 from actors.processes.relation.contracts import METHODS
-from actors.relation import shapes
-from actors.relation.calls import Refused
+from actors.relation import schemas
 from actors.relation.chats import Chats
 from actors.relation.logins import Login, Logins, NotLoggedIn
-from actors.relation.pushing import Pushing
+from actors.relation.process_client import Refused
+from actors.relation.push_service import PushService
 from actors.relation.services import Services
 
-_REFUSED: dict[int | str, dict[str, Any]] = {
-    status: {"model": shapes.Error, "description": description}
+_ERROR_RESPONSES: dict[int | str, dict[str, Any]] = {
+    status: {"model": schemas.Error, "description": description}
     for status, description in {
-        400: "no such request",
+        400: "the request is malformed",
         401: "log in first",
         409: "the protocol does not allow it",
-        413: "too large",
-        422: "the request is not as described",
-        503: "the node does not take messages now",
+        413: "the body is too large",
+        422: "the request does not match this description",
+        503: "the node does not accept messages now",
     }.items()
 }
 _BODY_BYTES_MAX = DATA_BYTES_MAX + ENVELOPE_BYTES_MAX
 _GOING_AWAY, _POLICY = 1001, 1008
 
 
-def proxy_app(services: Services, pushing: Pushing, name: str, process: str, *, clock: Callable[[], int]) -> FastAPI:
+def proxy_app(
+    services: Services, push_service: PushService, name: str, process: str, *, clock: Callable[[], int]
+) -> FastAPI:
     """The ASGI application of a proxy.
 
     Args:
-        services: the processes behind it.
-        pushing: gives messages to devices.
-        name: the proxy's.
-        process: id of the process with its state.
-        clock: gives the time in ms.
+        services: the processes of Relation ONE.
+        push_service: pushes messages to devices.
+        name: the proxy's name.
+        process: id of the process with the proxy's state.
+        clock: returns the time in ms.
     """
     calls, relation = services.calls, services.relation
     logins, chats = Logins(clock), Chats(calls, relation, process)
@@ -53,9 +54,9 @@ def proxy_app(services: Services, pushing: Pushing, name: str, process: str, *, 
         title="Relation ONE proxy",
         version=version("mostao"),
         description="Messages of Relation ONE IM. Payloads are encrypted by clients; the proxy cannot read them.",
-        responses=_REFUSED,
+        responses=_ERROR_RESPONSES,
         exception_handlers=_HANDLERS,
-        docs_url=None,  # the page that shows it would come from somewhere else
+        docs_url=None,  # FastAPI's documentation pages load scripts from another host
         redoc_url=None,
     )
     app.add_middleware(BodyLimit, bytes_max=_BODY_BYTES_MAX)
@@ -64,17 +65,17 @@ def proxy_app(services: Services, pushing: Pushing, name: str, process: str, *, 
     async def logged_in(authorization: Annotated[str, Header()] = "") -> Login:
         return logins.of(authorization.removeprefix("Bearer ").strip())
 
-    somebody = Annotated[Login, Depends(logged_in)]
+    current_login = Annotated[Login, Depends(logged_in)]
 
     @app.get("/", include_in_schema=False)
     async def root() -> RedirectResponse:
         return RedirectResponse("/info")
 
     @app.get("/info")
-    async def info() -> shapes.Info:
-        """Who serves here."""
+    async def info() -> schemas.Info:
+        """The proxy, its processes, and the newest transaction of the archive."""
         state = await calls.ask(services.archive, "getArchive")
-        return shapes.Info(
+        return schemas.Info(
             proxy=name,
             relation=relation,
             keyKeeper=services.keys.process,
@@ -84,124 +85,130 @@ def proxy_app(services: Services, pushing: Pushing, name: str, process: str, *, 
         )
 
     @app.post("/login/challenge")
-    async def challenge(asked: shapes.ChallengeRequest, request: Request) -> shapes.Challenge:
-        """What an account signs to log in."""
-        return shapes.Challenge(challenge=logins.challenge(asked.address, request.url.netloc))
+    async def challenge(body: schemas.ChallengeRequest, request: Request) -> schemas.Challenge:
+        """The challenge that an account signs to log in."""
+        return schemas.Challenge(challenge=logins.challenge(body.address, request.url.netloc))
 
     @app.post("/login")
-    async def login(signed: shapes.LoginRequest) -> shapes.LoggedIn:
+    async def login(body: schemas.LoginRequest) -> schemas.LoggedIn:
         """Log in with a signed challenge."""
-        found = logins.login(signed.challenge, signed.signature)
-        return shapes.LoggedIn(token=found.token, address=found.address, expires=found.expires)
+        new = logins.login(body.challenge, body.signature)
+        return schemas.LoggedIn(token=new.token, address=new.address, expires=new.expires)
 
     @app.post("/logout", status_code=204)
-    async def logout(who: somebody) -> None:
-        """Forget this device."""
-        logins.logout(who)
+    async def logout(user: current_login) -> None:
+        """Log this device out."""
+        logins.logout(user)
 
     @app.post("/message/send")
-    async def send(message: shapes.Message, who: somebody) -> shapes.Sent:
-        """Send a message: answered when it is durable."""
-        if message.sender.lower() != who.address.lower():
-            raise Refused("the sender of this message is somebody else")
+    async def send(message: schemas.Message, user: current_login) -> schemas.Sent:
+        """Send a message. The response waits until it is durable."""
+        if message.sender.lower() != user.address.lower():
+            raise Refused(f"the sender of this message is {message.sender}, but {user.address} is logged in")
         answer = await calls.tell(relation, "sendMessage", **message.model_dump())
-        return shapes.Sent(id=answer["id"])
+        return schemas.Sent(id=answer["id"])
 
     @app.get("/message/list")
-    async def messages(who: somebody, limit: shapes.Limit = 100, offset: shapes.Offset = 0) -> list[shapes.Message]:
-        """One's messages, in groups too, the newest first."""
-        rows = await calls.ask(relation, "listMessages", addr=who.address, limit=limit, offset=offset)
-        return [shapes.Message(**row["message"]) for row in rows]
+    async def messages(
+        user: current_login, limit: schemas.Limit = 100, offset: schemas.Offset = 0
+    ) -> list[schemas.Message]:
+        """The account's messages, including those of its groups, newest first."""
+        rows = await calls.ask(relation, "listMessages", addr=user.address, limit=limit, offset=offset)
+        return [schemas.Message(**row["message"]) for row in rows]
 
     @app.post("/message/read", status_code=204)
-    async def read(message_id: Annotated[str, Query(alias="messageId")], who: somebody) -> None:
-        """Mark a message as read, and those before it in its chat."""
-        await chats.mark_as_read(who.address, message_id)
+    async def read(message_id: Annotated[str, Query(alias="messageId")], user: current_login) -> None:
+        """Mark a message, and those before it in its chat, as read."""
+        await chats.mark_as_read(user.address, message_id)
 
     @app.get("/message/unreadCount")
-    async def unread_count(who: somebody) -> int:
-        """How many messages are unread, but for those in muted chats."""
-        return await chats.unread(who.address)
+    async def unread_count(user: current_login) -> int:
+        """Number of unread messages, without those in muted chats."""
+        return await chats.unread(user.address)
 
     @app.get("/chats/list")
-    async def chat_list(who: somebody, limit: shapes.Limit = 100, offset: shapes.Offset = 0) -> list[shapes.Chat]:
-        """One's chats: those that are pinned, and then those with the newest messages."""
-        return [shapes.Chat(**row) for row in await chats.page(who.address, limit=limit, offset=offset)]
+    async def chat_list(
+        user: current_login, limit: schemas.Limit = 100, offset: schemas.Offset = 0
+    ) -> list[schemas.Chat]:
+        """The account's chats: pinned chats first, then by newest message."""
+        return [schemas.Chat(**row) for row in await chats.page(user.address, limit=limit, offset=offset)]
 
     @app.post("/chats/mute", status_code=204)
-    async def mute(chat: shapes.AddressText, muted: bool, who: somebody) -> None:
-        """Leave a chat out of the unread count, or not any more."""
-        await calls.tell(process, "setMuted", addr=who.address, chat=chat, muted=muted)
+    async def mute(chat: schemas.AddressText, muted: bool, user: current_login) -> None:
+        """Exclude a chat from the unread count, or include it again."""
+        await calls.tell(process, "setMuted", addr=user.address, chat=chat, muted=muted)
 
     @app.post("/chats/stick", status_code=204)
-    async def stick(chat: shapes.AddressText, sticky: bool, who: somebody) -> None:
-        """Keep a chat on top, or not any more."""
-        await calls.tell(process, "setSticky", addr=who.address, chat=chat, sticky=sticky)
+    async def stick(chat: schemas.AddressText, sticky: bool, user: current_login) -> None:
+        """Pin a chat to the top, or unpin it."""
+        await calls.tell(process, "setSticky", addr=user.address, chat=chat, sticky=sticky)
 
     @app.post("/keys/save")
-    async def save_key(asked: shapes.SaveKey) -> shapes.SavedKey:
-        """saveEncryptionKey: have a key kept under conditions."""
-        answer = await services.keys.save(**asked.model_dump())
-        return shapes.SavedKey(encryptedSymmetricKey=answer["encryptedSymmetricKey"])
+    async def save_key(body: schemas.SaveKey) -> schemas.SavedKey:
+        """saveEncryptionKey: keep a key under conditions."""
+        answer = await services.keys.save(**body.model_dump())
+        return schemas.SavedKey(encryptedSymmetricKey=answer["encryptedSymmetricKey"])
 
     @app.post("/keys/get")
-    async def get_key(asked: shapes.GetKey) -> shapes.GivenKey:
-        """getEncryptionKey: a key, for who proves to meet its conditions."""
-        return shapes.GivenKey(**await services.keys.get(**asked.model_dump()))
+    async def get_key(body: schemas.GetKey) -> schemas.GivenKey:
+        """getEncryptionKey: give a kept key to an account that meets its conditions."""
+        return schemas.GivenKey(**await services.keys.get(**body.model_dump()))
 
     @app.post("/contract/call", openapi_extra=_ITEM)
     async def contract_call(request: Request) -> Any:
-        """A method that changes something, as a data item (ANS-104) that an Ethereum account signed."""
+        """Call a method that changes state. The body is a data item (ANS-104) signed by an Ethereum account."""
         raw = await request.body()
         item = parse(raw)
         if item.target != relation or item.tag("Action") not in METHODS:
-            raise Refused("this item is not for the contracts: see /info for the process that it has to name")
-        result = await calls.door.send(raw)
+            raise Refused(
+                f"this item is not for the contracts: its target must be {relation} (see /info) and its Action a method"
+            )
+        result = await calls.node.send(raw)
         if result.error is not None:
             raise Refused(result.error)
         return JSONResponse(result.answer)
 
     @app.post("/contract/ask")
-    async def contract_ask(asked: shapes.Question) -> Any:
-        """A method that changes nothing."""
-        if asked.method not in METHODS:
-            raise Refused(f"the contracts have no method {asked.method[:64]!r}")
-        return JSONResponse(await calls.ask(relation, asked.method, **asked.arguments))
+    async def contract_ask(body: schemas.Question) -> Any:
+        """Call a method without changing state (a dryrun)."""
+        if body.method not in METHODS:
+            raise Refused(f"the contracts have no method {body.method[:64]!r}; known: {', '.join(sorted(METHODS))}")
+        return JSONResponse(await calls.ask(relation, body.method, **body.arguments))
 
     @app.websocket("/ws")
     async def push(websocket: WebSocket, token: str = "", since: str | None = None) -> None:
-        """Arrays of messages, as they come; with ``since`` (a message's id), those after it first."""
+        """Push arrays of messages; with ``since`` (a message's id), starting with those after that message."""
         header = websocket.headers.get("authorization", "").removeprefix("Bearer ").strip()
         try:
-            who = logins.of(token or header)
-            place = None if since is None else await chats.place_of(since)
+            user = logins.of(token or header)
+            index = None if since is None else await chats.index_of(since)
         except (NotLoggedIn, Refused) as refusal:
             await websocket.accept()
             await websocket.close(_POLICY, str(refusal)[:120])
             return
         await websocket.accept()
-        pushed = asyncio.create_task(pushing.serve(who, place, _taker(websocket)))
-        gone = asyncio.create_task(_gone(websocket))
-        await asyncio.wait((pushed, gone), return_when=asyncio.FIRST_COMPLETED)
-        for task in (pushed, gone):
+        push_task = asyncio.create_task(push_service.serve(user, index, _sender(websocket)))
+        disconnect_task = asyncio.create_task(_wait_for_disconnect(websocket))
+        await asyncio.wait((push_task, disconnect_task), return_when=asyncio.FIRST_COMPLETED)
+        for task in (push_task, disconnect_task):
             task.cancel()
-        await asyncio.gather(pushed, gone, return_exceptions=True)
-        if not gone.cancelled():
+        await asyncio.gather(push_task, disconnect_task, return_exceptions=True)
+        if not disconnect_task.cancelled():
             return
         await websocket.close(_GOING_AWAY)
 
     return app
 
 
-def _taker(websocket: WebSocket) -> Callable[[list[Any]], Any]:
-    async def take(messages: list[Any]) -> None:
+def _sender(websocket: WebSocket) -> Callable[[list[Any]], Any]:
+    async def send(messages: list[Any]) -> None:
         await websocket.send_text(encode_json(messages).decode())
 
-    return take
+    return send
 
 
-async def _gone(websocket: WebSocket) -> None:
-    """Wait until whoever is at the other end goes. What it says until then is of no interest."""
+async def _wait_for_disconnect(websocket: WebSocket) -> None:
+    """Wait until the client disconnects. Anything that it sends until then is ignored."""
     try:
         while True:
             await websocket.receive_text()
@@ -217,16 +224,16 @@ _ITEM = {
 }
 
 
-async def _malformed(_: Request, error: Exception) -> Response:
+async def _validation_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"])
-    return error_answer(f"{where}: {first['msg']}", 422)
+    field = ".".join(str(part) for part in first["loc"])
+    return error_response(f"{field}: {first['msg']}", 422)
 
 
 _HANDLERS: dict[Any, Any] = {
     **ERRORS,
-    Refused: refuse_with(409),
-    NotLoggedIn: refuse_with(401, {"WWW-Authenticate": "Bearer"}),
-    RequestValidationError: _malformed,
+    Refused: error_handler(409),
+    NotLoggedIn: error_handler(401, {"WWW-Authenticate": "Bearer"}),
+    RequestValidationError: _validation_error,
 }

@@ -1,4 +1,4 @@
-"""Where transactions are kept for good: a folder, or Arweave through a gateway."""
+"""Archives that store transactions: a folder, or Arweave through a gateway."""
 
 import asyncio
 import os
@@ -26,49 +26,51 @@ query ($id: ID!) {
 
 
 class ArchiveFailed(Exception):
-    """An archive cannot be read or written; says which and why. To try again does no harm."""
+    """An archive cannot be read or written, with the reason. A retry is safe."""
 
 
 class NotArchived(ArchiveFailed):
-    """It has no such transaction."""
+    """The archive has no transaction with this id."""
 
 
-class ArchivePlace(Protocol):
-    """Keeps transactions by their ids."""
+class ArchiveStore(Protocol):
+    """Stores transactions by their ids."""
 
     async def put(self, raw: bytes) -> None:
-        """Keep a transaction; once, however often it is put.
+        """Store a transaction. Storing it again changes nothing.
 
         Raises:
-            ArchiveFailed: it may not be kept.
+            ArchiveFailed: the transaction may not be stored.
         """
 
     async def get(self, id_: str) -> bytes:
-        """A transaction.
+        """Read a transaction.
 
         Raises:
-            NotArchived: there is none of that id.
-            ArchiveFailed: it cannot be read.
+            NotArchived: there is no transaction with this id.
+            ArchiveFailed: the transaction cannot be read.
         """
 
 
-def archive_at(place: str) -> ArchivePlace:
-    """The archive at a URL, or in a folder."""
-    return GatewayArchive(place) if urlsplit(place).scheme in ("http", "https") else FolderArchive(Path(place))
+def archive_at(location: str) -> ArchiveStore:
+    """The archive at a gateway's URL or in a folder."""
+    if urlsplit(location).scheme in ("http", "https"):
+        return GatewayArchive(location)
+    return FolderArchive(Path(location))
 
 
 class FolderArchive:
-    """A file for each transaction, called by its id. A file is whole or not there."""
+    """Stores each transaction in a file named by its id. Writes are atomic: no file is ever incomplete."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     async def put(self, raw: bytes) -> None:
-        """See ``ArchivePlace``."""
+        """Store a transaction durably."""
         await asyncio.to_thread(self._put, raw)
 
     async def get(self, id_: str) -> bytes:
-        """See ``ArchivePlace``."""
+        """Read a transaction."""
         try:
             return await asyncio.to_thread((self._folder / (id_ + SUFFIX)).read_bytes)
         except FileNotFoundError:
@@ -90,7 +92,7 @@ class FolderArchive:
             part.replace(path)
             descriptor = os.open(self._folder, os.O_RDONLY)
             try:
-                os.fsync(descriptor)  # the name, too
+                os.fsync(descriptor)  # makes the file's name durable, too
             finally:
                 os.close(descriptor)
         except OSError as error:
@@ -98,18 +100,18 @@ class FolderArchive:
 
 
 class GatewayArchive:
-    """Arweave over HTTP: data items go to a bundler's ``/tx``, and come back from a gateway's GraphQL and data."""
+    """Arweave over HTTP. Writes data items to a bundler's ``/tx``; reads them from a gateway's GraphQL and data."""
 
     def __init__(self, url: str) -> None:
         self._url = url.rstrip("/")
 
     async def put(self, raw: bytes) -> None:
-        """See ``ArchivePlace``."""
+        """Upload a transaction."""
         if await self._request("POST", "/tx", raw, "application/octet-stream") is None:
-            raise ArchiveFailed(f"{self._url} takes no transactions")
+            raise ArchiveFailed(f"{self._url} does not accept transactions: it has no /tx")
 
     async def get(self, id_: str) -> bytes:
-        """See ``ArchivePlace``. The item is put together again from what the gateway says of it."""
+        """Read a transaction, assembled from the fields and the data that the gateway returns."""
         query = msgspec.json.encode({"query": _HEADER, "variables": {"id": id_}})
         found = await self._request("POST", "/graphql", query, "application/json")
         data = await self._request("GET", f"/{id_}")
@@ -117,13 +119,13 @@ class GatewayArchive:
             edges = msgspec.json.decode(found or b"{}")["data"]["transactions"]["edges"]
             if not edges or data is None:
                 raise NotArchived(f"there is no transaction {id_} at {self._url}")
-            return _assembled(edges[0]["node"], data)
+            return _assemble(edges[0]["node"], data)
         except (KeyError, TypeError, ValueError, msgspec.MsgspecError) as error:
-            raise ArchiveFailed(f"{self._url} does not answer as a gateway does ({error!r})") from None
+            raise ArchiveFailed(f"{self._url} does not respond as an Arweave gateway ({error!r})") from None
 
     async def _request(self, method: str, path: str, body: bytes = b"", kind: str = "") -> bytes | None:
-        """The body of an answer; None where there is no such thing."""
-        from pyreqwest.client import ClientBuilder  # takes long, and a folder needs none of it
+        """The body of a response; None for 404."""
+        from pyreqwest.client import ClientBuilder  # slow to import, and a folder archive does not need it
         from pyreqwest.exceptions import PyreqwestError
 
         try:
@@ -135,15 +137,15 @@ class GatewayArchive:
                 if response.status == 404:
                     return None
                 if response.status >= 400:
-                    said = (await response.text())[:200]
-                    raise ArchiveFailed(f"{self._url}{path} answered {response.status}: {said}")
+                    text = (await response.text())[:200]
+                    raise ArchiveFailed(f"{self._url}{path} responded with {response.status}: {text}")
                 return bytes(await response.bytes())
         except PyreqwestError as error:
-            raise ArchiveFailed(f"{self._url} does not answer ({error})") from None
+            raise ArchiveFailed(f"{self._url} does not respond ({error})") from None
 
 
-def _assembled(node: Any, data: bytes) -> bytes:
-    """A data item's bytes from its parts, as gateways tell them."""
+def _assemble(node: Any, data: bytes) -> bytes:
+    """A data item's bytes from a gateway's JSON fields and its data."""
     public_key, signature = _bytes(node["owner"]["key"]), _bytes(node["signature"])
     kind = next((kind for kind, scheme in SCHEMES.items() if scheme.key.stop - scheme.key.start == len(public_key)), 0)
     _, rest = unsigned(

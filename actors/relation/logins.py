@@ -1,4 +1,4 @@
-"""Logging in by a signed challenge (EIP-4361, "Sign-In with Ethereum")."""
+"""Login with a signed challenge (EIP-4361, "Sign-In with Ethereum")."""
 
 import hmac
 import os
@@ -24,17 +24,17 @@ _EXPIRES = re.compile(r"^Expiration Time: (\S+)\Z", re.MULTILINE)
 
 
 class NotLoggedIn(Exception):
-    """Whoever asks did not prove who that is, with the reason."""
+    """A client has not proven its identity, with the reason."""
 
 
 class Login(msgspec.Struct):
-    """Somebody on one device.
+    """The login of one device.
 
     Attributes:
-        token: what the device shows from then on.
-        address: with its checksum.
+        token: the device sends it with each request.
+        address: the account's address, with its checksum.
         expires: seconds since 1970.
-        sent: place of the last message that was sent to the device; None before the first.
+        sent: index of the last message that was sent to the device; None before the first.
     """
 
     token: str
@@ -44,12 +44,12 @@ class Login(msgspec.Struct):
 
 
 class Logins:
-    """Who is logged in at a proxy.
+    """The logins of a proxy, in memory.
 
-    Challenges are not kept: each carries a seal of the proxy's, so that a crowd that asks for them costs nothing.
+    Challenges are not stored: each carries a MAC, so that requests for challenges cost no memory.
 
     Args:
-        clock: gives the time in ms.
+        clock: returns the time in ms.
     """
 
     def __init__(self, clock: Callable[[], int]) -> None:
@@ -59,14 +59,14 @@ class Logins:
         self._logins: TTLCache[str, Login] = TTLCache(LOGINS_MAX, LOGIN_S, self._now)
 
     def challenge(self, address: str, host: str) -> str:
-        """What an account has to sign to log in.
+        """The text that an account signs to log in.
 
         Args:
-            address: the account's.
-            host: where it asked, so that it signs for no other place.
+            address: the account's address.
+            host: the host that the client connected to; the signature is valid only for it.
 
         Raises:
-            NotLoggedIn: that is no address.
+            NotLoggedIn: the address is malformed.
         """
         try:
             account = checksummed(address)
@@ -78,24 +78,24 @@ class Logins:
             f"Log in to read and send messages.\n\nURI: http://{host}\nVersion: 1\nChain ID: 1\nNonce: {nonce}\n"
             f"Issued At: {_iso(now)}\nExpiration Time: {_iso(now + CHALLENGE_S)}"
         )
-        return text.replace(f"Nonce: {nonce}", f"Nonce: {nonce}{self._seal(text)}")
+        return text.replace(f"Nonce: {nonce}", f"Nonce: {nonce}{self._mac(text)}")
 
     def login(self, challenge: str, signature: str) -> Login:
-        """Log somebody in, once for a challenge.
+        """Log an account in. A challenge is valid once.
 
         Args:
-            challenge: as it was given.
-            signature: of the account (EIP-191), in hex.
+            challenge: the unchanged text of the challenge.
+            signature: the account's signature (EIP-191), in hex.
 
         Raises:
-            NotLoggedIn: it is no challenge of this proxy's, or too old, or used, or not signed by its account.
+            NotLoggedIn: the challenge is not from this proxy, has expired, was used, or its account did not sign it.
         """
         nonce, expires = _NONCE.search(challenge), _EXPIRES.search(challenge)
         plain = challenge.replace(nonce[0], f"Nonce: {nonce[1]}") if nonce else ""
-        if nonce is None or expires is None or not hmac.compare_digest(self._seal(plain), nonce[2]):
-            raise NotLoggedIn("this challenge is not one of this proxy's, or was changed")
+        if nonce is None or expires is None or not hmac.compare_digest(self._mac(plain), nonce[2]):
+            raise NotLoggedIn("this challenge is not from this proxy, or it was changed: request a new one")
         if datetime.fromisoformat(expires[1]).timestamp() <= self._now() or nonce[1] in self._used:
-            raise NotLoggedIn("this challenge has expired or was used: ask for another")
+            raise NotLoggedIn("this challenge has expired or was used: request a new one")
         address = challenge.split("\n", 2)[1]
         try:
             signer = signer_of(challenge, signature, "signature")
@@ -109,24 +109,24 @@ class Logins:
         return login
 
     def of(self, token: str) -> Login:
-        """Who shows a token.
+        """The login of a token.
 
         Raises:
-            NotLoggedIn: nobody who is logged in.
+            NotLoggedIn: the token is unknown or has expired.
         """
         login = self._logins.get(token)
         if login is None:
-            raise NotLoggedIn("log in first: sign a challenge, and show the token that you get for it")
+            raise NotLoggedIn("log in first: sign a challenge from /login/challenge, and send the token of /login")
         return login
 
     def logout(self, login: Login) -> None:
-        """Forget somebody's device."""
+        """End a login."""
         self._logins.pop(login.token, None)
 
     def _now(self) -> int:
         return self._clock() // 1000
 
-    def _seal(self, text: str) -> str:
+    def _mac(self, text: str) -> str:
         return hmac.new(self._secret, text.encode(), sha256).hexdigest()[:_MAC_HEX]
 
 

@@ -1,11 +1,11 @@
-"""When messages are packed, and how a pack that was interrupted is finished (relation-one-im.md 4.3)."""
+"""Packs messages into archive transactions when they are due; finishes interrupted packs (relation-one-im.md 4.3)."""
 
 import asyncio
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from actors.node.backlog import Overloaded
-from actors.relation.archives import ArchiveFailed, ArchivePlace
+from actors.node.fair_queue import Overloaded
+from actors.relation.archives import ArchiveFailed, ArchiveStore
 from actors.relation.services import Services
 from actors.relation.transactions import pack, transaction_id
 from actors.runtime.logs import get_logger
@@ -13,7 +13,7 @@ from actors.runtime.logs import get_logger
 INTERVAL_MS = 12 * 3600 * 1000
 BYTES_MAX = 100 * 1000 * 1000
 LOOK_MS = 1000
-"""So often it is looked whether too much waits."""
+"""Interval between checks whether a pack is due."""
 RETRY_MS = 60_000
 _PAGE = 500
 
@@ -26,20 +26,20 @@ class Waiting(NamedTuple):
     messages: int
     bytes: int
     first: int | None
-    """When the first of them came, in ms; None if there are none."""
+    """When the first of them was assigned, in ms; None if there are none."""
 
 
 def due_at(waiting: Waiting, *, since: int, interval_ms: int = INTERVAL_MS, bytes_max: int = BYTES_MAX) -> int | None:
-    """When the messages are to be packed, in ms; None while there are none.
+    """The time in ms at which the waiting messages are due to be packed; None if there are none.
 
-    Counting begins at ``since``. An interval in which nothing came is followed by the next; at the end of the one in
-    which the first message came, they are packed. Over ``bytes_max`` they are at once.
+    Intervals follow one another from ``since`` on. The messages are due at the end of the interval in which the first
+    of them was assigned, or at once if they exceed ``bytes_max``.
 
     Args:
-        waiting: the messages.
+        waiting: the messages that wait.
         since: when the last pack was stored, or the archive began, in ms.
-        interval_ms: how long an interval is.
-        bytes_max: how much may wait.
+        interval_ms: length of an interval.
+        bytes_max: bytes above which messages are due at once.
     """
     if waiting.first is None:
         return None
@@ -49,7 +49,7 @@ def due_at(waiting: Waiting, *, since: int, interval_ms: int = INTERVAL_MS, byte
 
 
 class Packed(NamedTuple):
-    """A transaction that is in the archive."""
+    """A transaction that was stored in the archive."""
 
     id: str
     messages: int
@@ -57,55 +57,55 @@ class Packed(NamedTuple):
 
 
 class Packer:
-    """Packs what is due.
+    """Packs the messages of a node's services into an archive.
 
     Args:
-        services: whose messages.
-        place: where transactions go.
-        clock: gives the time in ms.
-        interval_ms: see ``due_at``.
-        bytes_max: see ``due_at``.
+        services: the services whose messages are packed.
+        store: the archive.
+        clock: returns the time in ms.
+        interval_ms: length of an interval (``due_at``).
+        bytes_max: bytes above which messages are due at once (``due_at``).
     """
 
     def __init__(
         self,
         services: Services,
-        place: ArchivePlace,
+        store: ArchiveStore,
         *,
         clock: Callable[[], int],
         interval_ms: int = INTERVAL_MS,
         bytes_max: int = BYTES_MAX,
     ) -> None:
         self._calls, self._relation, self._archive = services.calls, services.relation, services.archive
-        self._place, self._clock = place, clock
+        self._store, self._clock = store, clock
         self._interval_ms, self._bytes_max = interval_ms, bytes_max
 
     async def run(self) -> None:
-        """Pack what is due, when it is, until cancelled."""
+        """Pack messages whenever they are due, until cancelled."""
         while True:
             pause = LOOK_MS
             try:
                 await self.step()
             except (ArchiveFailed, Overloaded) as error:
-                logger.error("not packed, trying again", error=str(error))
+                logger.error("packing failed, retrying", error=str(error), retry_ms=RETRY_MS)
                 pause = RETRY_MS
             await asyncio.sleep(pause / 1000)
 
     async def due_in(self) -> int | None:
-        """In how many ms something is to be packed: 0 for now, None while nothing waits."""
+        """Time in ms until the next pack is due: 0 for now, None if no messages wait."""
         return self._due_in(*await self._waiting())
 
     async def step(self) -> Packed | None:
-        """Pack what is due, if anything is; and finish what was begun.
+        """Finish an interrupted pack, or pack the messages if they are due.
 
         Raises:
-            ArchiveFailed: the archive does not take it. It is taken up again the next time.
+            ArchiveFailed: the archive cannot store the transaction. The next step tries it again.
         """
         state, waiting = await self._waiting()
         return await self._pack(state, waiting) if self._due_in(state, waiting) == 0 else None
 
     async def pack(self) -> Packed | None:
-        """Pack whatever waits, due or not; None if nothing does.
+        """Pack all messages that wait, due or not; None if there are none.
 
         Raises:
             ArchiveFailed: as ``step``.
@@ -113,7 +113,7 @@ class Packer:
         return await self._pack(*await self._waiting())
 
     async def _waiting(self) -> tuple[dict[str, Any], Waiting]:
-        """What the archive knows, and what is not in it."""
+        """The archive process's state, and the messages that are not packed."""
         state: dict[str, Any] = await self._calls.ask(self._archive, "getArchive")
         return state, Waiting(**await self._calls.ask(self._relation, "waitingAfter", after=state["packed"] - 1))
 
@@ -132,7 +132,7 @@ class Packer:
             await self._calls.tell(self._archive, "beginPack", count=count)
         messages = await self._messages(state["packed"], count)
         raw = pack(messages, previous=state["newest"], first=state["packed"], key=self._calls.key)
-        await self._place.put(raw)
+        await self._store.put(raw)
         packed = Packed(transaction_id(raw), len(messages), len(raw))
         await self._calls.tell(self._archive, "stored", id=packed.id)
         logger.info("packed", **packed._asdict())

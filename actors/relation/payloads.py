@@ -1,6 +1,6 @@
-"""What a decrypted payload says, by the type of its message (relation-one-im.md 7.3).
+"""Parses and writes decrypted payloads, by the type of their message (relation-one-im.md 7.3).
 
-Nodes see payloads encrypted; this is for those who can read them.
+Nodes see only encrypted payloads; clients use this module.
 """
 
 import re
@@ -19,17 +19,17 @@ _PRINCIPAL = re.compile("[a-z0-9]{1,5}(?:-[a-z0-9]{1,5})+")
 
 
 class PayloadMalformed(ValueError):
-    """A payload that is not what its type says, with the reason."""
+    """A payload is malformed for its type, with the reason."""
 
 
 class Text(msgspec.Struct, frozen=True):
-    """TEXT and ANNOUNCEMENT."""
+    """The payload of TEXT and ANNOUNCEMENT."""
 
     text: str
 
 
 class Card(msgspec.Struct, frozen=True):
-    """CARD: a link."""
+    """The payload of CARD: a link."""
 
     url: str
     title: str
@@ -38,14 +38,14 @@ class Card(msgspec.Struct, frozen=True):
 
 
 class Image(msgspec.Struct, frozen=True):
-    """NFT, IMAGE and EMOJI: a picture, and where it is from: a chain's name, or an object key."""
+    """The payload of NFT, IMAGE and EMOJI: a picture and its origin, which is a chain's name or an object key."""
 
     url: str
     origin: str
 
 
 class BatchTransfer(msgspec.Struct, frozen=True):
-    """BATCH_TRANSFER: a transfer of tokens to several."""
+    """The payload of BATCH_TRANSFER: a transfer of tokens to several accounts."""
 
     transaction: str
     token: str
@@ -59,22 +59,22 @@ _ACTIONS = {"NFT": "nftImage", "IMAGE": "localImage", "EMOJI": "customEmoji"}
 
 
 def parse_payload(type_: str, payload: str) -> Payload:
-    """What a payload says.
+    """Parse a payload.
 
     Raises:
-        PayloadMalformed: it is not of its type's form, or there is no such type.
+        PayloadMalformed: the payload is malformed for its type, or the type is unknown.
     """
     parse = _PARSERS.get(type_)
     if parse is None:
-        raise PayloadMalformed(f"there is no type {type_!r}; there are {', '.join(_PARSERS)}")
+        raise PayloadMalformed(f"unknown type {type_!r}; known: {', '.join(_PARSERS)}")
     return parse(type_, payload)
 
 
 def payload_text(type_: str, payload: Payload) -> str:
-    """The text that ``parse_payload`` reads.
+    """The text of a payload; the inverse of ``parse_payload``.
 
     Raises:
-        PayloadMalformed: the type has another form, or a part cannot be written in it.
+        PayloadMalformed: the payload does not belong to the type, or a field cannot be expressed in its format.
     """
     if isinstance(payload, Text) and type_ in ("TEXT", "ANNOUNCEMENT"):
         text = payload.text
@@ -87,7 +87,7 @@ def payload_text(type_: str, payload: Payload) -> str:
         fields = (payload.transaction, payload.token, payload.amount, payload.sender, ",".join(payload.receivers))
         text = "::".join(fields)
     else:
-        raise PayloadMalformed(f"a {type(payload).__name__} is no payload of type {type_!r}")
+        raise PayloadMalformed(f"a {type(payload).__name__} is not a payload of type {type_!r}")
     if parse_payload(type_, text) != payload:
         raise PayloadMalformed(f"this {type(payload).__name__} cannot be written as a payload of type {type_!r}")
     return text
@@ -100,7 +100,7 @@ def _parts_text(kind: str, action: str, parts: tuple[str, ...]) -> str:
 
 def _text(type_: str, payload: str) -> Payload:
     if not payload:
-        raise PayloadMalformed(f"a payload of type {type_} is a text that is not empty")
+        raise PayloadMalformed(f"a payload of type {type_} must not be empty")
     return Text(payload)
 
 
@@ -112,39 +112,39 @@ def _card(type_: str, payload: str) -> Payload:
 def _image(type_: str, payload: str) -> Payload:
     url, origin = _parts(type_, payload, "image", _ACTIONS[type_], 2)
     if not origin:
-        raise PayloadMalformed(f"a payload of type {type_} says where its picture is from in p2")
+        raise PayloadMalformed(f"p2 of a payload of type {type_} must name the picture's origin")
     return Image(_url(type_, url), origin)
 
 
 def _batch_transfer(type_: str, payload: str) -> Payload:
     fields = payload.split("::")
     if len(fields) != 5:
-        raise PayloadMalformed(f"a payload of type {type_} is transaction::token::amount::sender::receiver,…")
+        raise PayloadMalformed(f"a payload of type {type_} has the form transaction::token::amount::sender::receiver,…")
     transaction, token, amount, sender, receivers = fields
     if not _HASH.fullmatch(transaction):
-        raise PayloadMalformed(f"{transaction[:80]!r} is no hash of a transaction")
+        raise PayloadMalformed(f"{transaction[:80]!r} is not a transaction hash")
     if not token or not _AMOUNT.fullmatch(amount):
-        raise PayloadMalformed(f"{amount[:80]!r} of {token[:80]!r} is no amount of a token")
-    everybody = tuple(receivers.split(","))
-    for account in (sender, *everybody):
+        raise PayloadMalformed(f"{amount[:80]!r} of {token[:80]!r} is not an amount of a token")
+    receiver_accounts = tuple(receivers.split(","))
+    for account in (sender, *receiver_accounts):
         if not _PRINCIPAL.fullmatch(account):
             try:
                 checksummed(account)
             except ValueError:
-                raise PayloadMalformed(f"{account[:80]!r} is no account") from None
-    return BatchTransfer(transaction, token, amount, sender, everybody)
+                raise PayloadMalformed(f"{account[:80]!r} is not an account") from None
+    return BatchTransfer(transaction, token, amount, sender, receiver_accounts)
 
 
 def _parts(type_: str, payload: str, kind: str, action: str, count: int) -> list[str]:
-    """The numbered parts of ``type:…;action:…;p1(Text):…,p2(Text):…``; text in them may hold commas and colons."""
+    """The numbered parts of ``type:…;action:…;p1(Text):…,p2(Text):…``. A part may contain commas and colons."""
     found = _PARTS.fullmatch(payload)
     if found is None or (found["type"], found["action"]) != (kind, action):
-        raise PayloadMalformed(f"a payload of type {type_} begins with type:{kind};action:{action};")
+        raise PayloadMalformed(f"a payload of type {type_} must begin with type:{kind};action:{action};")
     parts, rest = [], found["parts"]
     for number in range(1, count + 1):
         head = f"p{number}(Text):"
         if not rest.startswith(head):
-            raise PayloadMalformed(f"a payload of type {type_} has {count} parts, {head}…")
+            raise PayloadMalformed(f"a payload of type {type_} has {count} parts; part {number} must begin with {head}")
         rest = rest[len(head) :]
         if number == count:
             parts.append(rest)
@@ -155,7 +155,7 @@ def _parts(type_: str, payload: str, kind: str, action: str, count: int) -> list
         parts.append(part)
         rest = f"p{number + 1}(Text):{rest}"
     if _PART.search(parts[-1]):
-        raise PayloadMalformed(f"a payload of type {type_} has {count} parts, and no more")
+        raise PayloadMalformed(f"a payload of type {type_} must not have more than {count} parts")
     return parts
 
 
@@ -166,7 +166,7 @@ def _url(type_: str, text: str) -> str:
     except ValueError:
         split = None
     if split is None or split.scheme not in ("http", "https") or not split.netloc:
-        raise PayloadMalformed(f"{text[:80]!r} in a payload of type {type_} is no address of the web")
+        raise PayloadMalformed(f"{text[:80]!r} in a payload of type {type_} is not an http or https URL")
     return url
 
 

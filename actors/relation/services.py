@@ -1,58 +1,61 @@
-"""What every proxy of a node shares: the registers and messages, the key keeper, and the archive."""
+"""The processes that all proxies of a node share: contracts and messages, the key keeper, and the archive."""
 
 from pathlib import Path
 
 from actors.ans104.wallet import Wallet, WalletError
 from actors.node.node import Node
 from actors.processes import Archive, KeyKeeper, Proxy, Relation
-from actors.relation.calls import ProcessClient
-from actors.relation.keys import Keys
+from actors.relation.key_service import KeyService
+from actors.relation.process_client import ProcessClient
 
 
 def keys_path(log: Path) -> Path:
-    """Where the secret lies that keys are sealed to: beside the log, never in it."""
+    """The file with the key keeper's secret: beside the log, never in it."""
     return log.with_name(log.name + ".keys")
 
 
-def calls_of(node: Node) -> ProcessClient:
-    """The way to the processes of whoever began a node's log.
+def process_client(node: Node) -> ProcessClient:
+    """A client that sends in the name of the node that began the log.
 
     Raises:
-        WalletError: the node's own key is not at hand.
+        WalletError: the key of that node is missing.
     """
     if node.key is None:
-        raise WalletError("the key of the node that began this log is not beside it: nobody else speaks for it")
+        raise WalletError(
+            "the key of the node that began this log is not beside it (LOG.key), and only that key may start and call"
+            " the log's Relation ONE processes: put the key back"
+        )
     return ProcessClient(node, node.key)
 
 
 class Services:
-    """The processes of Relation ONE on a node, started where they are not there yet.
+    """The processes of Relation ONE on a node.
 
     Attributes:
-        calls: speaks to them, in the name of the node.
-        relation: id of the process with the registers and the messages.
-        keys: gives out keys.
-        archive: id of the process that knows what is packed.
+        calls: calls them in the name of the node.
+        relation: id of the process with the contracts and the messages.
+        keys: gives out kept keys.
+        archive: id of the process that records what is packed.
     """
 
-    def __init__(self, calls: ProcessClient, relation: str, keys: Keys, archive: str) -> None:
+    def __init__(self, calls: ProcessClient, relation: str, keys: KeyService, archive: str) -> None:
         self.calls, self.relation, self.keys, self.archive = calls, relation, keys, archive
 
     @classmethod
     async def of(cls, calls: ProcessClient, secret: Wallet) -> "Services":
-        """Those that somebody serves.
+        """The services of a client's key. Starts the processes that do not exist yet.
 
         Args:
-            calls: the way to them, and whose they are.
-            secret: opens the keys that are kept.
+            calls: access to the processes; its key owns them.
+            secret: the key keeper's secret, which decrypts kept keys.
         """
         private = secret.curve25519()
-        relation = await calls.started(Relation.module)
+        relation = await calls.start_process(Relation.module)
         public_key = "0x" + bytes(private.public_key).hex()
-        keeper = await calls.started(KeyKeeper.module, relation=relation, publicKey=public_key)
-        archive = await calls.started(Archive.module, name=relation)
-        return cls(calls, relation, Keys(calls, keeper, private), archive)
+        keeper = await calls.start_process(KeyKeeper.module, relation=relation, publicKey=public_key)
+        archive = await calls.start_process(Archive.module, name=relation)
+        return cls(calls, relation, KeyService(calls, keeper, private), archive)
 
     async def proxy(self, name: str) -> str:
-        """The process with the state of the proxy of that name."""
-        return await self.calls.started(Proxy.module, name)
+        """The id of the process with the state of a proxy. Starts the process if it does not exist."""
+        return await self.calls.start_process(Proxy.module, name)

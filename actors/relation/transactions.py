@@ -1,7 +1,7 @@
 """Transactions of the archive: signed bundles of messages, each naming the one before (relation-one-im.md 8).
 
-A transaction is a data item (ANS-104) whose data is a bundle with a data item for each message. The same messages,
-packed by the same key behind the same transaction, are the same bytes: to upload them twice is to upload them once.
+A transaction is a data item (ANS-104) whose data is a bundle with a data item for each message. Packing is
+deterministic: the same messages, key and previous transaction give the same bytes, so a repeated upload is harmless.
 """
 
 from collections.abc import Sequence
@@ -21,31 +21,31 @@ _KIND = (("App-Name", "mostao"), ("Type", "Messages"), ("Bundle-Format", "binary
 PREVIOUS, FIRST = "Previous", "First"
 
 
-class TransactionFalse(Exception):
-    """A transaction that is not what it says it is, with the reason."""
+class TransactionInvalid(Exception):
+    """A transaction is invalid, with the reason."""
 
 
 class Transaction(NamedTuple):
-    """A transaction that was read, every signature in it verified."""
+    """A transaction whose signatures have all been verified."""
 
     id: str
     owner: str
-    """Address of whoever packed it."""
+    """Address of the key that packed it."""
     previous: str
-    """Id of the one before; empty for the first."""
+    """Id of the previous transaction; empty for the first."""
     first: int
-    """How many messages come before its own."""
+    """Index of its first message: the number of messages in all earlier transactions."""
     messages: tuple[RelationMessage, ...]
 
 
 def pack(messages: Sequence[Any], *, previous: str, first: int, key: Signer) -> bytes:
-    """A transaction.
+    """The bytes of a transaction.
 
     Args:
-        messages: as JSON values.
-        previous: id of the transaction before; empty for the first.
-        first: how many messages come before.
-        key: signs it, and each message's item.
+        messages: the messages as JSON values.
+        previous: id of the previous transaction; empty for the first.
+        first: number of messages in all earlier transactions.
+        key: signs the transaction and each message's item.
     """
     data = BytesIO()
     write_bundle(data, (_item(message, key) for message in messages))
@@ -54,29 +54,29 @@ def pack(messages: Sequence[Any], *, previous: str, first: int, key: Signer) -> 
 
 
 def transaction_id(raw: bytes) -> str:
-    """What a transaction is called."""
+    """The id of a transaction."""
     return item_id(raw)
 
 
 def unpack(raw: bytes, id_: str) -> Transaction:
-    """Read a transaction and verify it: its own signature, that of each item, and each message as its sender signed it.
+    """Read a transaction. Verifies its id and signature, the signature of each item, and each message's signatures.
 
     Raises:
-        TransactionFalse: something in it is not so.
+        TransactionInvalid: the bytes are malformed, or a check fails.
     """
     try:
         item = parse(raw, data_bytes_max=len(raw))
         if item.id != id_:
-            raise TransactionFalse(f"transaction {id_} is not what is kept under that id: that is {item.id}")
+            raise TransactionInvalid(f"the archive has another transaction under the id {id_}: {item.id}")
         item.verify()
         first = item.tag(FIRST)
         if tuple(item.tags[: len(_KIND)]) != _KIND or not (first.isascii() and first.isdigit()):
-            raise TransactionFalse(f"transaction {id_} is no pack of messages")
+            raise TransactionInvalid(f"transaction {id_} is not a pack of messages")
         if item.tag(PREVIOUS):
             decode_id(item.tag(PREVIOUS))
         messages = tuple(_message(part, item.sender) for part in Bundle.of_bytes(item.data, "its bundle").items())
     except (ItemRefused, BundleUnusable, Refusal, ValueError) as error:
-        raise TransactionFalse(f"transaction {id_}: {error}") from None
+        raise TransactionInvalid(f"transaction {id_}: {error}") from None
     return Transaction(item.id, item.sender, item.tag(PREVIOUS), int(first), messages)
 
 
@@ -89,7 +89,7 @@ def _message(raw: bytes, owner: str) -> RelationMessage:
     item = parse(raw, data_bytes_max=len(raw))
     item.verify()
     if item.sender != owner:
-        raise ItemRefused("an item in it was signed by somebody else")
+        raise ItemRefused(f"an item in it is signed by {item.sender}, not by {owner}")
     message = msgspec.json.decode(item.data, type=RelationMessage)
     check_message(message, now=message.timestamp)
     return message

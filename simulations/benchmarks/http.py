@@ -25,9 +25,9 @@ from starlette.types import ASGIApp
 
 from actors import Node, Wallet
 from actors.ans104.item import DATA_BYTES_MAX
-from actors.http.ao.app import Faces
+from actors.http.ao.app import AoApp
 from actors.http.common.responses import encode_json
-from actors.http.common.server import Listening, Servers, listen
+from actors.http.common.server import Listener, Servers, listen
 from actors.runtime.tuning import dedicate_process
 from eventstore.records import encode_id
 from simulations.benchmarks.fresh import fresh_processes
@@ -106,17 +106,17 @@ def _serving(log: Path | None) -> Iterator[str]:
         place.socket.close()
 
 
-def _serve(log: Path | None, place: Listening) -> None:
+def _serve(log: Path | None, place: Listener) -> None:
     uvloop.run(_serve_constant(place) if log is None else _serve_node(log, place))
 
 
-async def _serve_node(log: Path, place: Listening) -> None:
+async def _serve_node(log: Path, place: Listener) -> None:
     async with Node.open(log, new=True, wallet=Wallet(bytes(32))) as node:
         dedicate_process()  # as the command does
-        await _until_stopped(place, Faces(node, data_bytes_max=DATA_BYTES_MAX).app())
+        await _until_stopped(place, AoApp(node, data_bytes_max=DATA_BYTES_MAX).asgi_app())
 
 
-async def _serve_constant(place: Listening) -> None:
+async def _serve_constant(place: Listener) -> None:
     answer = encode_json({"message": "Processing DataItem", "id": encode_id(bytes(32))})
 
     async def post(request: Request) -> Response:
@@ -126,7 +126,7 @@ async def _serve_constant(place: Listening) -> None:
     await _until_stopped(place, Starlette(routes=[Route("/", post, methods=["POST"])]))
 
 
-async def _until_stopped(place: Listening, app: ASGIApp) -> None:
+async def _until_stopped(place: Listener, app: ASGIApp) -> None:
     servers = Servers([(place, app)])
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, servers.stop)
     await servers.run()

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
 from actors.processes.relation.message import GROUP
-from actors.relation.calls import Refused
+from actors.relation.process_client import Refused
 from simulations.clients.relation_user import RelationUser, for_address
 from simulations.clients.user import UserError
 from simulations.world.relation_person import RelationPerson

@@ -9,10 +9,10 @@ from nacl.public import PrivateKey, PublicKey, SealedBox
 from actors.processes.relation.access_conditions import digest
 from actors.processes.relation.message import P2P
 from actors.protocol.canonical_json import encode
-from actors.relation.calls import Refused
 from actors.relation.chats import Chats
 from actors.relation.logins import Login, Logins, NotLoggedIn
 from actors.relation.payloads import parse_payload
+from actors.relation.process_client import Refused
 from actors.relation.services import Services
 from simulations.clients.encryption import Entropy, decrypt, encrypt, seal
 from simulations.clients.relation_user import RelationUser, auth_sig, for_address, for_members, hex_signature

@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 
 from actors.ans104.wallet import Wallet
 from actors.processes.relation.message import GROUP
+from actors.relation.archive_reader import read_back
 from actors.relation.archives import FolderArchive
-from actors.relation.calls import ProcessClient
 from actors.relation.packing import Packer
 from actors.relation.payloads import BatchTransfer, Card, Image, Payload, Text, payload_text
-from actors.relation.reading_back import read_back
+from actors.relation.process_client import ProcessClient
 from actors.relation.services import Services
 from simulations.faults.faulty_network import Network
 from simulations.faults.virtual_time import VirtualTime

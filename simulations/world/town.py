@@ -11,8 +11,8 @@ from hdrh.histogram import HdrHistogram
 
 from actors import ItemRefused
 from actors.relation.archives import ArchiveFailed
-from actors.relation.calls import Refused
-from actors.relation.transactions import TransactionFalse
+from actors.relation.process_client import Refused
+from actors.relation.transactions import TransactionInvalid
 from simulations.clients.encryption import CannotOpen, decrypt, open_session_key
 from simulations.clients.user import Chat, NodeClient, ReadMessage, User, UserError
 from simulations.faults.crash_schedule import PlannedCrashes
@@ -135,7 +135,7 @@ class Town:
             self.journal.compare()
             await self._in_turns(self._check_handle(number) for number in everybody)
             relation = await self._relation.end() if self._relation else RelationOutcome()
-        except (UserError, CannotOpen, ItemRefused, Refused, TransactionFalse, ArchiveFailed) as error:
+        except (UserError, CannotOpen, ItemRefused, Refused, TransactionInvalid, ArchiveFailed) as error:
             raise Finding(f"somebody could not do what has to be possible: {error}") from error
         if self._relation:
             self._attempts += self._relation.attempts

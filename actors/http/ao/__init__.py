@@ -1,8 +1,7 @@
-"""A node as AO's clients meet it over HTTP: messenger, compute unit, scheduler and gateway.
+"""AO's units over HTTP: messenger, compute unit, scheduler and gateway.
 
-Thin: what comes in is handed to the node, what it says is put into AO's words (``words``). No rule of the protocol
-lives here.
+Each route translates between HTTP and the node. No rule of the protocol is implemented here.
 """
 
 UNITS = ("messenger", "compute", "gateway", "scheduler")
-"""In the order in which their routes are looked at."""
+"""The units, in the order in which their routes are matched."""

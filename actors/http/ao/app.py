@@ -1,4 +1,4 @@
-"""Which unit answers what, and what all of them have in common."""
+"""The HTTP application of a node: the routes of its units, the explorer, and the routes and middleware they share."""
 
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -12,55 +12,56 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
 from actors.http.ao import UNITS
-from actors.http.ao.compute import Compute
+from actors.http.ao.compute import ComputeUnit
 from actors.http.ao.fast_path import fast_path
 from actors.http.ao.gateway import Gateway
-from actors.http.ao.messenger import Messenger
-from actors.http.ao.scheduler import SchedulerFace
-from actors.http.common.metrics import Figures
-from actors.http.common.rate_limits import Rates
-from actors.http.common.responses import ERRORS, answer
+from actors.http.ao.messenger import MessengerUnit
+from actors.http.ao.scheduler import SchedulerUnit
+from actors.http.common.metrics import Metrics
+from actors.http.common.rate_limits import RateLimits
+from actors.http.common.responses import ERRORS, json_response
 from actors.http.explorer.routes import Explorer
 from actors.node.node import Node
 
 
-class Faces:
-    """A node's HTTP applications.
+class AoApp:
+    """Builds the ASGI applications of one node.
 
     Attributes:
-        stopping: set it when the servers are to stop: who listens for news is told no more.
+        stopping: set it to True before the servers stop; open event streams then end.
 
     Args:
-        node: whose.
+        node: the node that answers the requests.
         data_bytes_max: limit of a message's data.
-        rate: how often one address may ask and one owner may send, as ``100/second``; None for no limit.
+        rate: limit for each address and for each owner, such as ``100/second``; None for no limit.
 
     Raises:
-        ValueError: that is no rate.
+        ValueError: the rate is malformed.
     """
 
     def __init__(self, node: Node, *, data_bytes_max: int, rate: str | None = None) -> None:
         self.stopping = False
         self._node = node
-        self._rates = Rates(rate)
-        self._figures = Figures(node)
-        messenger = Messenger(node, data_bytes_max=data_bytes_max, rates=self._rates)
-        scheduler = SchedulerFace(node, messenger.take)
-        self._units = {
+        self._rate_limits = RateLimits(rate)
+        self._metrics = Metrics(node)
+        messenger = MessengerUnit(node, data_bytes_max=data_bytes_max, rate_limits=self._rate_limits)
+        scheduler = SchedulerUnit(node, messenger.submit)
+        self._unit_routes = {
             "messenger": messenger.routes(),
-            "compute": Compute(node, data_bytes_max=data_bytes_max).routes(),
+            "compute": ComputeUnit(node, data_bytes_max=data_bytes_max).routes(),
             "gateway": Gateway(node).routes(),
             "scheduler": scheduler.routes(),
         }
-        self._pages = Explorer(node, lambda: self.stopping).routes()
-        self._posts = {"messenger": messenger.post, "scheduler": scheduler.post}
+        self._explorer_routes = Explorer(node, lambda: self.stopping).routes()
+        self._post_handlers = {"messenger": messenger.post, "scheduler": scheduler.post}
 
-    def app(self, units: Sequence[str] = UNITS) -> ASGIApp:
-        """The ASGI application of some of the node's units."""
-        own: list[BaseRoute] = [Route("/health", self.health), Route("/info", self.info), *self._figures.routes()]
-        pages = self._pages if set(units) == set(UNITS) else []
+    def asgi_app(self, units: Sequence[str] = UNITS) -> ASGIApp:
+        """The ASGI application of some of the node's units. The explorer is part of it if all units are."""
+        routes: list[BaseRoute] = [Route("/health", self.health), Route("/info", self.info), *self._metrics.routes()]
+        if set(units) == set(UNITS):
+            routes += self._explorer_routes
         starlette = Starlette(
-            routes=own + pages + [route for unit in UNITS if unit in units for route in self._units[unit]],
+            routes=routes + [route for unit in UNITS if unit in units for route in self._unit_routes[unit]],
             middleware=[
                 Middleware(
                     CORSMiddleware, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"], max_age=86_400
@@ -69,15 +70,17 @@ class Faces:
             exception_handlers=ERRORS,
         )
         starlette.router.redirect_slashes = False
-        post = next((self._posts[unit] for unit in UNITS if unit in units and unit in self._posts), None)
+        handlers = (self._post_handlers.get(unit) for unit in UNITS if unit in units)
+        post = next((handler for handler in handlers if handler is not None), None)
         app = starlette if post is None else fast_path(starlette, post)
-        return self._figures.counting(self._rates.of_addresses(app))
+        return self._metrics.count_requests(self._rate_limits.limit_addresses(app))
 
     async def health(self, request: Request) -> Response:
-        """Whether the node takes messages."""
+        """Report that the node accepts messages; 503 if it does not."""
         self._node.check_open()
-        return answer({"status": "ok", "events": self._node.sequence})
+        return json_response({"status": "ok", "events": self._node.sequence})
 
     async def info(self, request: Request) -> Response:
-        """Who this node is."""
-        return answer({"registry": self._node.registry, "node": self._node.address, "version": version("mostao")})
+        """The node's registry, address and version."""
+        node = self._node
+        return json_response({"registry": node.registry, "node": node.address, "version": version("mostao")})

@@ -1,4 +1,4 @@
-"""The compute unit: says what messages gave, and what one would give."""
+"""The compute unit: results of messages, and dryruns."""
 
 from functools import partial
 
@@ -9,22 +9,22 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from actors.evaluation.results import past_results
-from actors.http.ao.lookups import existing, limit_of, slot_at
-from actors.http.ao.wire_format import Cursor, DryRun, result_words
-from actors.http.common.responses import answer, body_of
+from actors.http.ao.lookups import first_assignment, parse_limit, slot_at
+from actors.http.ao.wire_format import Cursor, DryRun, result_json
+from actors.http.common.responses import json_response, read_body
 from actors.node.node import Node
 
 RESULTS_DEFAULT, RESULTS_MAX = 25, 1000
 JSON_FACTOR = 6
-"""A byte of data may be so many in JSON."""
+"""Most bytes that one byte of data takes in JSON (``\\u0000``)."""
 _dry_run = msgspec.json.Decoder(DryRun).decode
 
 
-class Compute:
+class ComputeUnit:
     """The routes of a compute unit.
 
     Args:
-        node: evaluates.
+        node: evaluates the messages.
         data_bytes_max: limit of a dryrun's data.
     """
 
@@ -33,7 +33,7 @@ class Compute:
         self._body_bytes_max = JSON_FACTOR * data_bytes_max + 64 * 1024
 
     def routes(self) -> list[Route]:
-        """What it answers."""
+        """The unit's routes."""
         return [
             Route("/dry-run", self.dry_run, methods=["POST"]),
             Route("/result/{message}", self.result),
@@ -41,37 +41,37 @@ class Compute:
         ]
 
     async def dry_run(self, request: Request) -> Response:
-        """What a message would give now."""
+        """The result of a message against the current state. Nothing is appended to the log."""
         try:
-            asked = _dry_run(await body_of(request, self._body_bytes_max))
+            body = _dry_run(await read_body(request, self._body_bytes_max))
         except msgspec.MsgspecError as error:
-            raise HTTPException(400, f"this is no dryrun: {error}") from None
-        process = request.query_params.get("process-id") or asked.target
+            raise HTTPException(400, f"the body is not a dryrun: {error}") from None
+        process = request.query_params.get("process-id") or body.target
         result = await self._node.dryrun(
-            process, action=asked.action, data=asked.data, sender=asked.owner, tags=asked.others
+            process, action=body.action, data=body.data, sender=body.owner, tags=body.other_tags
         )
-        return answer(result_words(result))
+        return json_response(result_json(result))
 
     async def result(self, request: Request) -> Response:
-        """What a message gave: waits until that is durable."""
+        """The result of a message. The response waits until the message is durable."""
         message, process = request.path_params["message"], request.query_params.get("process-id")
         found = await self._node.outcome(message)
         if found is None or process not in (None, found[0].process):
             raise HTTPException(
                 404, f"there is no message {message!r}" + (f" for process {process!r}" if process else "")
             )
-        return answer(result_words(found[1]))
+        return json_response(result_json(found[1]))
 
     async def results(self, request: Request) -> Response:
-        """What the messages of a process gave, page by page."""
+        """The results of a process's messages, in pages."""
         process, query = request.path_params["process"], request.query_params
         sort = query.get("sort", "ASC").upper()
         if sort not in ("ASC", "DESC"):
             raise HTTPException(400, f"sort is {sort[:16]!r}; it has to be ASC or DESC")
-        limit = limit_of(query.get("limit"), default=RESULTS_DEFAULT, most=RESULTS_MAX)
-        after = await self._place(process, query.get("from"))
-        until = await self._place(process, query.get("to"))
-        reading = partial(
+        limit = parse_limit(query.get("limit"), default=RESULTS_DEFAULT, most=RESULTS_MAX)
+        after = await self._slot(process, query.get("from"))
+        until = await self._slot(process, query.get("to"))
+        read_page = partial(
             past_results,
             process=process,
             after=after,
@@ -80,17 +80,17 @@ class Compute:
             newest_first=sort == "DESC",
             whole=await self._node.quiescent_sequence(),
         )
-        rows = await self._node.read(reading)
+        rows = await self._node.read(read_page)
         if not rows:
-            await existing(self._node, process)
+            await first_assignment(self._node, process)
         edges = [
-            {"cursor": Cursor(row.timestamp, str(row.slot), sort=sort).text(), "node": result_words(result)}
+            {"cursor": Cursor(row.timestamp, str(row.slot), sort=sort).encode(), "node": result_json(result)}
             for row, result in rows[:limit]
         ]
-        return answer({"pageInfo": {"hasNextPage": len(rows) > limit}, "edges": edges})
+        return json_response({"pageInfo": {"hasNextPage": len(rows) > limit}, "edges": edges})
 
-    async def _place(self, process: str, text: str | None) -> int | None:
-        """The slot that a cursor, or a time in ms, stands for."""
+    async def _slot(self, process: str, text: str | None) -> int | None:
+        """The slot of a cursor or of a time in ms."""
         if not text:
             return None
         if text.isascii() and text.isdigit():

@@ -1,4 +1,4 @@
-"""The one route that has to be fast: a signed item posted to ``/``, answered without what the other routes need."""
+"""A shortcut for the busiest route: a signed item posted to ``/`` skips routing and middleware."""
 
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
@@ -7,9 +7,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from actors.http.common.responses import RAW_ANY_ORIGIN, refusal_of
+from actors.http.common.responses import RAW_ANY_ORIGIN, error_response_for
 
-Post = Callable[[Request], Awaitable[Response]]
+PostHandler = Callable[[Request], Awaitable[Response]]
 
 
 class _Route(NamedTuple):
@@ -17,13 +17,13 @@ class _Route(NamedTuple):
 
 
 _ROUTE = _Route("/")
-"""For those who count."""
+"""The route under which the metrics count these requests."""
 
 
-def fast_path(app: ASGIApp, post: Post) -> ASGIApp:
-    """The same application, in which posts to ``/`` go straight to a function."""
+def fast_path(app: ASGIApp, post: PostHandler) -> ASGIApp:
+    """Wrap an application so that posts to ``/`` go straight to ``post``."""
 
-    async def first(scope: Scope, receive: Receive, send: Send) -> None:
+    async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] != "/" or scope["method"] != "POST":
             await app(scope, receive, send)
             return
@@ -31,8 +31,8 @@ def fast_path(app: ASGIApp, post: Post) -> ASGIApp:
         try:
             response = await post(request)
         except Exception as error:
-            response = await refusal_of(request, error)
+            response = await error_response_for(request, error)
         response.raw_headers += RAW_ANY_ORIGIN
         await response(scope, receive, send)
 
-    return first
+    return dispatch

@@ -1,4 +1,4 @@
-"""The slice of an Arweave gateway that AO's clients need: what modules and items are, by GraphQL."""
+"""The part of an Arweave gateway that AO's clients need: modules and items by GraphQL."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,8 +12,8 @@ from starlette.routing import Route
 
 from actors.ans104.item import parse
 from actors.ao.pushed_messages import item_of
-from actors.http.ao.wire_format import item_words
-from actors.http.common.responses import answer, body_of
+from actors.http.ao.wire_format import item_json
+from actors.http.common.responses import json_response, read_body
 from actors.node.node import Node
 from actors.processes import MODULES
 from eventstore import LogFile
@@ -21,7 +21,7 @@ from eventstore import LogFile
 QUERY_BYTES_MAX = 64 * 1024
 IDS_MAX = 100
 TTL_MS = "3600000"
-_NOTHING = {"winston": "0", "ar": "0"}
+_ZERO_AMOUNT = {"winston": "0", "ar": "0"}
 _SCHEMA = build_schema("""
     type Query {
         transaction(id: ID!): Transaction
@@ -60,25 +60,25 @@ class Gateway:
         self._node = node
 
     def routes(self) -> list[Route]:
-        """What it answers."""
+        """The gateway's routes."""
         return [Route("/graphql", self.graphql, methods=["POST"])]
 
     async def graphql(self, request: Request) -> Response:
-        """``transactions``: modules by their names, items of the log by their ids, and where this scheduler is."""
+        """Answer a GraphQL query: modules by name, items of the log by id, and the scheduler's location."""
         try:
-            asked = msgspec.json.decode(await body_of(request, QUERY_BYTES_MAX), type=Query)
+            query = msgspec.json.decode(await read_body(request, QUERY_BYTES_MAX), type=Query)
         except msgspec.MsgspecError as error:
-            raise HTTPException(400, f"this is no GraphQL request: {error}") from None
+            raise HTTPException(400, f"the body is not a GraphQL request: {error}") from None
         url = str(request.base_url).rstrip("/")
-        return answer(await self._node.read(lambda log: self._execute(log, asked, url)))
+        return json_response(await self._node.read(lambda log: self._execute(log, query, url)))
 
-    def _execute(self, log: LogFile, asked: Query, url: str) -> Any:
+    def _execute(self, log: LogFile, query: Query, url: str) -> Any:
         root = {
             "transaction": lambda _, **arguments: self._transaction(log, arguments["id"]),
             "transactions": lambda _, **arguments: self._transactions(log, url, **arguments),
         }
         result = graphql_sync(
-            _SCHEMA, asked.query, root, variable_values=asked.variables, operation_name=asked.operationName
+            _SCHEMA, query.query, root, variable_values=query.variables, operation_name=query.operationName
         )
         return result.formatted
 
@@ -93,26 +93,26 @@ class Gateway:
         first: int = IDS_MAX,
         sort: str = "",
     ) -> Any:
-        wanted = [(tag["name"], tag["values"]) for tag in tags or ()]
+        filters = [(tag["name"], tag["values"]) for tag in tags or ()]
         if ids is not None:
             if len(ids) > IDS_MAX:
-                raise GraphQLError(f"at most {IDS_MAX} ids are looked up at one time")
+                raise GraphQLError(f"one query looks up at most {IDS_MAX} ids, not {len(ids)}")
             candidates = [self._transaction(log, id_) for id_ in dict.fromkeys(ids)]
-        elif ("Type", ["Scheduler-Location"]) in wanted:
+        elif ("Type", ["Scheduler-Location"]) in filters:
             candidates = [self._scheduler_location(url)]
         else:
-            raise GraphQLError("this gateway looks transactions up by their ids, and Scheduler-Location by its owner")
-        found = [
+            raise GraphQLError("this gateway looks up transactions by ids, and a Scheduler-Location by its owner")
+        matches = [
             node
             for node in candidates
             if node is not None
             and (owners is None or node["owner"]["address"] in owners)
             and all(
-                any(tag["name"] == name and tag["value"] in values for tag in node["tags"]) for name, values in wanted
+                any(tag["name"] == name and tag["value"] in values for tag in node["tags"]) for name, values in filters
             )
         ]
-        edges = [{"cursor": node["id"], "node": node} for node in found[: max(first, 0)]]
-        return {"pageInfo": {"hasNextPage": len(edges) < len(found)}, "count": len(found), "edges": edges}
+        edges = [{"cursor": node["id"], "node": node} for node in matches[: max(first, 0)]]
+        return {"pageInfo": {"hasNextPage": len(edges) < len(matches)}, "count": len(matches), "edges": edges}
 
     def _transaction(self, log: LogFile, id_: str) -> Any:
         if id_ in MODULES:
@@ -125,26 +125,27 @@ class Gateway:
         item = parse(raw, data_bytes_max=len(raw))
         block = {"id": id_, "timestamp": row.timestamp // 1000, "height": row.sequence, "previous": ""}
         return {
-            **item_words(item, id_),
+            **item_json(item, id_),
             "recipient": item.target,
             "data": {"size": str(len(item.data)), "type": item.tag("Content-Type") or None},
             "block": block,
-            "fee": _NOTHING,
-            "quantity": _NOTHING,
+            "fee": _ZERO_AMOUNT,
+            "quantity": _ZERO_AMOUNT,
         }
 
     def _module(self, name: str) -> Any:
-        """What a module is to a client that wants to spawn one of its processes."""
+        """A module as a transaction with the tags that clients check before they spawn a process of it."""
         encodings = {"Module-Format": "mostao", "Input-Encoding": "JSON-1", "Output-Encoding": "JSON-1"}
-        return self._own(name, {"Type": "Module", **encodings})
+        return self._node_transaction(name, {"Type": "Module", **encodings})
 
     def _scheduler_location(self, url: str) -> Any:
-        """Where the scheduler of the node's processes is: here."""
-        return self._own(self._node.address, {"Type": "Scheduler-Location", "Url": url, "Time-To-Live": TTL_MS})
+        """The location of the scheduler of the node's processes: this address."""
+        tags = {"Type": "Scheduler-Location", "Url": url, "Time-To-Live": TTL_MS}
+        return self._node_transaction(self._node.address, tags)
 
-    def _own(self, id_: str, tags: dict[str, str]) -> Any:
-        """Something that the node says of itself."""
-        every = {"Data-Protocol": "ao", "Variant": "ao.TN.1", **tags}
+    def _node_transaction(self, id_: str, tags: dict[str, str]) -> Any:
+        """An unsigned transaction in the node's name that is not in the log."""
+        all_tags = {"Data-Protocol": "ao", "Variant": "ao.TN.1", **tags}
         return {
             "id": id_,
             "anchor": "",
@@ -152,8 +153,8 @@ class Gateway:
             "recipient": "",
             "owner": {"address": self._node.address, "key": ""},
             "data": {"size": "0", "type": None},
-            "tags": [{"name": name, "value": value} for name, value in every.items()],
+            "tags": [{"name": name, "value": value} for name, value in all_tags.items()],
             "block": {"id": id_, "timestamp": 0, "height": 0, "previous": ""},
-            "fee": _NOTHING,
-            "quantity": _NOTHING,
+            "fee": _ZERO_AMOUNT,
+            "quantity": _ZERO_AMOUNT,
         }

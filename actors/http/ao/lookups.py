@@ -1,4 +1,4 @@
-"""What more than one unit looks up."""
+"""Lookups and query parameters that several units share."""
 
 from starlette.exceptions import HTTPException
 
@@ -6,8 +6,8 @@ from actors.node.node import Node
 from eventstore import Assignment, LogFile, sequence_at
 
 
-async def existing(node: Node, process: str) -> Assignment:
-    """The message that began a process.
+async def first_assignment(node: Node, process: str) -> Assignment:
+    """The assignment that started a process.
 
     Raises:
         HTTPException: there is no such process (404).
@@ -24,11 +24,11 @@ def slot_at(log: LogFile, process: str, timestamp: int) -> int:
     return head.slot if head else -1
 
 
-def limit_of(text: str | None, *, default: int, most: int) -> int:
-    """How many rows of a page are wanted.
+def parse_limit(text: str | None, *, default: int, most: int) -> int:
+    """The number of rows of a page.
 
     Raises:
-        HTTPException: none, too many, or no number.
+        HTTPException: it is not a number from 1 to ``most`` (400).
     """
     if not text:
         return default

@@ -1,4 +1,4 @@
-"""Results, cursors and dryruns as AO's clients write them."""
+"""AO's JSON formats: results, cursors, dryruns and data items."""
 
 from base64 import b64decode, b64encode, urlsafe_b64encode
 from typing import Any
@@ -20,7 +20,7 @@ class Tag(msgspec.Struct):
 
 
 class DryRun(msgspec.Struct, rename="pascal"):
-    """The body of a dryrun. ``Owner`` is a claim that nobody proves."""
+    """The body of a dryrun. ``Owner`` is not verified."""
 
     target: str = ""
     owner: str = ""
@@ -29,17 +29,17 @@ class DryRun(msgspec.Struct, rename="pascal"):
 
     @property
     def action(self) -> str:
-        """The first tag of that name, or empty."""
+        """The value of the first ``Action`` tag; empty if there is none."""
         return next((tag.value for tag in self.tags if tag.name == "Action"), "")
 
     @property
-    def others(self) -> list[tuple[str, str]]:
-        """The tags that are neither the action nor the protocol's."""
+    def other_tags(self) -> list[tuple[str, str]]:
+        """The tags without ``Action`` and the protocol's own tags."""
         return [(tag.name, tag.value) for tag in self.tags if tag.name not in _PROTOCOL_NAMES | {"Action"}]
 
 
 class Cursor(msgspec.Struct):
-    """A place among a process's results."""
+    """A position among a process's results."""
 
     timestamp: int
     ordinate: str
@@ -47,25 +47,25 @@ class Cursor(msgspec.Struct):
     cron: str | None = None
     sort: str = "ASC"
 
-    def text(self) -> str:
-        """As clients hand it back."""
+    def encode(self) -> str:
+        """The text that clients send back to get the next page."""
         return b64encode(msgspec.json.encode(self)).decode()
 
     @classmethod
     def slot_of(cls, text: str) -> int:
-        """The slot of a cursor.
+        """The slot of an encoded cursor.
 
         Raises:
-            ValueError: it is none.
+            ValueError: the text is not a cursor.
         """
         try:
             return int(msgspec.json.decode(b64decode(text, validate=True), type=cls).ordinate)
         except (msgspec.MsgspecError, ValueError):
-            raise ValueError(f"{text[:64]!r} is no cursor of this node") from None
+            raise ValueError(f"{text[:64]!r} is not a cursor of this node") from None
 
 
-def result_words(result: Result) -> dict[str, Any]:
-    """A result as a compute unit answers it. The reply to whoever asked is the first of its messages."""
+def result_json(result: Result) -> dict[str, Any]:
+    """A result in the compute unit's format. Its first message is the reply to the sender."""
     return {
         "Messages": [_message(number, sent) for number, sent in enumerate(result.messages, start=1)],
         "Spawns": [_spawn(number, spawned) for number, spawned in enumerate(result.spawns, start=1)],
@@ -97,12 +97,12 @@ def _tags(tags: list[tuple[str, str]]) -> list[dict[str, str]]:
     return [{"name": name, "value": value} for name, value in tags]
 
 
-def item_words(item: DataItem, id_: str = "") -> dict[str, Any]:
-    """A data item as schedulers and gateways tell it.
+def item_json(item: DataItem, id_: str = "") -> dict[str, Any]:
+    """A data item in the format of schedulers and gateways.
 
     Args:
-        item: which.
-        id_: what it is called in the log, where that is not the item's own id.
+        item: the data item.
+        id_: the message's id in the log, if it differs from the item's id.
     """
     return {
         "id": id_ or item.id,

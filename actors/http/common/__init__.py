@@ -1,1 +1,1 @@
-"""What every HTTP app here shares: server, connections, responses, rate limits, metrics."""
+"""What all HTTP applications share: server, connections, responses, rate limits, metrics."""

@@ -1,4 +1,4 @@
-"""HTTP connections that cost little, whoever is at the other end."""
+"""HTTP connections with limits, so that slow and hostile clients cost little."""
 
 import asyncio
 from typing import Any, cast
@@ -8,112 +8,112 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from actors.http.common.responses import encode_json
 
-HEAD_BYTES_MAX = 32 * 1024
-"""A request's line and headers."""
-REQUEST_S = 30.0
-"""In so many seconds a request has to be here, its body too; and a new connection's first one."""
-ANSWER_S = 30.0
-"""For so many seconds a client may take nothing of its answer."""
+HEADERS_BYTES_MAX = 32 * 1024
+"""Limit of a request's URL and headers."""
+REQUEST_TIMEOUT_S = 30.0
+"""Time in which a request has to arrive completely. For the first request it starts with the connection."""
+RESPONSE_TIMEOUT_S = 30.0
+"""Time for which a client may read nothing of its response."""
 _REASONS = {400: "Bad Request", 408: "Request Timeout", 431: "Request Header Fields Too Large"}
 
 
 class GuardedConnection(HttpToolsProtocol):
-    """uvicorn's connection, with an end to what a client may send before it is heard, and to how long that may take."""
+    """uvicorn's connection with a limit on the size of headers and with timeouts for reading and writing."""
 
-    _head_bytes = 0
+    _headers_bytes = 0
     _is_receiving = False
-    _late: asyncio.TimerHandle | None = None
-    _stuck: asyncio.TimerHandle | None = None
+    _request_timer: asyncio.TimerHandle | None = None
+    _response_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """See ``asyncio.Protocol``."""
+        """Start the timeout of the first request (``asyncio.Protocol``)."""
         super().connection_made(transport)
-        self._expect()
+        self._start_request_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """See ``asyncio.Protocol``."""
-        self._received()
-        self._taken()
+        """Stop the timers (``asyncio.Protocol``)."""
+        self._stop_request_timer()
+        self._stop_response_timer()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """See ``asyncio.Protocol``."""
+        """Parse data; start the timeout if a request is incomplete (``asyncio.Protocol``)."""
         super().data_received(data)
-        if self._is_receiving and self._late is None:  # most requests are here as a whole, and need no timer
-            self._expect()
+        if self._is_receiving and self._request_timer is None:  # most requests arrive whole and need no timer
+            self._start_request_timer()
 
     def pause_writing(self) -> None:
-        """See ``asyncio.Protocol``: more is written than the client takes."""
+        """Start the timeout of a client that does not read (``asyncio.Protocol``)."""
         super().pause_writing()
-        self._stuck = self.loop.call_later(ANSWER_S, self.transport.abort)
+        self._response_timer = self.loop.call_later(RESPONSE_TIMEOUT_S, self.transport.abort)
 
     def resume_writing(self) -> None:
-        """See ``asyncio.Protocol``."""
-        self._taken()
+        """Stop the timeout of a client that reads again (``asyncio.Protocol``)."""
+        self._stop_response_timer()
         super().resume_writing()
 
     def on_message_begin(self) -> None:
-        """See ``httptools``."""
+        """Begin a request (``httptools``)."""
         super().on_message_begin()
-        self._head_bytes = 0
+        self._headers_bytes = 0
         self._is_receiving = True
 
     def on_url(self, url: bytes) -> None:
-        """See ``httptools``."""
-        self._count(len(url))
+        """Count a part of the URL (``httptools``)."""
+        self._count_header_bytes(len(url))
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """See ``httptools``."""
-        self._count(len(name) + len(value))
+        """Count a header (``httptools``)."""
+        self._count_header_bytes(len(name) + len(value))
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """See ``httptools``."""
+        """Start the handler, with a writer that sends headers and body together (``httptools``)."""
         before = self.cycle
         super().on_headers_complete()
-        if self.cycle is not before:  # else this asks for a WebSocket
-            self.cycle.transport = cast(asyncio.Transport, _Answer(self.cycle, self.transport))
+        if self.cycle is not before:  # otherwise the request opens a WebSocket
+            self.cycle.transport = cast(asyncio.Transport, _ResponseWriter(self.cycle, self.transport))
 
     def on_message_complete(self) -> None:
-        """See ``httptools``."""
+        """Stop the timeout: the request is complete (``httptools``)."""
         self._is_receiving = False
-        self._received()
+        self._stop_request_timer()
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
-        """Answer a request that is none."""
-        if self._head_bytes > HEAD_BYTES_MAX:
-            self._refuse(431, f"the request's headers are larger than {HEAD_BYTES_MAX:,} bytes")
+        """Reject a request that cannot be parsed or has too large headers."""
+        if self._headers_bytes > HEADERS_BYTES_MAX:
+            self._reject(431, f"the request's headers are larger than {HEADERS_BYTES_MAX:,} bytes")
         else:
-            self._refuse(400, "this is no HTTP request")
+            self._reject(400, "this is not an HTTP request")
 
-    def _count(self, length: int) -> None:
-        self._head_bytes += length
-        if self._head_bytes > HEAD_BYTES_MAX:
+    def _count_header_bytes(self, length: int) -> None:
+        self._headers_bytes += length
+        if self._headers_bytes > HEADERS_BYTES_MAX:
             raise HttpParserError
 
-    def _expect(self) -> None:
-        self._late = self.loop.call_later(REQUEST_S, self._too_late)
+    def _start_request_timer(self) -> None:
+        self._request_timer = self.loop.call_later(REQUEST_TIMEOUT_S, self._on_request_timeout)
 
-    def _received(self) -> None:
-        if self._late is not None:
-            self._late.cancel()
-            self._late = None
+    def _stop_request_timer(self) -> None:
+        if self._request_timer is not None:
+            self._request_timer.cancel()
+            self._request_timer = None
 
-    def _taken(self) -> None:
-        if self._stuck is not None:
-            self._stuck.cancel()
-            self._stuck = None
+    def _stop_response_timer(self) -> None:
+        if self._response_timer is not None:
+            self._response_timer.cancel()
+            self._response_timer = None
 
-    def _too_late(self) -> None:
-        self._late = None
+    def _on_request_timeout(self) -> None:
+        self._request_timer = None
         if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
-            self._refuse(408, f"the request was not here within {REQUEST_S:.0f} s")
+            self._reject(408, f"the request did not arrive within {REQUEST_TIMEOUT_S:.0f} s")
         else:
             self.transport.close()
 
-    def _refuse(self, status: int, text: str) -> None:
+    def _reject(self, status: int, text: str) -> None:
         body: Any = encode_json({"error": text})
         head = f"HTTP/1.1 {status} {_REASONS[status]}\r\nContent-Type: application/json\r\n"
         head += f"Access-Control-Allow-Origin: *\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
@@ -121,18 +121,18 @@ class GuardedConnection(HttpToolsProtocol):
         self.transport.close()
 
 
-class _Answer:
-    """What uvicorn writes one answer to. The head waits for the body: one call of the system for both."""
+class _ResponseWriter:
+    """Writes one response for uvicorn. It holds the headers back until the body, to send both in one system call."""
 
     __slots__ = ("_cycle", "_head", "_transport")
 
     def __init__(self, cycle: RequestResponseCycle, transport: asyncio.Transport) -> None:
-        self._cycle: RequestResponseCycle | None = cycle  # until the head is written: they hold each other
+        self._cycle: RequestResponseCycle | None = cycle  # dropped with the first write: it is a reference cycle
         self._head = b""
         self._transport = transport
 
     def write(self, data: bytes) -> None:
-        """See ``asyncio.WriteTransport``."""
+        """Write data, or hold it back if it is the headers of a response with a body."""
         cycle = self._cycle
         if cycle is not None and cycle.response_started:
             if not self._head and cycle.expected_content_length and cycle.scope["method"] != "HEAD":
@@ -142,11 +142,11 @@ class _Answer:
         self._transport.write(data)
 
     def is_closing(self) -> bool:
-        """See ``asyncio.BaseTransport``."""
+        """Whether the connection is closing."""
         return self._transport.is_closing()
 
     def close(self) -> None:
-        """See ``asyncio.BaseTransport``."""
+        """Write headers that were held back, and close the connection."""
         if self._head:
             self._transport.write(self._head)
         self._transport.close()

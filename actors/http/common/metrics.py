@@ -1,4 +1,4 @@
-"""What a node and its faces do, for Prometheus."""
+"""Metrics of a node and its HTTP applications, for Prometheus."""
 
 from collections import Counter
 from collections.abc import Awaitable
@@ -23,8 +23,8 @@ _BATCHES = tuple(2**power for power in range(14))
 _SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 
 
-class Figures:
-    """Counts requests and commits, and reads off the node what it is asked for."""
+class Metrics:
+    """Counts requests and commits, and reads the node's gauges when metrics are requested."""
 
     def __init__(self, node: Node) -> None:
         self._registry = CollectorRegistry()
@@ -37,36 +37,36 @@ class Figures:
         )
         self._latencies = Histogram(
             "mostao_commit_seconds",
-            "From handing a batch over until the node knows that it is durable",
+            "Time from handing a batch to the log writer until it is durable",
             registry=self._registry,
             buckets=_SECONDS,
         )
         node.on_commit(self._committed)
 
     def routes(self) -> list[Route]:
-        """What is answered."""
+        """The metrics route."""
         return [Route("/metrics", self.metrics)]
 
     async def metrics(self, request: Request) -> Response:
-        """Every figure, in Prometheus's text format."""
+        """All metrics in Prometheus's text format."""
         return Response(generate_latest(self._registry), media_type=CONTENT_TYPE_LATEST)
 
-    def counting(self, app: ASGIApp) -> ASGIApp:
-        """The same application, whose requests are counted."""
-        answered = self._requests.answered
+    def count_requests(self, app: ASGIApp) -> ASGIApp:
+        """Wrap an application so that its requests are counted."""
+        counts = self._requests.counts
 
         async def counted(scope: Scope, receive: Receive, send: Send) -> None:
             if scope["type"] != "http":
                 await app(scope, receive, send)
                 return
 
-            def note(message: Message) -> Awaitable[None]:
+            def count(message: Message) -> Awaitable[None]:
                 if message["type"] == "http.response.start":
                     route = getattr(scope.get("route"), "path", "") or "other"
-                    answered[route, scope["method"], str(message["status"])] += 1
+                    counts[route, scope["method"], str(message["status"])] += 1
                 return send(message)
 
-            await app(scope, receive, note)
+            await app(scope, receive, count)
 
         return counted
 
@@ -76,24 +76,24 @@ class Figures:
 
 
 class _Requests(Collector):
-    """How many requests were answered. The event loop alone counts them, so none of Prometheus's locks is needed.
+    """Counts responses. Only the event loop counts them, so this avoids the locks of Prometheus's own counters.
 
     Attributes:
-        answered: by route, method and status.
+        counts: number of responses by route, method and status.
     """
 
     def __init__(self) -> None:
-        self.answered: Counter[tuple[str, str, str]] = Counter()
+        self.counts: Counter[tuple[str, str, str]] = Counter()
 
     def collect(self) -> list[CounterMetricFamily]:
         family = CounterMetricFamily("mostao_http_requests", "Requests answered", labels=("route", "method", "status"))
-        for labels, count in self.answered.items():
+        for labels, count in self.counts.items():
             family.add_metric(labels, count)
         return [family]
 
 
 class _Gauges(Collector):
-    """What a node is at the moment."""
+    """The node's current load."""
 
     def __init__(self, node: Node) -> None:
         self._node = node
@@ -101,11 +101,11 @@ class _Gauges(Collector):
     def collect(self) -> list[GaugeMetricFamily]:
         now = self._node.load()
         gauges = (
-            ("mostao_live_actors", "Processes that live in memory", now.live_actors),
-            ("mostao_mailbox_messages", "Messages that wait to be assigned", now.waiting),
-            ("mostao_deepest_mailbox_messages", "The same, of the process that has most", now.deepest_mailbox),
-            ("mostao_undurable_events", "Events assigned and not durable yet", now.undurable),
-            ("mostao_log_events", "Events of the log", now.events),
+            ("mostao_live_actors", "Processes with a live actor in memory", now.live_actors),
+            ("mostao_mailbox_messages", "Messages waiting to be assigned", now.waiting),
+            ("mostao_deepest_mailbox_messages", "Messages waiting for the busiest process", now.deepest_mailbox),
+            ("mostao_undurable_events", "Events assigned but not yet durable", now.undurable),
+            ("mostao_log_events", "Events in the log", now.events),
             ("mostao_log_bytes", "Size of the log's files", now.log_bytes),
         )
         return [GaugeMetricFamily(name, text, value=value) for name, text, value in gauges]

@@ -1,4 +1,4 @@
-"""How often one address and one owner may ask."""
+"""Rate limits for each client address and each owner."""
 
 from limits import RateLimitItem, parse
 from limits.storage import MemoryStorage
@@ -7,19 +7,19 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from actors.ans104.item import owner_of
-from actors.http.common.responses import ANY_ORIGIN, RETRY_S, error_answer
+from actors.http.common.responses import ANY_ORIGIN, RETRY_S, error_response
 
 _RETRY = {"Retry-After": str(RETRY_S)}
 
 
-class Rates:
-    """Counts what addresses ask and what owners send, apart from each other.
+class RateLimits:
+    """Counts the requests of each address and, separately, the items of each owner in a moving window.
 
     Args:
-        limit: as ``100/second``; without one nothing is counted.
+        limit: such as ``100/second``; None for no limit.
 
     Raises:
-        ValueError: that is no rate.
+        ValueError: the limit is malformed.
     """
 
     def __init__(self, limit: str | None) -> None:
@@ -27,26 +27,26 @@ class Rates:
         self._window = MovingWindowRateLimiter(MemoryStorage())
 
     def check_owner(self, raw: bytes) -> bytes:
-        """The owner that an item claims to be from.
+        """The owner that an item names. The signature is not verified here.
 
         Raises:
-            HTTPException: that owner sent too many (429).
-            ItemRefused: it is signed in a way that is not known.
+            HTTPException: the owner has reached the limit (429).
+            ItemRefused: the signature type is unknown.
         """
         if self._limit is None:
             return b""
         owner = owner_of(raw)
         if not self._window.test(self._limit, "owner", owner.hex()):
-            raise HTTPException(429, f"at most {self._limit} of one owner; try again", _RETRY)
+            raise HTTPException(429, f"rate limit: at most {self._limit} from one owner; try again later", _RETRY)
         return owner
 
     def count_owner(self, owner: bytes) -> None:
-        """Count an item that was genuine: a forger does not use up what its victim may send."""
+        """Count a verified item. Forged items do not count, so a forger cannot use up its victim's limit."""
         if self._limit is not None:
             self._window.hit(self._limit, "owner", owner.hex())
 
-    def of_addresses(self, app: ASGIApp) -> ASGIApp:
-        """The same application, which an address may ask only so often."""
+    def limit_addresses(self, app: ASGIApp) -> ASGIApp:
+        """Wrap an application so that requests above an address's limit get 429."""
         limit = self._limit
         if limit is None:
             return app
@@ -54,8 +54,8 @@ class Rates:
         async def limited(scope: Scope, receive: Receive, send: Send) -> None:
             client = scope.get("client")
             if client and not self._window.hit(limit, "address", client[0]):
-                refusal = error_answer(f"at most {limit} from one address; try again", 429, _RETRY | ANY_ORIGIN)
-                await refusal(scope, receive, send)
+                text = f"rate limit: at most {limit} from one address; try again later"
+                await error_response(text, 429, _RETRY | ANY_ORIGIN)(scope, receive, send)
                 return
             await app(scope, receive, send)
 

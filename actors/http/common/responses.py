@@ -1,4 +1,4 @@
-"""Answers and errors as JSON, and what the node's refusals are called in HTTP."""
+"""JSON responses, and the HTTP status of each of the node's errors."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -23,24 +23,24 @@ encode_json = msgspec.json.Encoder().encode
 logger = get_logger()
 
 
-def answer(value: Any, status: int = 200) -> Response:
-    """A value as JSON."""
+def json_response(value: Any, status: int = 200) -> Response:
+    """A response with a value as JSON."""
     return Response(encode_json(value), status, media_type="application/json")
 
 
-def error_answer(text: str, status: int, headers: dict[str, str] | None = None) -> Response:
-    """``{"error": …}``."""
-    response = answer({"error": text}, status)
+def error_response(text: str, status: int, headers: dict[str, str] | None = None) -> Response:
+    """A response with the body ``{"error": text}``."""
+    response = json_response({"error": text}, status)
     response.headers.update(headers or {})
     return response
 
 
-async def body_of(request: Request, bytes_max: int) -> bytes:
+async def read_body(request: Request, bytes_max: int) -> bytes:
     """A request's body.
 
     Raises:
-        ClientDisconnect: whoever asked is gone.
-        HTTPException: it is larger (413).
+        ClientDisconnect: the client closed the connection.
+        HTTPException: the body is larger than ``bytes_max`` (413).
     """
     parts: list[bytes] = []
     length = 0
@@ -54,38 +54,38 @@ async def body_of(request: Request, bytes_max: int) -> bytes:
 
 async def _http_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return error_answer(error.detail, error.status_code, dict(error.headers or {}))
+    return error_response(error.detail, error.status_code, dict(error.headers or {}))
 
 
-async def _fault(request: Request, error: Exception) -> Response:
+async def _internal_error(request: Request, error: Exception) -> Response:
     logger.error("a request failed", path=request.url.path, error=f"{type(error).__name__}: {error}")
-    return error_answer("the node made a mistake; its own log has more", 500)
+    return error_response("internal error; the node's standard error has the details", 500)
 
 
-def refuse_with(status: int, headers: dict[str, str] | None = None) -> Handler:
-    """A handler that answers with what the error says, and a status."""
+def error_handler(status: int, headers: dict[str, str] | None = None) -> Handler:
+    """An exception handler that responds with the error's text and a status."""
 
-    async def refuse(_: Request, error: Exception) -> Response:
-        return error_answer(str(error), status, headers)
+    async def handle(_: Request, error: Exception) -> Response:
+        return error_response(str(error), status, headers)
 
-    return refuse
+    return handle
 
 
-async def refusal_of(request: Request, error: Exception) -> Response:
-    """What an error is answered with."""
+async def error_response_for(request: Request, error: Exception) -> Response:
+    """The response to an error that a handler raised."""
     kind = next(kind for kind in type(error).__mro__ if kind in ERRORS)
     return await ERRORS[kind](request, error)
 
 
 ERRORS: dict[Any, Handler] = {
     HTTPException: _http_error,
-    NoSuchProcess: refuse_with(404),
-    DataTooLarge: refuse_with(413),
-    ItemRefused: refuse_with(400),
-    Overloaded: refuse_with(503, {"Retry-After": str(RETRY_S)}),
-    NodeClosed: refuse_with(503),
-    EventStoreError: refuse_with(503),
-    ClientDisconnect: refuse_with(400),
-    Exception: _fault,
+    NoSuchProcess: error_handler(404),
+    DataTooLarge: error_handler(413),
+    ItemRefused: error_handler(400),
+    Overloaded: error_handler(503, {"Retry-After": str(RETRY_S)}),
+    NodeClosed: error_handler(503),
+    EventStoreError: error_handler(503),
+    ClientDisconnect: error_handler(400),
+    Exception: _internal_error,
 }
-"""What may go wrong, and how that is answered."""
+"""The exception handler of each error."""

@@ -1,4 +1,4 @@
-"""A node at its addresses, until it is told to stop."""
+"""HTTP servers on several sockets that start and stop together."""
 
 import asyncio
 import socket
@@ -15,60 +15,60 @@ KEEP_ALIVE_S = 75
 STOP_S = 30
 BACKLOG = 2048
 WEBSOCKET_BYTES_MAX = 64 * 1024
-"""What a client may say at once over a WebSocket."""
+"""Limit of a message that a client sends over a WebSocket."""
 
 
-class Listening(NamedTuple):
-    """A socket and what answers there."""
+class Listener(NamedTuple):
+    """A bound socket and the unit that is served there."""
 
     socket: socket.socket
     unit: str | None = None
-    """Which unit answers there; None for all of them."""
+    """The unit's name; None for all units."""
 
     @property
     def url(self) -> str:
-        """Where that is."""
+        """The URL of the socket."""
         host, port = self.socket.getsockname()[:2]
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def listen(host: str, port: int, unit: str | None = None) -> Listening:
-    """Take an address.
+def listen(host: str, port: int, unit: str | None = None) -> Listener:
+    """Bind a socket.
 
     Args:
-        host: to listen at.
-        port: 0 for a free one.
-        unit: which unit answers there; None for all of them.
+        host: the address to listen at.
+        port: the port; 0 for a free one.
+        unit: the unit to serve there; None for all units.
 
     Raises:
-        OSError: it cannot be had.
+        OSError: the address cannot be bound.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return Listening(socket.create_server((host, port), family=family, backlog=BACKLOG), unit)
+    return Listener(socket.create_server((host, port), family=family, backlog=BACKLOG), unit)
 
 
 class Servers:
-    """Applications at their addresses.
+    """Serves ASGI applications, each on its socket.
 
     Args:
-        places: each address with what answers there.
+        apps: each listener with its application.
     """
 
-    def __init__(self, places: Iterable[tuple[Listening, ASGIApp]]) -> None:
-        self._places = [(place, _Server(_config(app))) for place, app in places]
+    def __init__(self, apps: Iterable[tuple[Listener, ASGIApp]]) -> None:
+        self._servers = [(listener, _Server(_config(app))) for listener, app in apps]
 
     async def run(self) -> None:
-        """Answer until ``stop`` is called, and what is in flight then."""
-        await asyncio.gather(*(server.serve(sockets=[place.socket]) for place, server in self._places))
+        """Serve until ``stop`` is called and the requests in flight are answered."""
+        await asyncio.gather(*(server.serve(sockets=[listener.socket]) for listener, server in self._servers))
 
     def stop(self) -> None:
-        """Take no more requests."""
-        for _, server in self._places:
+        """Accept no more requests."""
+        for _, server in self._servers:
             server.should_exit = True
 
 
 class _Server(uvicorn.Server):
-    """One that leaves signals to whoever runs several."""
+    """A server that installs no signal handlers: the command that runs several of them does."""
 
     def capture_signals(self) -> Any:
         return nullcontext()
@@ -81,10 +81,10 @@ def _config(app: ASGIApp) -> uvicorn.Config:
         ws="websockets-sansio",
         ws_max_size=WEBSOCKET_BYTES_MAX,
         lifespan="off",
-        log_level="critical",  # what goes wrong is answered, and the node logs it
+        log_level="critical",  # errors are in the responses and in the node's own log
         access_log=False,
         server_header=False,
-        proxy_headers=False,  # who asks is who is connected
+        proxy_headers=False,  # rate limits count the connected address; headers could be forged
         backlog=BACKLOG,
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=STOP_S,

@@ -1,4 +1,4 @@
-"""Pages for people: what this node is, and what is in its log."""
+"""The explorer: HTML pages about the node and the messages and processes in its log."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -14,7 +14,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response, Stream
 from starlette.routing import Route
 
 from actors.http.common.responses import encode_json
-from actors.http.explorer.view_models import Row, ViewModels, readable
+from actors.http.explorer.view_models import Row, ViewModels, display_text
 from actors.node.node import Node
 from actors.protocol.canonical_json import decode, encode
 from actors.protocol.spawn import module_of
@@ -23,9 +23,9 @@ from eventstore.records import ID_LENGTH
 
 ROWS = 50
 TICK_S = 0.25
-"""How often new messages are looked for …"""
+"""Interval at which an event stream checks for new messages."""
 FIGURES_TICKS = 4
-"""… and how seldom figures are told."""
+"""An event stream sends the node's load every so many ticks."""
 _HEADERS = {
     "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
@@ -36,11 +36,11 @@ _pages = Environment(loader=PackageLoader("actors.http.explorer", "pages"), auto
 
 
 class Explorer:
-    """The routes of the pages.
+    """The explorer's routes.
 
     Args:
-        node: whose.
-        stopping: whether the server is about to stop, so that nobody is told more.
+        node: the node to show.
+        stopping: returns whether the server is about to stop; open event streams then end.
     """
 
     def __init__(self, node: Node, stopping: Callable[[], bool]) -> None:
@@ -48,7 +48,7 @@ class Explorer:
         self._stopping = stopping
 
     def routes(self) -> list[Route]:
-        """What they answer."""
+        """All routes of the explorer."""
         return [
             Route("/", self.home),
             Route("/explorer", self.messages),
@@ -62,7 +62,7 @@ class Explorer:
         ]
 
     async def home(self, request: Request) -> Response:
-        """What this node is."""
+        """The start page: the node's identity, its load, and how to connect."""
         return _page(
             "home.html",
             registry=self._node.registry,
@@ -73,7 +73,7 @@ class Explorer:
         )
 
     async def messages(self, request: Request) -> Response:
-        """The newest messages, or those before one."""
+        """The newest messages, or those before a sequence."""
         before = _number(request, "before", 2**62)
         end = await self._node.quiescent_sequence()
         rows = await self._node.read(lambda log: ViewModels(log).newest(before=min(before, end + 1), limit=ROWS))
@@ -89,58 +89,58 @@ class Explorer:
             head, first = log.process_head(process, until=end), next(log.read_process(process, limit=1), None)
             if head is None or first is None:
                 return None
-            seen = ViewModels(log)
+            views = ViewModels(log)
             tags = dict(reversed(decode(first.message.tags.encode())))
             owner = tags.get("Owner", first.message.sender) if first.message.parent else first.message.sender
-            rows = seen.of_process(process, before=min(before, head.slot + 1), limit=ROWS)
+            rows = views.of_process(process, before=min(before, head.slot + 1), limit=ROWS)
             low = min(before, head.slot + 1) - len(rows)
             return {
-                "process": seen.named(process),
+                "process": views.participant(process),
                 "module": module_of(first.message),
-                "owner": seen.named(owner),
+                "owner": views.participant(owner),
                 "count": head.slot + 1,
                 "rows": rows,
                 "older": low or None,
                 "newer": before if before <= head.slot else None,
-                "state": seen.state(process, at=at or end),
-                "why": "It was not there yet."
+                "state": views.state(process, at=at or end),
+                "why": f"The process did not exist yet: it starts at event {first.sequence}."
                 if at and at < first.sequence
-                else "It has too long a history for a page: mostao replay --at shows it.",
+                else "The history is too long for this page. Run mostao replay LOG --at EVENT --process ID instead.",
             }
 
         found = await self._node.read(read)
         if found is None:
-            return _nothing(f"there is no process {process!r}")
+            return _not_found(f"there is no process {process!r}")
         return _page("process.html", **found, at=at, end=end)
 
     async def message(self, request: Request) -> Response:
         """A message, what caused it, and what it caused."""
         message = request.path_params["message"]
         if (found := await self._node.outcome(message)) is None:
-            return _nothing(f"there is no message {message!r}")
+            return _not_found(f"there is no message {message!r}")
         await self._node.quiescent_sequence()
         assignment, _ = found
 
         def read(log: LogFile) -> dict[str, Any]:
-            seen = ViewModels(log)
-            tree, cut = seen.tree(assignment)
-            return {"row": seen.row(assignment), "tree": tree, "cut": cut}
+            views = ViewModels(log)
+            tree, cut = views.tree(assignment)
+            return {"row": views.row(assignment), "tree": tree, "cut": cut}
 
-        said = assignment.message
-        signed = "signed by its sender" if said.envelope is not None else "follows from the message that caused it"
-        output = None if assignment.output is None else readable(assignment.output.encode())
+        content = assignment.message
+        proof = "signed by its sender" if content.envelope is not None else "follows from the message that caused it"
+        output = None if assignment.output is None else display_text(assignment.output.encode())
         return _page(
             "message.html",
             **await self._node.read(read),
             slot=assignment.slot,
-            proof=signed,
+            proof=proof,
             output=output,
-            data=readable(said.data) if said.data else "",
-            tags=decode(said.tags.encode()),
+            data=display_text(content.data) if content.data else "",
+            tags=decode(content.tags.encode()),
         )
 
     async def search(self, request: Request) -> Response:
-        """To the process of a handle or an id, to a message, or to the handles of an address."""
+        """Redirect to the process or message of a handle or an id, or list the handles of an address."""
         q = request.query_params.get("q", "").strip()
         if len(q) == ID_LENGTH:
             row = await self._node.read(lambda log: log.find(q))
@@ -148,17 +148,17 @@ class Explorer:
                 kind = "process" if row.process == q else "message"
                 return RedirectResponse(f"/explorer/{kind}/{q}", 303)
         if not q:
-            return _nothing("Search for a handle, an id or an address.", 400)
-        named = await self._ask("QueryHandle", {"handle": q.removeprefix("@")})
-        if isinstance(named, dict) and named.get("registered"):
-            return RedirectResponse(f"/explorer/process/{named['pid']}", 303)
-        handles = await self._ask("GetHandles", {"owner": q})
+            return _not_found("Search for a handle, an id or an address.", 400)
+        handle = await self._query_registry("QueryHandle", {"handle": q.removeprefix("@")})
+        if isinstance(handle, dict) and handle.get("registered"):
+            return RedirectResponse(f"/explorer/process/{handle['pid']}", 303)
+        handles = await self._query_registry("GetHandles", {"owner": q})
         if isinstance(handles, list) and handles:
             return _page("found.html", q=q, title=f"Handles of {q}", handles=handles)
-        return _nothing(f"No handle, process, message or owner of a handle is called {q[:100]!r}.", q=q)
+        return _not_found(f"No handle, process, message or handle owner matches {q[:100]!r}.", q=q)
 
     async def events(self, request: Request) -> Response:
-        """Rows of new messages, and figures, as they come (server-sent events)."""
+        """A stream of new messages and of the node's load (server-sent events)."""
         after = _number(request, "after", await self._node.quiescent_sequence())
         last = request.headers.get("last-event-id", "")
         return StreamingResponse(
@@ -182,14 +182,14 @@ class Explorer:
             tick += 1
             await asyncio.sleep(TICK_S)
 
-    async def _ask(self, action: str, body: dict[str, str]) -> Any:
-        asked = await self._node.dryrun(self._node.registry, action=action, data=encode(body))
-        return asked.answer
+    async def _query_registry(self, action: str, body: dict[str, str]) -> Any:
+        result = await self._node.dryrun(self._node.registry, action=action, data=encode(body))
+        return result.answer
 
 
 def _between(log: LogFile, after: int, until: int) -> list[Row]:
-    seen = ViewModels(log)
-    return [seen.row(row) for row in log.read(after=after, until=until)][::-1]
+    views = ViewModels(log)
+    return [views.row(row) for row in log.read(after=after, until=until)][::-1]
 
 
 def _event(name: str, text: str, id_: int | None = None) -> str:
@@ -210,17 +210,17 @@ def _page(name: str, status: int = 200, **parts: Any) -> Response:
     return HTMLResponse(_pages.get_template(name).render(**parts), status, headers=_HEADERS)
 
 
-def _nothing(text: str, status: int = 404, q: str = "") -> Response:
+def _not_found(text: str, status: int = 404, q: str = "") -> Response:
     return _page("found.html", status, q=q, title="Nothing found", text=text)
 
 
 def _file(name: str, media_type: str) -> Callable[[Request], Any]:
     content = (_FOLDER / name).read_bytes()
 
-    async def answer(_: Request) -> Response:
+    async def serve_file(_: Request) -> Response:
         return Response(content, media_type=media_type, headers={"Cache-Control": "max-age=300", **_HEADERS})
 
-    return answer
+    return serve_file
 
 
 def _number(request: Request, name: str, default: int) -> int:

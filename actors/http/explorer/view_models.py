@@ -1,4 +1,4 @@
-"""What the pages for people show of a log: rows, names, trees, states."""
+"""The data that the explorer's pages show: rows, labels, trees and states."""
 
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -12,14 +12,14 @@ from eventstore import Assignment, LogFile
 
 LABEL_CHARACTERS = 10
 STATE_EVENTS_MAX = 20_000
-"""Messages that are evaluated for a state on a page."""
+"""Limit of messages that are evaluated to show a state."""
 SHOWN_CHARACTERS_MAX = 64 * 1024
 TREE_MAX = 200
-"""Messages of a tree."""
+"""Limit of messages in a tree."""
 
 
-class Named(NamedTuple):
-    """Who sent a message, or got it."""
+class Participant(NamedTuple):
+    """The sender or target of a message: a process, or a wallet's address."""
 
     id: str
     label: str
@@ -27,53 +27,53 @@ class Named(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A message in a list."""
+    """A message as a row of a table."""
 
     sequence: int
     id: str
     time: str
     action: str
-    sender: Named
-    process: Named
+    sender: Participant
+    process: Participant
     output: str | None
     error: str | None
 
 
-class Branch(NamedTuple):
-    """A message with what it caused."""
+class TreeNode(NamedTuple):
+    """A message and the messages that it caused."""
 
     row: Row
-    children: list["Branch"]
+    children: list["TreeNode"]
 
 
 class ViewModels:
-    """Reads a log for one page."""
+    """Reads the data of one page from a log."""
 
     def __init__(self, log: LogFile) -> None:
         self._log = log
-        self._names: dict[str, Named] = {}
+        self._participants: dict[str, Participant] = {}
 
     def row(self, assignment: Assignment) -> Row:
-        """A message as it is listed."""
+        """The row of an assignment."""
         message = assignment.message
         return Row(
             assignment.sequence,
             message.id,
             datetime.fromtimestamp(assignment.timestamp / 1000, UTC).isoformat(timespec="milliseconds")[:-6] + "Z",
             message.action,
-            self.named(message.sender),
-            self.named(message.target),
+            self.participant(message.sender),
+            self.participant(message.target),
             assignment.output,
             assignment.error,
         )
 
-    def named(self, id_: str) -> Named:
-        """A process by what it is, an address by its beginning."""
-        if id_ not in self._names:
+    def participant(self, id_: str) -> Participant:
+        """A process, labelled by its kind, or a wallet, labelled by the start of its address."""
+        if id_ not in self._participants:
             first = next(self._log.read_process(id_, limit=1), None)
             short = f"{id_[:LABEL_CHARACTERS]}…"
-            self._names[id_] = Named(id_, _label(first) if first else short, first is not None)
-        return self._names[id_]
+            self._participants[id_] = Participant(id_, _label(first) if first else short, first is not None)
+        return self._participants[id_]
 
     def newest(self, *, before: int, limit: int) -> list[Row]:
         """The last messages before a sequence, newest first."""
@@ -81,43 +81,46 @@ class ViewModels:
         return [self.row(row) for row in reversed(rows)]
 
     def of_process(self, process: str, *, before: int, limit: int) -> list[Row]:
-        """The same of one process, before a slot."""
+        """The last messages of a process before a slot, newest first."""
         low = max(before - limit, 0)
         return [
             self.row(row) for row in reversed(list(self._log.read_process(process, from_slot=low, limit=before - low)))
         ]
 
-    def tree(self, assignment: Assignment) -> tuple[Branch, bool]:
-        """All that the message from outside caused which this one goes back to; whether some of it was left out."""
+    def tree(self, assignment: Assignment) -> tuple[TreeNode, bool]:
+        """The whole tree that a message is part of, from its root, and whether the tree was cut at ``TREE_MAX``.
+
+        The root is the message from outside that caused this one.
+        """
         root = assignment
         while root.message.parent:
             root = next(self._log.read(after=root.message.parent - 1, until=root.message.parent))
-        top = Branch(self.row(root), [])
-        open_branches, count = [(root, top)], 1
-        while open_branches:
-            parent, branch = open_branches.pop(0)
+        root_node = TreeNode(self.row(root), [])
+        queue, count = [(root, root_node)], 1
+        while queue:
+            parent, node = queue.pop(0)
             for child in self._log.children(parent.sequence):
                 if count == TREE_MAX:
-                    return top, True
+                    return root_node, True
                 count += 1
-                branch.children.append(Branch(self.row(child), []))
-                open_branches.append((child, branch.children[-1]))
-        return top, False
+                node.children.append(TreeNode(self.row(child), []))
+                queue.append((child, node.children[-1]))
+        return root_node, False
 
     def state(self, process: str, *, at: int) -> str | None:
-        """A process's state after an event, as JSON for people; None where that takes too long."""
+        """A process's state after an event, as indented JSON; None if its history is too long for a page."""
         head = self._log.process_head(process, until=at)
         if head is None or head.slot >= STATE_EVENTS_MAX:
             return None
-        world = ProcessTable(self._log.payloads)
+        table = ProcessTable(self._log.payloads)
         for row in self._log.read_process(process, limit=head.slot + 1):
-            world.evaluate(row)
-        found = world.entries[process].process
-        return readable(canonical_state(found.state if found else None))
+            table.evaluate(row)
+        entry = table.entries[process].process
+        return display_text(canonical_state(entry.state if entry else None))
 
 
-def readable(raw: bytes) -> str:
-    """Bytes for people: JSON with indentation, other text as it is, anything else in hex; not more than fits a page."""
+def display_text(raw: bytes) -> str:
+    """Bytes as text: JSON indented, other text unchanged, anything else in hex. Long text is cut."""
     try:
         text = msgspec.json.format(raw, indent=2).decode()
     except (msgspec.MsgspecError, UnicodeDecodeError):

@@ -1,4 +1,4 @@
-"""A real browser, for the tests that look at pages."""
+"""A headless Chromium for the tests of pages."""
 
 import os
 import shutil

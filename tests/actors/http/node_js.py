@@ -1,4 +1,4 @@
-"""Node.js with AO's packages, for the tests that need them."""
+"""Node.js with AO's npm packages, for the tests that need them."""
 
 import fcntl
 import json
@@ -15,7 +15,7 @@ INSTALL_S, RUN_S = 300, 110
 
 @pytest.fixture(scope="session")
 def packages() -> Path:
-    """The folder of the packages, installed once whoever asks first."""
+    """The folder of the npm packages. The first test process that needs them installs them."""
     if shutil.which("node") is None or shutil.which("npm") is None:
         pytest.skip("Node.js and npm are not installed")
     with (FOLDER / ".lock").open("w") as lock:
@@ -31,7 +31,7 @@ def packages() -> Path:
 
 
 def run_js(script: str, *arguments: str, given: Any = None) -> Any:
-    """What a script prints, which has to be JSON."""
+    """Run a script and decode the JSON that it prints."""
     done = subprocess.run(
         ["node", script, *arguments],
         cwd=FOLDER,

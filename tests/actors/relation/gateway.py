@@ -1,4 +1,4 @@
-"""An Arweave gateway and bundler on loopback, which checks every signature and hash with code of its own."""
+"""A fake Arweave gateway and bundler on loopback. It checks signatures and hashes with code of its own."""
 
 import asyncio
 from base64 import urlsafe_b64encode
@@ -23,9 +23,9 @@ def base64url(raw: bytes) -> str:
 
 class Gateway:
     """Attributes:
-    items: what it keeps, by id.
+    items: the stored items, by id.
     puts: number of uploads.
-    failing: how many more uploads to lose after they are kept, as a connection that breaks would.
+    failing: number of uploads to store and then answer with an error, like a connection that breaks.
     """
 
     def __init__(self) -> None:
@@ -45,8 +45,8 @@ class Gateway:
         return JSONResponse({"id": node["id"]})
 
     async def graphql(self, request: Request) -> Response:
-        asked = await request.json()
-        node = self.items.get(asked["variables"]["id"])
+        body = await request.json()
+        node = self.items.get(body["variables"]["id"])
         edges = [{"node": {name: node[name] for name in node if name != "data"}}] if node else []
         return JSONResponse({"data": {"transactions": {"edges": edges}}})
 
@@ -56,7 +56,7 @@ class Gateway:
 
 
 def read_item(raw: bytes) -> dict[str, Any]:
-    """An Ed25519 data item (ANS-104) whose signature is right."""
+    """The fields of an Ed25519 data item (ANS-104), after checking its signature."""
     assert raw[:2] == b"\2\0", "signature type"
     signature, owner, rest = raw[2:66], raw[66:98], raw[98:]
     assert rest[:2] == b"\0\0", "no target, no anchor"

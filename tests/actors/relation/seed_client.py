@@ -1,4 +1,4 @@
-"""A client of Relation ONE as its protocol's text describes one: nothing here is imported from the project."""
+"""A client of Relation ONE, written from the protocol's text alone: it imports nothing from this project."""
 
 import json
 import time
@@ -30,7 +30,7 @@ class Refused(Exception):
 
 
 class Client:
-    """An account and its session key, at a proxy."""
+    """An account and its session key, connected to a proxy."""
 
     def __init__(self, url: str, *, account: Any = None, now: int | None = None, lasts: int = DAY_MS) -> None:
         self.url = url
@@ -55,7 +55,7 @@ class Client:
         self._anchors = 0
 
     def at(self, url: str) -> "Client":
-        """The same person's client, gone to another proxy."""
+        """The same account's client at another proxy."""
         other = Client.__new__(Client)
         other.__dict__.update(self.__dict__)
         other.url, other.token = url, ""
@@ -72,8 +72,8 @@ class Client:
     # -- identity
 
     async def login(self) -> None:
-        asked = await self.call("POST", "/login/challenge", json={"address": self.address})
-        signed = {"challenge": asked["challenge"], "signature": personal_sign(self.account, asked["challenge"])}
+        challenge = (await self.call("POST", "/login/challenge", json={"address": self.address}))["challenge"]
+        signed = {"challenge": challenge, "signature": personal_sign(self.account, challenge)}
         self.token = (await self.call("POST", "/login", json=signed))["token"]
         self.info = await self.call("GET", "/info")
 
@@ -92,7 +92,7 @@ class Client:
     # -- messages
 
     async def encrypt(self, text: str, conditions: list[Any]) -> tuple[str, str]:
-        """Section 6.3, steps 1 and 2: a fresh key for each message, kept under conditions."""
+        """Encrypt a text under a new key and save the key under conditions (section 6.3, steps 1 and 2)."""
         key = SecretBox.KEY_SIZE * b"\0"
         while not any(key):
             key = bytes(PrivateKey.generate())
@@ -108,7 +108,7 @@ class Client:
         return encrypted, (await self.call("POST", "/keys/save", json=body))["encryptedSymmetricKey"]
 
     async def decrypt(self, message: Any, conditions: list[Any]) -> str:
-        """Section 6.3, steps 5 and 6."""
+        """Get a message's key and decrypt its payload (section 6.3, steps 5 and 6)."""
         body = {
             "accessControlConditions": conditions,
             "toDecrypt": message["encryptedSymmetricKey"],
@@ -130,7 +130,7 @@ class Client:
         tags: Any = (),
         timestamp: int | None = None,
     ) -> dict[str, Any]:
-        """Section 7.1."""
+        """A signed message (section 7.1)."""
         message: dict[str, Any] = {
             "encryptedBy": "Lit",
             "sender": self.address,
@@ -150,7 +150,7 @@ class Client:
         return str((await self.call("POST", "/message/send", json=message))["id"])
 
     async def say(self, receiver: str, text: str, *, kind: int = P2P, **options: Any) -> dict[str, Any]:
-        """Encrypted, signed and sent; gives the message."""
+        """Encrypt, sign and send a message; returns it."""
         conditions = for_address(receiver) if kind == P2P else for_members(receiver)
         encrypted, key = await self.encrypt(text, conditions)
         message = self.compose(receiver, encrypted, key, kind=kind, **options)
@@ -162,7 +162,7 @@ class Client:
 
     @asynccontextmanager
     async def pushed(self, since: str | None = None) -> Any:
-        """What comes over the WebSocket, message by message."""
+        """Connect the WebSocket; yields its messages one by one."""
         url = self.url.replace("http", "ws", 1) + f"/ws?token={self.token}" + (f"&since={since}" if since else "")
         async with websockets.connect(url) as socket:
             yield Pushed(socket)
@@ -180,7 +180,7 @@ class Pushed:
 
 
 def for_address(address: str) -> list[Any]:
-    """Section 6.3: to be seen by one address."""
+    """Conditions for one address (section 6.3)."""
     return [
         {
             "contractAddress": "",
@@ -194,7 +194,7 @@ def for_address(address: str) -> list[Any]:
 
 
 def for_members(group: str) -> list[Any]:
-    """Section 6.2: to be seen by those who hold a group's token."""
+    """Conditions for the holders of a group's token (section 6.2)."""
     return [
         {
             "contractAddress": group,
@@ -213,7 +213,7 @@ def personal_sign(account: Any, text: str) -> str:
 
 
 def data_item(account: Any, target: bytes, anchor: bytes, tags: list[tuple[str, str]], data: bytes) -> bytes:
-    """ANS-104, signed as Ethereum accounts do."""
+    """A data item (ANS-104) signed by an Ethereum account."""
     owner = b"\4" + account._key_obj.public_key.to_bytes()
     block = avro(len(tags)) + b"".join(text(name) + text(value) for name, value in tags) + b"\0"
     signed = deep_hash([b"dataitem", b"1", b"3", owner, target, anchor, block, data])

@@ -1,4 +1,4 @@
-"""Proxies of a real node behind real servers on loopback."""
+"""Starts proxies of a real node behind real servers on loopback."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -10,8 +10,8 @@ from actors.ans104.wallet import Wallet
 from actors.http.common.server import Servers, listen
 from actors.node.node import system_clock
 from actors.relation.app import proxy_app
-from actors.relation.pushing import Pushing
-from actors.relation.services import Services, calls_of
+from actors.relation.push_service import PushService
+from actors.relation.services import Services, process_client
 from tests.actors.people import NODE, wallet
 
 SECRET: Wallet = wallet(77)
@@ -30,23 +30,23 @@ class Proxies:
 async def proxies(path: Path, *names: str, clock: Callable[[], int] = system_clock) -> AsyncIterator[Proxies]:
     names = names or ("first",)
     async with Node.open(path, wallet=NODE, clock=clock) as node:
-        services = await Services.of(calls_of(node), SECRET)
-        pushing = Pushing(node, services.calls, services.relation)
-        places = [listen("127.0.0.1", 0) for _ in names]
+        services = await Services.of(process_client(node), SECRET)
+        push_service = PushService(node, services.calls, services.relation)
+        listeners = [listen("127.0.0.1", 0) for _ in names]
         apps = [
-            (place, proxy_app(services, pushing, name, await services.proxy(name), clock=clock))
-            for place, name in zip(places, names, strict=True)
+            (listener, proxy_app(services, push_service, name, await services.proxy(name), clock=clock))
+            for listener, name in zip(listeners, names, strict=True)
         ]
         servers = Servers(apps)
-        tasks = [asyncio.create_task(pushing.run()), asyncio.create_task(servers.run())]
+        tasks = [asyncio.create_task(push_service.run()), asyncio.create_task(servers.run())]
         try:
-            yield Proxies(node, services, [place.url for place in places])
+            yield Proxies(node, services, [listener.url for listener in listeners])
         finally:
-            pushing.stop()
+            push_service.stop()
             servers.stop()
             await tasks[1]
             tasks[0].cancel()
             with suppress(asyncio.CancelledError):
                 await tasks[0]
-            for place in places:
-                place.socket.close()
+            for listener in listeners:
+                listener.socket.close()

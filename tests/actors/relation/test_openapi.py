@@ -1,4 +1,4 @@
-"""Whatever is sent to a proxy, it answers as its OpenAPI document says."""
+"""A proxy responds to generated requests as its OpenAPI document describes."""
 
 import asyncio
 import subprocess
@@ -32,8 +32,8 @@ CHECKS = [
 
 
 @pytest.fixture(scope="module")
-def somebody(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
-    """Somebody who is logged in at a proxy in a process of its own, and has a chat."""
+def client_of_proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    """A client that is logged in to a proxy in a child process, and has a chat."""
     log = tmp_path_factory.mktemp("openapi") / "relation.db"
     mostao = Path(sys.executable).with_name("mostao")
     served = subprocess.Popen([mostao, "proxy", log, "--proxy", "first:0"], stdout=subprocess.PIPE, text=True)
@@ -44,7 +44,7 @@ def somebody(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
 
         async def begin() -> None:
             await client.login()
-            await client.contract("register", owner=client.address, name="somebody.eth")
+            await client.contract("register", owner=client.address, name="alice.eth")
             await client.say(client.address, "a note")
 
         asyncio.run(begin())
@@ -54,10 +54,10 @@ def somebody(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
         assert served.wait(30) == 0
 
 
-def test_every_answer_is_as_described(somebody: Client) -> None:
-    schema = schemathesis.openapi.from_url(f"{somebody.url}/openapi.json")
+def test_every_answer_is_as_described(client_of_proxy: Client) -> None:
+    schema = schemathesis.openapi.from_url(f"{client_of_proxy.url}/openapi.json")
     every = [found.ok() for found in schema.get_all_operations()]
-    operations = [one for one in every if one.path != "/logout"]  # nobody would be logged in after it
+    operations = [operation for operation in every if operation.path != "/logout"]  # later requests would fail with 401
     answered: Counter[tuple[str, int]] = Counter()
 
     @settings(
@@ -73,7 +73,7 @@ def test_every_answer_is_as_described(somebody: Client) -> None:
         )
     )
     def answers_as_described(case: schemathesis.Case) -> None:
-        headers = {"Authorization": f"Bearer {somebody.token}"}
+        headers = {"Authorization": f"Bearer {client_of_proxy.token}"}
         response = case.call_and_validate(headers=headers, checks=CHECKS)
         answered[case.operation.path, response.status_code] += 1
 
@@ -81,10 +81,10 @@ def test_every_answer_is_as_described(somebody: Client) -> None:
     assert {path for path, status in answered if status < 300} >= {"/info", "/message/list"}
 
 
-def test_the_document_is_openapi_3_1_and_has_the_calls_of_the_protocol(somebody: Client) -> None:
-    told = httpx.get(f"{somebody.url}/openapi.json").json()
-    assert told["openapi"].startswith("3.1")
-    calls = {(method, path) for path, methods in told["paths"].items() for method in methods}
+def test_the_document_is_openapi_3_1_and_has_the_calls_of_the_protocol(client_of_proxy: Client) -> None:
+    document = httpx.get(f"{client_of_proxy.url}/openapi.json").json()
+    assert document["openapi"].startswith("3.1")
+    calls = {(method, path) for path, methods in document["paths"].items() for method in methods}
     assert calls >= {
         ("post", "/message/send"),
         ("get", "/message/list"),

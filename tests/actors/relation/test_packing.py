@@ -1,4 +1,4 @@
-"""Messages are packed when they are due, kept once, and all of them come back from the newest id alone."""
+"""Messages are packed when due and stored once; all of them can be read back from the newest id alone."""
 
 import json
 from collections.abc import AsyncIterator, Callable
@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from actors import Node, replay
 from actors.audit.audit import audit
+from actors.relation.archive_reader import read_back
 from actors.relation.archives import ArchiveFailed, FolderArchive, GatewayArchive, NotArchived
 from actors.relation.packing import BYTES_MAX, INTERVAL_MS, Packer, Waiting, due_at
-from actors.relation.reading_back import read_back
-from actors.relation.services import Services, calls_of
-from actors.relation.transactions import TransactionFalse, pack, transaction_id, unpack
+from actors.relation.services import Services, process_client
+from actors.relation.transactions import TransactionInvalid, pack, transaction_id, unpack
 from simulations.clients.relation_user import RelationUser
 from tests.actors.people import EVE, NODE, NOW_MS
 from tests.actors.relation.gateway import gateway, read_item
@@ -26,8 +26,8 @@ from tests.actors.relation.served import SECRET
 HOUR_MS = 3600 * 1000
 
 
-class ProcessTable:
-    """A node with two people, at a time that the test sets."""
+class PackingWorld:
+    """A node with two accounts, and a clock that the test sets."""
 
     def __init__(self, node: Node, services: Services, now: Callable[[int], int]) -> None:
         self.node, self.services, self.later = node, services, now
@@ -45,7 +45,7 @@ class ProcessTable:
 
 
 @asynccontextmanager
-async def world(path: Path) -> AsyncIterator[ProcessTable]:
+async def world(path: Path) -> AsyncIterator[PackingWorld]:
     clock = [NOW_MS]
 
     def later(ms: int) -> int:
@@ -53,7 +53,7 @@ async def world(path: Path) -> AsyncIterator[ProcessTable]:
         return clock[0]
 
     async with Node.open(path, wallet=NODE, clock=lambda: clock[0]) as node:
-        found = ProcessTable(node, await Services.of(calls_of(node), SECRET), later)
+        found = PackingWorld(node, await Services.of(process_client(node), SECRET), later)
         for user, name in ((found.alice, "alice.eth"), (found.bob, "bob.eth")):
             body = json.dumps({"owner": user.address, "name": name})
             target = found.services.relation
@@ -62,7 +62,7 @@ async def world(path: Path) -> AsyncIterator[ProcessTable]:
 
 
 async def history(place: Any, newest: str) -> list[str]:
-    """The ids of all messages, the oldest first."""
+    """The ids of all archived messages, oldest first."""
     packs = [transaction async for transaction in read_back(place, newest)]
     return [message.id for transaction in reversed(packs) for message in transaction.messages]
 
@@ -73,7 +73,7 @@ async def history(place: Any, newest: str) -> list[str]:
         (None, 0, None),
         (0, 1, INTERVAL_MS),
         (INTERVAL_MS - 1, 1, INTERVAL_MS),
-        (INTERVAL_MS, 1, 2 * INTERVAL_MS),  # nothing came in the first twelve hours: the count began again
+        (INTERVAL_MS, 1, 2 * INTERVAL_MS),  # no message in the first twelve hours: the next interval counts
         (5 * INTERVAL_MS + 1, 1, 6 * INTERVAL_MS),
         (7, BYTES_MAX, INTERVAL_MS),
         (7, BYTES_MAX + 1, 7),
@@ -107,7 +107,7 @@ async def test_packs_are_made_when_due_and_form_a_chain(path: Path, tmp_path: Pa
         assert first is not None
         assert first.messages == 3
         found.later(INTERVAL_MS)
-        assert await packer.step() is None  # nothing came
+        assert await packer.step() is None  # no new messages
         ids.append(await found.say("later"))
         found.later(INTERVAL_MS)
         second = await packer.step()
@@ -123,7 +123,7 @@ async def test_packs_are_made_when_due_and_form_a_chain(path: Path, tmp_path: Pa
 async def test_too_much_is_packed_at_once(path: Path, tmp_path: Path) -> None:
     async with world(path) as found:
         packer = found.packer(FolderArchive(tmp_path / "archive"), bytes_max=20_000)
-        for number in range(600):  # more than one page of them
+        for number in range(600):  # more than one page
             await found.say(f"{number}")
         packed = await packer.step()
         assert packed is not None
@@ -137,10 +137,10 @@ async def test_what_was_interrupted_is_finished_and_nothing_is_kept_twice(path: 
             ids = [await found.say("before")]
             found.later(INTERVAL_MS)
             far.failing = 1
-            with pytest.raises(ArchiveFailed, match="answered 504"):
+            with pytest.raises(ArchiveFailed, match="responded with 504"):
                 await found.packer(place).step()
-            ids_later = [await found.say("after")]  # is not in the pack that was begun
-        async with world(path) as found:  # the node was away meanwhile
+            ids_later = [await found.say("after")]  # not part of the interrupted pack
+        async with world(path) as found:  # after a restart of the node
             packed = await found.packer(place).step()
             assert packed is not None
             assert (packed.messages, far.puts, len(far.items)) == (1, 2, 1)
@@ -152,7 +152,7 @@ async def test_what_was_interrupted_is_finished_and_nothing_is_kept_twice(path: 
             assert await history(place, packed.id) == ids + ids_later
         with pytest.raises(NotArchived):
             await place.get("x" * 43)
-    with pytest.raises(ArchiveFailed, match="does not answer"):
+    with pytest.raises(ArchiveFailed, match="does not respond"):
         await place.get(packed.id)
 
 
@@ -191,7 +191,7 @@ def test_a_pack_is_a_bundle_that_others_read() -> None:
 
 
 class Folder(FolderArchive):
-    """Takes anything under any name."""
+    """Stores any bytes under any id."""
 
     def keep(self, raw: bytes, id_: str) -> None:
         (self._folder / f"{id_}.ans104").write_bytes(raw)
@@ -208,7 +208,7 @@ async def test_whatever_is_wrong_with_an_archive_is_found(tmp_path: Path) -> Non
     assert await history(place, newest) == [message["id"] for message in said]
 
     async def fault() -> str:
-        with pytest.raises((TransactionFalse, NotArchived)) as found:
+        with pytest.raises((TransactionInvalid, NotArchived)) as found:
             await history(place, newest)
         await place.put(second)
         return str(found.value)
@@ -223,7 +223,7 @@ async def test_whatever_is_wrong_with_an_archive_is_found(tmp_path: Path) -> Non
         assert await fault()
         place.keep(second, id_)
     place.keep(first, id_)
-    assert "is not what is kept under that id" in await fault()
+    assert "another transaction under the id" in await fault()
     place.keep(second, id_)
     (tmp_path / f"{id_}.ans104").unlink()
     assert "there is no transaction" in await fault()
@@ -234,11 +234,11 @@ async def test_whatever_is_wrong_with_an_archive_is_found(tmp_path: Path) -> Non
             raw = pack(content, previous=previous, first=number, key=key)
             await place.put(raw)
             previous = transaction_id(raw)
-        with pytest.raises(TransactionFalse, match=part):
+        with pytest.raises(TransactionInvalid, match=part):
             await history(place, previous)
 
     await forged("the next begins after 3", (said[:2], 0, NODE), (said[3:], 3, NODE))
-    await forged("not of the first message", (said[2:], 2, NODE))
+    await forged("2 messages precede it", (said[2:], 2, NODE))
     await forged("twice", (said[:2], 0, NODE), (said[:2], 2, NODE))
     await forged("packed by", (said[:2], 0, EVE), (said[2:], 2, NODE))
     await forged("is not an id", (said[:2], 0, NODE), (said[2:], 2, NODE), first="../../etc")

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from actors.relation.payloads import BatchTransfer, Card, Image, PayloadMalformed, Text, parse_payload, payload_text
 
 HASH = "0xd84ed2b4deacbad8a568747fea45f3fc7f2d204595101f99f43006712f3ff290"
-SEED = {  # every example of the protocol's text, and what it says
+SEED = {  # every example of the protocol's text, with its parsed form
     ("TEXT", "Hi"): Text("Hi"),
     ("ANNOUNCEMENT", "It's an announcement"): Text("It's an announcement"),
     (
@@ -55,19 +55,23 @@ def test_every_example_of_the_protocol_is_read_and_written_again(of: tuple[str, 
 @pytest.mark.parametrize(
     ("type_", "payload", "reason"),
     [
-        ("VIDEO", "x", "no type 'VIDEO'"),
-        ("TEXT", "", "not empty"),
-        ("CARD", "Hi", "begins with type:href;action:shareFavorite;"),
+        ("VIDEO", "x", "unknown type 'VIDEO'"),
+        ("TEXT", "", "must not be empty"),
+        ("CARD", "Hi", "must begin with type:href;action:shareFavorite;"),
         ("CARD", "type:href;action:shareFavorite;p1(Text):https://a,p2(Text):", "part 3 is missing"),
-        ("CARD", "type:href;action:shareFavorite;p1(Text):javascript:x,p2(Text):,p3(Text):,p4(Text):", "no address"),
+        (
+            "CARD",
+            "type:href;action:shareFavorite;p1(Text):javascript:x,p2(Text):,p3(Text):,p4(Text):",
+            "not an http",
+        ),
         ("NFT", "type:image;action:localImage;p1(Text):https://a,p2(Text):x", "nftImage"),
-        ("NFT", "type:image;action:nftImage;p1(Text):https://a,p2(Text):", "where its picture is from"),
-        ("NFT", "type:image;action:nftImage;p1(Text):https://a,p2(Text):x,p3(Text):y", "and no more"),
+        ("NFT", "type:image;action:nftImage;p1(Text):https://a,p2(Text):", "must name the picture's origin"),
+        ("NFT", "type:image;action:nftImage;p1(Text):https://a,p2(Text):x,p3(Text):y", "not have more than 2 parts"),
         ("BATCH_TRANSFER", "x", "transaction::token::amount::sender::receiver"),
-        ("BATCH_TRANSFER", "0x12::USDT::1::a-b::c-d", "no hash"),
-        ("BATCH_TRANSFER", f"{HASH}::USDT::-1::a-b::c-d", "no amount"),
-        ("BATCH_TRANSFER", f"{HASH}::USDT::1::nobody!::c-d", "no account"),
-        ("BATCH_TRANSFER", f"{HASH}::USDT::1::a-b::", "no account"),
+        ("BATCH_TRANSFER", "0x12::USDT::1::a-b::c-d", "not a transaction hash"),
+        ("BATCH_TRANSFER", f"{HASH}::USDT::-1::a-b::c-d", "not an amount"),
+        ("BATCH_TRANSFER", f"{HASH}::USDT::1::nobody!::c-d", "not an account"),
+        ("BATCH_TRANSFER", f"{HASH}::USDT::1::a-b::", "not an account"),
     ],
 )
 def test_what_is_not_of_its_types_form_is_refused_with_the_reason(type_: str, payload: str, reason: str) -> None:
@@ -95,5 +99,5 @@ def test_a_card_says_what_it_was_made_of_or_cannot_be_made(title: str, descripti
 
 
 def test_a_payload_of_another_type_cannot_be_written() -> None:
-    with pytest.raises(PayloadMalformed, match="no payload of type"):
+    with pytest.raises(PayloadMalformed, match="not a payload of type"):
         payload_text("CARD", Text("x"))

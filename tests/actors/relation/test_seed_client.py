@@ -1,4 +1,4 @@
-"""The whole life of people of Relation ONE, by a client that knows only the protocol's text."""
+"""Every feature of Relation ONE, used through a client that is written from the protocol's text alone."""
 
 import asyncio
 from pathlib import Path
@@ -111,7 +111,7 @@ async def test_only_who_was_meant_gets_the_key(path: Path) -> None:
         alice, bob, eve = await people(served, "alice", "bob", "eve")
         sent = await alice.say(bob.address, "for bob")
         await refused(409, "does not meet the conditions", eve.decrypt(sent, for_address(bob.address)))
-        # eve asks as bob: his statement names his key, so that what she gets is sealed to him
+        # eve sends bob's statement: it names bob's key, so the answer is encrypted to bob
         eve.auth_sig = {**bob.auth_sig}
         with pytest.raises(Exception, match="decrypt"):
             await eve.decrypt(sent, for_address(bob.address))
@@ -119,7 +119,7 @@ async def test_only_who_was_meant_gets_the_key(path: Path) -> None:
         await refused(409, "signedMessage", eve.decrypt(sent, for_address(bob.address)))
         eve.auth_sig = Client(served.url, account=eve.account).auth_sig | {"address": bob.address}
         await refused(409, "not signed by", eve.decrypt(sent, for_address(bob.address)))
-        # eve keeps it again, under conditions that she meets
+        # eve saves the key again, under conditions that she meets
         body = {
             "accessControlConditions": for_address(eve.address),
             "encryptedSymmetricKey": sent["encryptedSymmetricKey"],
@@ -155,7 +155,7 @@ async def test_what_is_said_in_anothers_name_is_refused(path: Path) -> None:
     async with proxies(path) as served:
         alice, bob, eve = await people(served, "alice", "bob", "eve")
         theirs = alice.compose(bob.address, "x")
-        await refused(409, "somebody else", eve.send(theirs))
+        await refused(409, "is logged in", eve.send(theirs))
         await refused(401, "log in first", Client(served.url).list())
         changed = {**theirs, "payload": "y"}
         await refused(409, "the id of this message is", alice.send(changed))
@@ -164,18 +164,18 @@ async def test_what_is_said_in_anothers_name_is_refused(path: Path) -> None:
         await refused(409, "has expired", old.send(old.compose(bob.address, "x")))
         stolen = {**theirs, "sig": eve.compose(bob.address, "x")["sig"]}
         await refused(409, "not signed by the session key", alice.send(stolen))
-        nobody = Client(served.url)
-        await nobody.login()
-        await refused(409, "has no name", nobody.send(nobody.compose(bob.address, "x")))
-        await refused(409, "has no name", alice.send(alice.compose(nobody.address, "x")))
+        stranger = Client(served.url)
+        await stranger.login()
+        await refused(409, "has no name", stranger.send(stranger.compose(bob.address, "x")))
+        await refused(409, "has no name", alice.send(alice.compose(stranger.address, "x")))
         await refused(422, "body.kind", alice.send({**theirs, "kind": 7}))
 
 
 async def test_a_challenge_is_good_once_for_its_account_here(path: Path) -> None:
     async with proxies(path, "first", "second") as served:
         client = Client(served.url)
-        asked = await client.call("POST", "/login/challenge", json={"address": client.address.lower()})
-        challenge = asked["challenge"]
+        response = await client.call("POST", "/login/challenge", json={"address": client.address.lower()})
+        challenge = response["challenge"]
         assert challenge.startswith(served.url.removeprefix("http://") + " wants you to sign in")
         from tests.actors.relation.seed_client import personal_sign
 
@@ -184,15 +184,15 @@ async def test_a_challenge_is_good_once_for_its_account_here(path: Path) -> None
             return await client.at(url).call("POST", "/login", json=signed)
 
         await refused(401, "not signed by", login(challenge, Client(served.url).account))
+        await refused(401, "not from this proxy", login(challenge.replace("Version: 1", "Version: 2"), client.account))
+        await refused(401, "not from this proxy", login(challenge, client.account, served.urls[1]))
         await refused(
-            401, "not one of this proxy's", login(challenge.replace("Version: 1", "Version: 2"), client.account)
+            401, "has to be a signature", client.call("POST", "/login", json={**response, "signature": "0x12"})
         )
-        await refused(401, "not one of this proxy's", login(challenge, client.account, served.urls[1]))
-        await refused(401, "has to be a signature", client.call("POST", "/login", json={**asked, "signature": "0x12"}))
-        told = await login(challenge, client.account)
-        assert told["address"] == client.address
+        login_response = await login(challenge, client.account)
+        assert login_response["address"] == client.address
         await refused(401, "was used", login(challenge, client.account))
-        client.token = told["token"]
+        client.token = login_response["token"]
         assert await client.list() == []
         await client.call("POST", "/logout")
         await refused(401, "log in first", client.list())
@@ -207,16 +207,16 @@ async def test_a_client_that_comes_back_gets_what_it_missed_once(path: Path) -> 
         missed = [alice.compose(bob.address, f"missed {number}") for number in range(250)]
         for message in missed:
             await alice.send(message)
-        async with bob.pushed() as pushed:  # the same device: it goes on where it was
+        async with bob.pushed() as pushed:  # the same device continues where it was
             assert [await pushed.next() for _ in missed] == missed
             now = await alice.say(bob.address, "now")
             assert await pushed.next() == now
-        elsewhere = bob.at(served.urls[1])  # another proxy: the client says what it has
+        elsewhere = bob.at(served.urls[1])  # at another proxy the client names its last message
         await elsewhere.login()
         async with elsewhere.pushed(since=missed[-2]["id"]) as pushed:
             assert [await pushed.next() for _ in range(2)] == [missed[-1], now]
         assert await elsewhere.list(limit=2) == [now, missed[-1]]
-        # what was read is each proxy's own
+        # each proxy has its own read state
         await bob.call("POST", "/message/read", params={"messageId": now["id"]})
         assert await bob.call("GET", "/message/unreadCount") == 0
         assert await elsewhere.call("GET", "/message/unreadCount") == 252

@@ -13,7 +13,7 @@ from simulations.cli.main import main
 from simulations.load.connect import NotServed
 from simulations.load.http_transport import HttpLine
 from simulations.load.served import Size, verify_served
-from tests.actors.http.serving import mostao_serve
+from tests.actors.http.serve_command import mostao_serve
 
 SMALL = ["--sessions", "3", "--duration", "500ms", "--warmup", "200ms", "--in-flight", "8"]
 

@@ -1,5 +1,5 @@
 'use strict'
-// New messages and figures as they come; copying; "/" goes to the search.
+// Shows new messages and the node's load as they arrive; copies the snippet; "/" moves to the search field.
 const list = document.querySelector('[data-live] tbody')
 const figures = document.querySelector('[data-figures]')
 const ROWS_MAX = 200
@@ -10,7 +10,7 @@ if (list || figures) {
   if (list) {
     events.addEventListener('messages', event => {
       const rows = document.createElement('tbody')
-      rows.innerHTML = event.data // rows that the node rendered and escaped
+      rows.innerHTML = event.data // the node rendered and escaped these rows
       for (const row of rows.querySelectorAll('tr')) row.classList.add('new')
       list.prepend(...rows.children)
       while (list.children.length > ROWS_MAX) list.lastElementChild.remove()
@@ -27,8 +27,8 @@ if (list || figures) {
     }
   })
   const status = document.querySelector('[data-status]')
-  events.onerror = () => { if (status) status.textContent = 'The node does not answer. Trying again …' }
-  events.onopen = () => { if (status) status.textContent = 'New ones appear as they come.' }
+  events.onerror = () => { if (status) status.textContent = 'The node does not respond. Reconnecting …' }
+  events.onopen = () => { if (status) status.textContent = 'New messages appear automatically.' }
 }
 
 for (const button of document.querySelectorAll('[data-copy]')) {

@@ -1,4 +1,4 @@
-"""Items of the node's own making for the npm package arbundles, and the other way round."""
+"""The npm package arbundles reads the items that this project writes, and the other way round."""
 
 import random
 from base64 import b64decode, b64encode, urlsafe_b64encode
@@ -36,7 +36,7 @@ def base58(raw: bytes) -> str:
 
 
 def parts(seed: int) -> dict[str, Any]:
-    """Random parts of an item."""
+    """Random fields of an item."""
     draw = random.Random(seed)
     words = lambda most: "".join(draw.choices(ALPHABET, k=draw.randint(1, most)))  # noqa: E731
     return {

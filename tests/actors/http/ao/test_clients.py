@@ -1,4 +1,4 @@
-"""AO's own clients, unmodified, on a node that a person would start."""
+"""AO's own clients, unmodified, against ``mostao serve``."""
 
 import threading
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ import pytest
 from actors.audit.audit import audit
 from tests.actors.http.browser import browser_page
 from tests.actors.http.node_js import packages, run_js
-from tests.actors.http.serving import mostao_serve
+from tests.actors.http.serve_command import mostao_serve
 
 __all__ = ["packages"]
 LIFE_STEPS_MIN = 70
@@ -28,7 +28,7 @@ def test_the_whole_life_of_two_people(path: Path, packages: Path, version: str) 
 
 
 class _Page(SimpleHTTPRequestHandler):
-    """The page, and the client beside it."""
+    """Serves the page and the client's script."""
 
     def translate_path(self, path: str) -> str:
         folder = Path(self.directory)

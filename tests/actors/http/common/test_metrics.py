@@ -1,16 +1,16 @@
 import re
 from pathlib import Path
 
-from tests.actors.http.served import served
+from tests.actors.http.served_node import served
 from tests.actors.people import ALICE, item
 
 
 async def test_figures_say_what_was_done(path: Path) -> None:
-    async with served(path) as face:
-        raw = item(ALICE, face.node.registry, "Register", {"handle": "alice", "pubkey": "k"})
-        await face.post(raw)
-        await face.client.get("/result/nothing")
-        response = await face.client.get("/metrics")
+    async with served(path) as server:
+        raw = item(ALICE, server.node.registry, "Register", {"handle": "alice", "pubkey": "k"})
+        await server.post(raw)
+        await server.client.get("/result/nothing")
+        response = await server.client.get("/metrics")
         assert response.headers["content-type"].startswith("text/plain")
         figures = dict(re.findall(r"^(\S+) ([\d.e+]+)$", response.text, re.MULTILINE))
         assert figures['mostao_http_requests_total{method="POST",route="/",status="202"}'] == "1.0"

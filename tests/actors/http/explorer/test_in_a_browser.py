@@ -1,4 +1,4 @@
-"""The pages as a person with a browser, a keyboard or a phone meets them."""
+"""The pages in a real browser: with a mouse, with a keyboard and on a phone."""
 
 import json
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from tests.actors.http.browser import browser_page
-from tests.actors.http.serving import mostao_serve
+from tests.actors.http.serve_command import mostao_serve
 from tests.actors.people import ALICE, item
 
 NO_SIDEWAYS = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
@@ -35,7 +35,7 @@ def test_messages_appear_as_they_come_and_the_keyboard_is_enough(url: str) -> No
         page.on("console", lambda said: wrong.append(said.text) if said.type in ("error", "warning") else None)
         page.on("pageerror", lambda error: wrong.append(error))
         page.goto(f"{url}/explorer")
-        page.wait_for_selector("[data-status] >> text=New ones appear")
+        page.wait_for_selector("[data-status] >> text=New messages appear")
         alice = register(url, "alice")
         page.wait_for_selector("tr.new >> text=@alice")
         sequences = page.eval_on_selector_all("[data-sequence]", "rows => rows.map(row => +row.dataset.sequence)")

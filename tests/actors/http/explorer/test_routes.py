@@ -5,14 +5,14 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.actors.http.served import Served, served
+from tests.actors.http.served_node import ServedNode, served
 from tests.actors.people import ALICE, EVE, item, register, relay, talking
 
 SCRIPT = "<script>alert(1)</script>"
 
 
-async def html(face: Served, path: str, status: int = 200, **query: str | int) -> str:
-    response = await face.client.get(path, params=query or None, follow_redirects=True)
+async def html(server: ServedNode, path: str, status: int = 200, **query: str | int) -> str:
+    response = await server.client.get(path, params=query or None, follow_redirects=True)
     assert response.status_code == status, response.text
     assert response.headers["content-type"].startswith("text/html")
     assert "default-src 'self'" in response.headers["content-security-policy"]
@@ -24,23 +24,23 @@ def words(page: str) -> str:
 
 
 async def test_the_first_page_says_what_this_node_is(path: Path) -> None:
-    async with served(path) as face:
-        page = words(await html(face, "/"))
-        assert face.node.registry in page
-        assert face.node.address in page
-        assert f"const url = '{str(face.client.base_url).rstrip('/')}'" in page
+    async with served(path) as server:
+        page = words(await html(server, "/"))
+        assert server.node.registry in page
+        assert server.node.address in page
+        assert f"const url = '{str(server.client.base_url).rstrip('/')}'" in page
 
 
 async def test_messages_newest_first_and_page_by_page(path: Path) -> None:
-    async with served(path) as face:
-        await talking(face.node)
+    async with served(path) as server:
+        await talking(server.node)
         for _ in range(60):
-            await face.node.send(item(ALICE, face.node.registry, "QueryHandle", {"handle": "alice"}))
-        end = face.node.sequence
+            await server.node.send(item(ALICE, server.node.registry, "QueryHandle", {"handle": "alice"}))
+        end = server.node.sequence
         seen: list[int] = []
         url: str | None = "/explorer"
         while url:
-            page = await html(face, url)
+            page = await html(server, url)
             seen += map(int, re.findall(r'data-sequence="(\d+)"', page))
             older = re.search(r'href="(/explorer\?before=\d+)" rel="next"', page)
             url = older[1] if older else None
@@ -48,62 +48,62 @@ async def test_messages_newest_first_and_page_by_page(path: Path) -> None:
 
 
 async def test_a_message_shows_what_caused_it_and_what_it_caused(path: Path) -> None:
-    async with served(path) as face:
-        a, _, session = await talking(face.node)
-        result = await face.node.send(relay(ALICE, a, session, "SendMessage", {"content": "c2VjcmV0"}))
-        await face.node.drain()
+    async with served(path) as server:
+        a, _, session = await talking(server.node)
+        result = await server.node.send(relay(ALICE, a, session, "SendMessage", {"content": "c2VjcmV0"}))
+        await server.node.drain()
         [sent] = [message for message in result.messages if message.target == session]
         for message in (result.message_id, sent.id):
-            page = words(await html(face, f"/explorer/message/{message}"))
+            page = words(await html(server, f"/explorer/message/{message}"))
             assert re.search(
                 r"RelayMessage \S+ → @alice .* SendMessage @alice → session \S+ .* Notify session \S+ → @bob", page
             )
         assert "follows from the message that caused it" in page
         assert '"content": "c2VjcmV0"' in page
-        refused = await face.node.send(item(EVE, a, "ProfileUpdate", {"name": "x"}))
+        refused = await server.node.send(item(EVE, a, "ProfileUpdate", {"name": "x"}))
         assert "refused: only the owner can do that" in words(
-            await html(face, f"/explorer/message/{refused.message_id}")
+            await html(server, f"/explorer/message/{refused.message_id}")
         )
 
 
 async def test_a_process_shows_its_state_at_any_event(path: Path) -> None:
-    async with served(path) as face:
-        alice = await register(face.node, ALICE, "alice")
-        first = face.node.sequence
-        await face.node.send(item(ALICE, alice, "ProfileUpdate", {"name": "Alice A."}))
-        page = words(await html(face, f"/explorer/process/{alice}"))
+    async with served(path) as server:
+        alice = await register(server.node, ALICE, "alice")
+        first = server.node.sequence
+        await server.node.send(item(ALICE, alice, "ProfileUpdate", {"name": "Alice A."}))
+        page = words(await html(server, f"/explorer/process/{alice}"))
         assert "mostao.handle@1" in page
         assert '"name": "Alice A."' in page
-        before = words(await html(face, f"/explorer/process/{alice}", at=first))
+        before = words(await html(server, f"/explorer/process/{alice}", at=first))
         assert '"pubkey": "k"' in before
         assert "Alice A." not in before.partition("Messages")[0].partition("State")[2]
-        assert "It was not there yet" in words(await html(face, f"/explorer/process/{alice}", at=1))
+        assert "The process did not exist yet" in words(await html(server, f"/explorer/process/{alice}", at=1))
 
 
 async def test_search_finds_handles_ids_and_addresses(path: Path) -> None:
-    async with served(path) as face:
-        a, _, session = await talking(face.node)
-        result = await face.node.send(item(ALICE, a, "GetProfile"))
+    async with served(path) as server:
+        a, _, session = await talking(server.node)
+        result = await server.node.send(item(ALICE, a, "GetProfile"))
         for q, target in (
             ("@alice", f"/explorer/process/{a}"),
             ("ALICE", f"/explorer/process/{a}"),
             (session, f"/explorer/process/{session}"),
             (f" {result.message_id} ", f"/explorer/message/{result.message_id}"),
         ):
-            response = await face.client.get("/explorer/search", params={"q": q})
+            response = await server.client.get("/explorer/search", params={"q": q})
             assert (response.status_code, response.headers["location"]) == (303, target)
-        assert "@alice" in words(await html(face, "/explorer/search", q=ALICE.address))
+        assert "@alice" in words(await html(server, "/explorer/search", q=ALICE.address))
         for q in ("@nobody", "x" * 43, SCRIPT):
-            assert "Nothing found" in words(await html(face, "/explorer/search", 404, q=q))
-        await html(face, "/explorer/search", 400, q="  ")
+            assert "Nothing found" in words(await html(server, "/explorer/search", 404, q=q))
+        await html(server, "/explorer/search", 400, q="  ")
 
 
 async def test_what_people_write_is_never_markup(path: Path) -> None:
-    async with served(path) as face:
-        alice = await register(face.node, ALICE, SCRIPT)
+    async with served(path) as server:
+        alice = await register(server.node, ALICE, SCRIPT)
         raw = item(ALICE, alice, "ProfileUpdate", {"name": SCRIPT, "bio": "'\"><img src=x onerror=alert(1)>"})
-        profile = await face.node.send(raw)
-        strange = await face.node.send(
+        profile = await server.node.send(raw)
+        strange = await server.node.send(
             ALICE.sign(target=alice, action=SCRIPT, tags=[(SCRIPT, SCRIPT)], data=b"\xff\0<b>")
         )
         pages = [
@@ -114,35 +114,35 @@ async def test_what_people_write_is_never_markup(path: Path) -> None:
         ]
         pages += [f"/explorer/message/{message.message_id}" for message in (profile, strange)]
         for url in pages:
-            page = (await face.client.get(url, follow_redirects=True)).text
+            page = (await server.client.get(url, follow_redirects=True)).text
             assert "<script>" not in page
             assert "<img" not in page
             assert "<b>" not in page
 
 
 async def test_what_is_not_there_is_said(path: Path) -> None:
-    async with served(path) as face:
+    async with served(path) as server:
         for url in ("/explorer/process/nothing", "/explorer/message/nothing"):
-            assert "there is no" in words(await html(face, url, 404))
-        assert "has to be a number" in await face.refusal(400, "GET", "/explorer", params={"before": "x"})
+            assert "there is no" in words(await html(server, url, 404))
+        assert "has to be a number" in await server.refusal(400, "GET", "/explorer", params={"before": "x"})
 
 
 async def test_new_messages_and_figures_come_as_events(path: Path) -> None:
-    async with served(path) as face:
-        async with face.client.stream("GET", "/explorer/events", params={"after": 0}) as response:
+    async with served(path) as server:
+        async with server.client.stream("GET", "/explorer/events", params={"after": 0}) as response:
             assert response.headers["content-type"].startswith("text/event-stream")
             lines = response.aiter_lines()
             told = ""
             while "data-sequence" not in told or "event: figures" not in told:
                 told += await anext(lines) + "\n"
-            raw = item(ALICE, face.node.registry, "Register", {"handle": "alice", "pubkey": "k"})
-            await face.post(raw)
+            raw = item(ALICE, server.node.registry, "Register", {"handle": "alice", "pubkey": "k"})
+            await server.post(raw)
             while "@alice" not in told:
                 told += await anext(lines) + "\n"
-        face.servers.stop()
+        server.servers.stop()
 
 
 @pytest.mark.parametrize("unit", ["compute", "scheduler"])
 async def test_a_unit_by_itself_has_no_pages(path: Path, unit: str) -> None:
-    async with served(path, units=(unit,)) as face, httpx.AsyncClient(base_url=face.units[unit]) as client:
+    async with served(path, units=(unit,)) as server, httpx.AsyncClient(base_url=server.units[unit]) as client:
         assert (await client.get("/explorer")).status_code == 404

@@ -1,4 +1,4 @@
-// What the package arbundles makes of our items, and items that it makes: JSON on standard input and output.
+// Reads our items with the package arbundles and writes items with it. JSON on standard input and output.
 import { ArweaveSigner, DataItem, EthereumSigner, SolanaSigner, Bundle, createData } from 'arbundles'
 import { readFileSync } from 'node:fs'
 

@@ -1,11 +1,11 @@
-// A wallet as browser extensions are: keeps an Arweave key, and signs data items (ANS-104) when it is asked.
+// A wallet like those of browser extensions: it holds an Arweave key and signs data items (ANS-104).
 const { subtle } = crypto
 const utf8 = text => new TextEncoder().encode(text)
 const join = (...parts) => Uint8Array.from(parts.flatMap(part => [...part]))
 const little = number => join([number & 255, (number >> 8) & 255, (number >> 16) & 255, 0, 0, 0, 0, 0])
 const url64 = text => Uint8Array.from(atob(text.replace(/-/g, '+').replace(/_/g, '/')), letter => letter.charCodeAt(0))
 
-const long = number => { // Avro's zigzag varint of what is not negative
+const long = number => { // Avro's zigzag varint of a non-negative number
   const bytes = []
   for (let rest = number * 2; ; rest = Math.floor(rest / 128)) {
     bytes.push(rest < 128 ? rest : (rest % 128) | 128)

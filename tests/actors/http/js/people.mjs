@@ -1,4 +1,4 @@
-// The whole life of two people, through AO's own client: node people.mjs URL VERSION
+// Two people use every action through AO's own client. Usage: node people.mjs URL VERSION
 import assert from 'node:assert/strict'
 import { webcrypto } from 'node:crypto'
 import { arweaveKey, ethereumSigner } from './wallets.mjs'
@@ -16,7 +16,7 @@ const reply = result => JSON.parse(result.Messages[0].Data)
 
 const send = async (signer, target, action, body = '', others) => {
   steps += 1
-  const anchor = String(steps).padStart(32, '0') // what is said twice is two messages, also where signatures do not vary
+  const anchor = String(steps).padStart(32, '0') // so that two equal messages differ, also with deterministic signatures
   const message = await ao.message({ process: target, signer, tags: tagged(action, others), data: text(body), anchor })
   return { message, result: await ao.result({ process: target, message }) }
 }
@@ -37,7 +37,7 @@ const ask = async (target, action, body = '') => {
   return reply(await ao.dryrun({ process: target, tags: tagged(action), data: text(body) }))
 }
 const relayed = (target, action, body = {}) => ({ Target: target, Data: text(body), Tags: { Action: action } })
-const told = async (target, action, body, expected) => { // what came of a relayed message shows at its target
+const told = async (target, action, body, expected) => { // the effect of a relayed message appears at its target after a while
   for (let tries = 0; tries < 100; tries += 1) {
     const found = await ask(target, action, body)
     if (expected(found)) return found
@@ -45,7 +45,7 @@ const told = async (target, action, body, expected) => { // what came of a relay
   throw new Error(`${action} of ${target} never became what it has to be`)
 }
 
-// wallets: the one of Arweave, the other of Ethereum
+// wallets: one of Arweave, the others of Ethereum
 const alice = createDataItemSigner(arweaveKey())
 const bob = ethereumSigner(version)
 const eve = ethereumSigner(version)

@@ -1,4 +1,4 @@
-// The wallets of the two people, as each version of the client wants its signers.
+// The wallets of the two people, in the form that each version of the client expects its signers.
 import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import { EthereumSigner, createData } from 'arbundles'
 

@@ -1,4 +1,4 @@
-"""``mostao serve`` as a process of its own."""
+"""Runs ``mostao serve`` in a child process."""
 
 import re
 import signal
@@ -14,7 +14,7 @@ STOP_S = 60
 
 @contextmanager
 def mostao_serve(path: Path, *options: str) -> Iterator[str]:
-    """Serves a log until the block ends, and sees that it stops well; gives the address."""
+    """Serve a log until the block ends, and check that the command stops cleanly. Yields the URL."""
     command = [*COMMAND, "serve", str(path), "--port", "0", *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

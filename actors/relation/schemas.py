@@ -1,6 +1,6 @@
-"""What goes over the wire at a proxy, as its OpenAPI document describes it (relation-one-im.md 4.4, 7.1, 7.4).
+"""The JSON bodies of a proxy's routes, as its OpenAPI document describes them (relation-one-im.md 4.4, 7.1, 7.4).
 
-The processes judge what is in it; this only says what it looks like.
+These models check only the form. The processes check the content.
 """
 
 from typing import Annotated, Any, Literal
@@ -9,11 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from actors.processes.relation.message import TIME_MS_MAX
 
-_SOMEBODY = "0x50e2dac5e78B5905CB09495547452cEE64426db2"
-AddressText = Annotated[str, Field(pattern="^0x[0-9a-fA-F]{40}$", examples=[_SOMEBODY])]
+_EXAMPLE_ADDRESS = "0x50e2dac5e78B5905CB09495547452cEE64426db2"
+AddressText = Annotated[str, Field(pattern="^0x[0-9a-fA-F]{40}$", examples=[_EXAMPLE_ADDRESS])]
 Hex = Annotated[str, Field(pattern="^0x[0-9a-fA-F]*$")]
-Limit = Annotated[int, Field(ge=0, le=500, description="how many")]
-Offset = Annotated[int, Field(ge=0, le=TIME_MS_MAX, description="how many of the newest to leave out")]
+Limit = Annotated[int, Field(ge=0, le=500, description="number of rows, at most")]
+Offset = Annotated[int, Field(ge=0, le=TIME_MS_MAX, description="number of the first rows to skip")]
 MessageType = Literal["TEXT", "CARD", "NFT", "IMAGE", "EMOJI", "BATCH_TRANSFER", "ANNOUNCEMENT"]
 
 
@@ -51,19 +51,19 @@ class Chat(BaseModel):
 
 
 class Sent(BaseModel):
-    """A message that was taken."""
+    """A message that was accepted."""
 
     id: str
 
 
 class ChallengeRequest(BaseModel):
-    """Who wants to log in."""
+    """The account to log in."""
 
     address: AddressText
 
 
 class Challenge(BaseModel):
-    """What to sign (EIP-4361)."""
+    """The text to sign (EIP-4361)."""
 
     challenge: str
 
@@ -76,7 +76,7 @@ class LoginRequest(BaseModel):
 
 
 class LoggedIn(BaseModel):
-    """The token to show: ``Authorization: Bearer …``."""
+    """The token for the header ``Authorization: Bearer …``."""
 
     token: str
     address: AddressText
@@ -94,7 +94,7 @@ class AuthSig(BaseModel):
 
 
 class SaveKey(BaseModel):
-    """A key, sealed to the key keeper together with the digest of its conditions, and the conditions."""
+    """A key, encrypted to the key keeper together with the digest of its conditions, and the conditions."""
 
     accessControlConditions: list[Any]
     encryptedSymmetricKey: str
@@ -103,13 +103,13 @@ class SaveKey(BaseModel):
 
 
 class SavedKey(BaseModel):
-    """What a message carries."""
+    """The reference to a kept key, which the message carries."""
 
     encryptedSymmetricKey: str
 
 
 class GetKey(BaseModel):
-    """A key that somebody wants."""
+    """A request for a kept key."""
 
     accessControlConditions: list[Any]
     toDecrypt: str
@@ -118,20 +118,20 @@ class GetKey(BaseModel):
 
 
 class GivenKey(BaseModel):
-    """The key, sealed to the public key that the proof authorises, in hex."""
+    """The key, encrypted to the public key that the proof authorises, in hex."""
 
     symmetricKey: str
 
 
 class Question(BaseModel):
-    """A method of a contract that changes nothing."""
+    """A call of a contract's method that changes nothing."""
 
     method: str = Field(examples=["nameOf"])
-    arguments: dict[str, Any] = Field(default={}, examples=[{"addr": _SOMEBODY}])
+    arguments: dict[str, Any] = Field(default={}, examples=[{"addr": _EXAMPLE_ADDRESS}])
 
 
 class Info(BaseModel):
-    """Who serves here."""
+    """The proxy and its processes."""
 
     proxy: str
     relation: str = Field(description="process id of the contracts and messages")
@@ -142,6 +142,6 @@ class Info(BaseModel):
 
 
 class Error(BaseModel):
-    """What is wrong."""
+    """An error and its reason."""
 
     error: str

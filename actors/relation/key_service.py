@@ -1,4 +1,4 @@
-"""The key keeper's edge: it alone has the secret that kept keys are sealed to (relation-one-im.md 6.3)."""
+"""The key keeper's service. It alone holds the secret that decrypts kept keys (relation-one-im.md 6.3)."""
 
 from typing import Any
 
@@ -7,22 +7,22 @@ from nacl.public import PrivateKey, PublicKey, SealedBox
 
 from actors.processes.relation.access_conditions import digest
 from actors.processes.relation.key_keeper import KEY_BYTES
-from actors.relation.calls import ProcessClient, Refused
+from actors.relation.process_client import ProcessClient, Refused
 
 
-class Keys:
-    """Gives keys to those to whom the key keeper's process grants them.
+class KeyService:
+    """Gives a kept key to a client if the key keeper's process grants it.
 
-    Nothing of this is in the log but who asked, and what the process decided.
+    The log records each request and the process's decision. It never contains the secret or a decrypted key.
 
     Attributes:
-        process: id of the key keeper.
-        public_key: what keys are sealed to before they are saved, in hex.
+        process: id of the key keeper's process.
+        public_key: clients encrypt keys to it before they save them (X25519, hex).
 
     Args:
-        calls: speaks to the process.
-        process: the key keeper's id.
-        secret: opens what is kept.
+        calls: calls the process.
+        process: id of the key keeper's process.
+        secret: decrypts kept keys.
     """
 
     def __init__(self, calls: ProcessClient, process: str, secret: PrivateKey) -> None:
@@ -30,30 +30,30 @@ class Keys:
         self.public_key = "0x" + bytes(secret.public_key).hex()
 
     async def save(self, **body: Any) -> Any:
-        """Have a key kept that is sealed to ``public_key``, together with ``digest`` of its conditions.
+        """Keep a key. The client has encrypted it to ``public_key`` together with the digest of its conditions.
 
         Raises:
-            Refused: the body is not as ``SaveEncryptionKey`` has it, or the key is kept under other conditions.
+            Refused: the body is malformed (see ``SaveEncryptionKey``), or the key is kept under other conditions.
         """
         return await self._calls.tell(self.process, "saveEncryptionKey", **body)
 
     async def get(self, **body: Any) -> Any:
-        """A key, sealed to whom the proof of address in the body authorises.
+        """A kept key, encrypted to the public key that the body's proof of address authorises.
 
         Raises:
-            Refused: who asks does not meet the conditions; or the key is kept under others than it was made for.
+            Refused: the address does not meet the conditions, or the key was made for other conditions.
         """
         result = await self._calls.send(self.process, "getEncryptionKey", **body)
         if result.error is not None:
             raise Refused(result.error)
-        await self._calls.settled()  # what the registers said is behind it then
+        await self._calls.wait_until_quiescent()  # the contracts have then answered whether the conditions are met
         grant = await self._calls.ask(self.process, "getGrant", request=result.message_id)
         if not grant["given"]:
             raise Refused(f"{grant['address']} does not meet the conditions")
         try:
             opened = SealedBox(self._secret).decrypt(bytes.fromhex(grant["sealed"]))
         except CryptoError:
-            raise Refused("this key was not sealed to this key keeper") from None
+            raise Refused("this key is not encrypted to this key keeper's public key: see /info") from None
         key, bound = opened[:KEY_BYTES], opened[KEY_BYTES:]
         if bound.hex() != digest(body["accessControlConditions"]):
             raise Refused("this key was made for other conditions")

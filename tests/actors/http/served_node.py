@@ -1,4 +1,4 @@
-"""A real node behind a real server on loopback, and a client."""
+"""Starts a real node behind a real server on loopback, with an HTTP client."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,15 +8,15 @@ from typing import Any
 
 import httpx
 
-from actors import Limits, Node
+from actors import Node
 from actors.ans104.item import DATA_BYTES_MAX
 from actors.http.ao import UNITS
-from actors.http.ao.app import Faces
+from actors.http.ao.app import AoApp
 from actors.http.common.server import Servers, listen
 from tests.actors.people import NODE, still
 
 
-class Served:
+class ServedNode:
     def __init__(self, node: Node, client: httpx.AsyncClient, units: dict[str, str], servers: Servers) -> None:
         self.node, self.client, self.units, self.servers = node, client, units, servers
 
@@ -35,7 +35,7 @@ class Served:
         return str(response.json()["id"])
 
     async def answer(self, raw: bytes) -> Any:
-        """As a client does: post, then ask for the result."""
+        """Post an item, then get the reply from its result, as a client does."""
         result = await self.get(f"/result/{await self.post(raw)}")
         return httpx.Response(200, text=result["Messages"][0]["Data"]).json()
 
@@ -61,17 +61,19 @@ async def served(
     rate: str | None = None,
     units: tuple[str, ...] = (),
     **options: Any,
-) -> AsyncIterator[Served]:
+) -> AsyncIterator[ServedNode]:
     options = {"wallet": NODE, "clock": still, **options}
-    places = [listen("127.0.0.1", 0), *(listen("127.0.0.1", 0, unit) for unit in units)]
-    async with Node.open(path, limits=Limits(data_bytes_max=data_bytes_max), **options) as node:
-        faces = Faces(node, data_bytes_max=data_bytes_max, rate=rate)
-        servers = Servers((place, faces.app([place.unit] if place.unit else UNITS)) for place in places)
+    listeners = [listen("127.0.0.1", 0), *(listen("127.0.0.1", 0, unit) for unit in units)]
+    async with Node.open(path, data_bytes_max=data_bytes_max, **options) as node:
+        app = AoApp(node, data_bytes_max=data_bytes_max, rate=rate)
+        servers = Servers(
+            (listener, app.asgi_app([listener.unit] if listener.unit else UNITS)) for listener in listeners
+        )
         running = asyncio.create_task(servers.run())
         try:
-            async with httpx.AsyncClient(base_url=places[0].url, timeout=30) as client:
-                yield Served(node, client, {place.unit or "": place.url for place in places}, servers)
+            async with httpx.AsyncClient(base_url=listeners[0].url, timeout=30) as client:
+                yield ServedNode(node, client, {listener.unit or "": listener.url for listener in listeners}, servers)
         finally:
-            faces.stopping = True
+            app.stopping = True
             servers.stop()
             await running
