@@ -1,1 +1,1 @@
-"""One file per command: reads options, calls the library, prints."""
+"""The commands that run and inspect a node's log. Each file parses options, calls the library and prints."""

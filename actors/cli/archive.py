@@ -1,26 +1,37 @@
-"""``mostao archive``: what Relation ONE's proxies stored for good."""
+"""``mostao archive``: packs messages of Relation ONE, and verifies packed ones."""
 
 import asyncio
+from contextlib import ExitStack
 from pathlib import Path
-from typing import IO
 
 import click
 
+from actors.cli.archive_option import ArchiveLocation
 from actors.cli.id_argument import CommandWithId
+from actors.cli.paths import check_writable
 
 EXIT_FINDING = 1
 
 
 @click.group()
 def archive() -> None:
-    """Pack messages of Relation ONE, and read back what was packed."""
+    """Pack Relation ONE messages, and verify packed ones."""
 
 
 @archive.command()
 @click.argument("path", metavar="LOG", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option("--archive", "place", metavar="PLACE", help="A folder or a gateway's URL; LOG.archive without one.")
-def pack(path: Path, place: str | None) -> None:
-    """Pack the messages of LOG that wait, due or not, and print the id of the newest transaction."""
+@click.option(
+    "--archive",
+    "location",
+    type=ArchiveLocation(),
+    metavar="PLACE",
+    help="A folder or a gateway's URL.  [default: LOG.archive]",
+)
+def pack(path: Path, location: str | None) -> None:
+    """Pack all messages of LOG that are not packed yet.
+
+    Prints the id of the newest transaction of the archive. `mostao archive verify` needs that id.
+    """
     from actors import Node
     from actors.ans104.wallet import Wallet
     from actors.node.node import system_clock
@@ -31,7 +42,7 @@ def pack(path: Path, place: str | None) -> None:
     async def run() -> str:
         async with Node.open(path) as node:
             services = await Services.of(process_client(node), Wallet.load_or_create(keys_path(path)))
-            packed = await Packer(services, archive_at(place or f"{path}.archive"), clock=system_clock).pack()
+            packed = await Packer(services, archive_at(location or f"{path}.archive"), clock=system_clock).pack()
             if packed is not None:
                 click.echo(f"packed {packed.messages:,} messages, {packed.bytes:,} bytes", err=True)
             state = await services.calls.ask(services.archive, "getArchive")
@@ -40,21 +51,39 @@ def pack(path: Path, place: str | None) -> None:
     try:
         newest = asyncio.run(run())
     except ArchiveFailed as error:
-        raise click.ClickException(f"{error}; nothing is lost, pack again later") from None
-    click.echo(newest or "nothing was ever packed: there are no messages")
+        raise click.ClickException(f"{error}; the messages stay in the log, run the command again later") from None
+    click.echo(newest or "the archive is empty: there are no messages to pack")
 
 
 @archive.command(cls=CommandWithId)
 @click.argument("newest", metavar="ID")
-@click.option("--archive", "place", metavar="PLACE", required=True, help="A folder or a gateway's URL.")
 @click.option(
-    "--messages", "out", type=click.File("w"), metavar="FILE", help="Write every message there as a line of JSON."
+    "--archive",
+    "location",
+    type=ArchiveLocation(),
+    metavar="PLACE",
+    required=True,
+    help="A folder or a gateway's URL.",
 )
-def verify(newest: str, place: str, out: IO[str] | None) -> None:
-    """Read back the whole history from the id of its newest transaction, and verify all of it.
+@click.option(
+    "--messages",
+    "output",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write the messages to FILE, newest first, one JSON object per line.",
+)
+def verify(newest: str, location: str, output: Path | None) -> None:
+    """Verify an archive from its newest ID.
 
-    Each transaction's and each item's signature, that each transaction names the one before and none is missing, and
-    every message: its id, and that its sender authorised the session key that signed it.
+    ID is the id of the newest transaction, as /info of a proxy shows it. The command reads every transaction back to
+    the first one. It verifies all signatures of transactions and items, that the transactions form an unbroken chain,
+    and of each message its id and that its sender authorised the session key that signed it.
+
+    Exit code 0 if everything is valid, 1 if a fault was found.
+
+    \b
+    Example:
+      mostao archive verify ID --archive people.db.archive
     """
     from actors.protocol.canonical_json import encode
     from actors.relation.archive_reader import read_back
@@ -66,17 +95,21 @@ def verify(newest: str, place: str, out: IO[str] | None) -> None:
         decode_id(newest)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
+    if output is not None:
+        check_writable(output)
 
     async def run() -> tuple[int, int, str]:
         transactions = messages = 0
         owner = ""
-        async for transaction in read_back(archive_at(place), newest):
-            transactions += 1
-            messages += len(transaction.messages)
-            owner = transaction.owner
-            for message in reversed(transaction.messages):
-                if out is not None:
-                    out.write(encode(message) + "\n")
+        with ExitStack() as stack:
+            file = None if output is None else stack.enter_context(output.open("w"))
+            async for transaction in read_back(archive_at(location), newest):
+                transactions += 1
+                messages += len(transaction.messages)
+                owner = transaction.owner
+                for message in reversed(transaction.messages):
+                    if file is not None:
+                        file.write(encode(message) + "\n")
         return transactions, messages, owner
 
     try:

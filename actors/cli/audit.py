@@ -1,4 +1,4 @@
-"""``mostao audit``: does the log tell the truth?"""
+"""``mostao audit``: verifies a log completely."""
 
 import time
 from pathlib import Path
@@ -25,10 +25,10 @@ EXIT_FINDING = 1
     multiple=True,
     type=click.File(),
     metavar="FILE",
-    help="A checkpoint that you kept: LOG has to be the log that it speaks of. May be given several times.",
+    help="A checkpoint that you kept: verify that LOG still contains the log that it states. Repeatable.",
 )
-@click.option("--no-signatures", is_flag=True, help="Take on trust what messages from outside say, and be done sooner.")
-@click.option("--all", "all_faults", is_flag=True, help="Go on after the first fault, and list every one.")
+@click.option("--no-signatures", is_flag=True, help="Skip signature checks (faster).")
+@click.option("--all", "all_faults", is_flag=True, help="List every fault, not only the first.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the report.")
 @click.pass_context
 def audit(
@@ -39,11 +39,17 @@ def audit(
     all_faults: bool,
     as_json: bool,
 ) -> None:
-    """Check everything that LOG says of itself: exit code 0 if it is true, 1 if a fault was found.
+    """Verify LOG: every hash, signature, message and result.
 
-    The whole history is run again: both hash chains, order and time, every signature and sender's address, every
-    message that any process ever sent, every answer and every refusal, the Merkle tree, every checkpoint and
-    every snapshot.
+    The command replays the whole log. It checks both hash chains, order and time, every signature and sender's
+    address, every message that a process sent, every result, the Merkle tree, every checkpoint and every snapshot.
+
+    Exit code 0 if LOG is valid, 1 if a fault was found.
+
+    \b
+    Examples:
+      mostao audit people.db
+      mostao audit people.db --all --checkpoint kept.txt
     """
     begun = time.perf_counter()
     with progress_bar("auditing", events_of(path)) as bar:
@@ -61,10 +67,10 @@ def audit(
 
 
 def _object(report: Audit, elapsed: float) -> bytes:
-    figures: dict[str, Any] = {name: getattr(report, name) for name in report.__struct_fields__ if name != "faults"}
-    figures["elapsed_s"] = round(elapsed, 3)
-    figures["events_per_s"] = round(report.events / elapsed, 1)
-    figures["faults"] = [
+    fields: dict[str, Any] = {name: getattr(report, name) for name in report.__struct_fields__ if name != "faults"}
+    fields["elapsed_s"] = round(elapsed, 3)
+    fields["events_per_s"] = round(report.events / elapsed, 1)
+    fields["faults"] = [
         {
             "sequence": fault.sequence,
             "process": fault.process,
@@ -74,28 +80,28 @@ def _object(report: Audit, elapsed: float) -> bytes:
         }
         for fault in report.faults
     ]
-    return msgspec.json.encode(figures)
+    return msgspec.json.encode(fields)
 
 
 def _text(report: Audit, elapsed: float) -> str:
     outside = report.events - report.inside
     signed = (
-        f"{report.signatures:,} signed messages, each genuine and shown as it was signed"
+        f"{report.signatures:,} signed messages, all signatures valid and all rows as signed"
         if report.signatures
-        else f"{outside:,} messages, whose signatures were not looked at"
+        else f"{outside:,} messages, signatures not checked"
     )
     lines = [
         f"{report.events:,} events audited in {elapsed:.2f} s ({report.events / elapsed:,.0f} per second)",
         "  order       both hash chains, sequences, slots, time",
         f"  outside     {signed}",
-        f"  inside      {report.inside:,} messages between processes, each what the evaluation of its parent sent",
-        f"  processes   {report.spawns:,} start_process",
-        f"  answers     each as its evaluation gave it, {report.refusals:,} of them refusals",
-        f"  tree        each hash of it; {report.checkpoints:,} checkpoints, signed by the log's node",
-        f"  snapshots   {report.snapshots:,}, each what the replay gave",
+        f"  inside      {report.inside:,} messages between processes, each sent by the evaluation of its parent",
+        f"  processes   {report.spawns:,} started",
+        f"  results     all equal to their evaluation, {report.refusals:,} of them refusals",
+        f"  tree        all hashes; {report.checkpoints:,} checkpoints, signed by the log's node",
+        f"  snapshots   {report.snapshots:,}, all equal to the replay",
     ]
     if report.unsent:
-        lines.append(f"  tail        {report.unsent:,} messages were on their way when the node stopped:")
+        lines.append(f"  tail        {report.unsent:,} messages were not yet assigned when the node stopped:")
         lines += [f"              {message}" for message in report.tail]
     lines += [f"  log head    {report.log_head}", f"  state root  {report.state_root}"]
     if not report.faults:

@@ -1,4 +1,4 @@
-"""``mostao checkpoint``: a signed statement of what the log is now."""
+"""``mostao checkpoint``: a signed statement of the log's length and content."""
 
 from pathlib import Path
 
@@ -16,9 +16,14 @@ from eventstore import read_log
 )
 @click.option("--verifier-key", is_flag=True, help="Print the public key that checkpoints of LOG are verified with.")
 def checkpoint(path: Path, file: Path | None, verifier_key: bool) -> None:
-    """Print a checkpoint of LOG: its length and the root of its Merkle tree, signed by its node (C2SP signed note).
+    """Print a signed checkpoint of LOG to keep elsewhere.
 
-    Keep it elsewhere: with it, `mostao audit LOG --checkpoint FILE` finds a log that was rewritten or cut short.
+    It states the log's length and the root of its Merkle tree, signed by its node (C2SP signed note). With it,
+    `mostao audit LOG --checkpoint FILE` detects a log that was rewritten or cut short.
+
+    \b
+    Example:
+      mostao checkpoint people.db > kept.txt
     """
     log = read_log(path)
     try:

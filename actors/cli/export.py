@@ -1,4 +1,4 @@
-"""``mostao export``: a history as a bundle that AO's tools open."""
+"""``mostao export``: writes a log as a bundle that AO's tools can read."""
 
 from pathlib import Path
 
@@ -11,30 +11,37 @@ from actors.cli.note_files import load_key
 from actors.cli.paths import check_writable
 from actors.cli.progress import progress_bar
 from actors.evidence.checkpoints import key_of
-from eventstore import LogMissing, read_log
+from actors.protocol.messages import Refusal
+from eventstore import LogFile, LogMissing, read_log
 
 
 @click.command()
 @click.argument("path", metavar="LOG", type=click.Path(path_type=Path))
-@click.option("--process", "names", multiple=True, metavar="ID-or-@HANDLE", help="Whose history; several may be given.")
+@click.option("--process", "names", multiple=True, metavar="ID-or-@HANDLE", help="Only this process. Repeatable.")
 @click.option("--output", "-o", type=click.Path(path_type=Path), metavar="FILE", help="[default: LOG.ans104]")
 @click.option("--key", type=click.Path(path_type=Path), metavar="FILE", help="The node's key.  [default: LOG.key]")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the report.")
 def export(path: Path, names: tuple[str, ...], output: Path | None, key: Path | None, as_json: bool) -> None:
-    """Write the history of LOG, or of some of its processes, as one bundle of signed data items (ANS-104).
+    """Write LOG as a bundle of signed data items (ANS-104).
 
-    It holds, for each message in the order of the log, its assignment, which the node signs, and the message: as its
-    sender signed it, or signed by the node for a process. `mostao import` makes a log of it.
+    The bundle contains each message in the log's order, together with its assignment, which the node signs. Messages
+    from outside keep their sender's signature; messages from processes are signed by the node. `mostao import` creates
+    a log from the bundle.
+
+    \b
+    Examples:
+      mostao export people.db -o people.ans104
+      mostao export people.db --process @alice -o alice.ans104
     """
-    output = output or path.with_name(path.name + ".ans104")
-    check_writable(output)
     log = read_log(path)
     try:
+        output = output or path.with_name(path.name + ".ans104")
+        check_writable(output, log=path)
         if not log.head().sequence:
             raise LogMissing(f"{path} holds no events")
         processes = []
         for name in names:
-            process = process_of(log, name)
+            process = _process_of(log, name)
             if process is None:
                 raise click.BadParameter(f"the log has no process {name!r}", param_hint="'--process'")
             processes.append(process)
@@ -49,3 +56,10 @@ def export(path: Path, names: tuple[str, ...], output: Path | None, key: Path | 
     click.echo(f"{exported.events:,} events, {exported.items:,} items")
     click.echo(f"  file        {output} ({output.stat().st_size:,} bytes)")
     click.echo(f"  state root  {exported.state_root}")
+
+
+def _process_of(log: LogFile, name: str) -> str | None:
+    try:
+        return process_of(log, name)
+    except Refusal:  # not a possible handle
+        return None

@@ -1,21 +1,24 @@
-"""Commands whose last argument is an id, which may begin with a hyphen."""
+"""Commands whose last argument is an id. An id may begin with a hyphen."""
 
 import re
 
 import click
 
-_LIKE_AN_OPTION = re.compile("-[A-Za-z0-9_-]{42}")
+_ID_WITH_HYPHEN = re.compile("-[A-Za-z0-9_-]{42}")
 
 
 class CommandWithId(click.Command):
-    """Takes 43 characters that begin with a hyphen for an id, and not for options."""
+    """Parses 43 characters that begin with a hyphen as an id, not as options."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """See ``click.Command``."""
+        """Move such an id behind ``--``, unless it is the value of an option."""
         options = {
-            name for one in self.params if isinstance(one, click.Option) and not one.is_flag for name in one.opts
+            name
+            for param in self.params
+            if isinstance(param, click.Option) and not param.is_flag
+            for name in param.opts
         }
-        for place, argument in enumerate(args):
-            if _LIKE_AN_OPTION.fullmatch(argument) and (place == 0 or args[place - 1] not in options):
-                return super().parse_args(ctx, [*args[:place], *args[place + 1 :], "--", argument])
+        for index, argument in enumerate(args):
+            if _ID_WITH_HYPHEN.fullmatch(argument) and (index == 0 or args[index - 1] not in options):
+                return super().parse_args(ctx, [*args[:index], *args[index + 1 :], "--", argument])
         return super().parse_args(ctx, args)

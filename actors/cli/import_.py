@@ -1,4 +1,4 @@
-"""``mostao import``: a log from what ``mostao export`` wrote."""
+"""``mostao import``: creates a log from a bundle that ``mostao export`` wrote."""
 
 from pathlib import Path
 
@@ -7,6 +7,7 @@ import msgspec
 
 from actors.ans104.bundle import Bundle, BundleUnusable
 from actors.ao.import_ import ImportFault, import_bundle
+from actors.cli.paths import check_new_log
 from actors.cli.progress import progress_bar
 
 
@@ -15,14 +16,15 @@ from actors.cli.progress import progress_bar
 @click.argument("path", metavar="LOG", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the report.")
 def import_(bundle: Path, path: Path, as_json: bool) -> None:
-    """Make LOG, which must not be there yet, of what `mostao export` wrote to FILE.
+    """Create LOG from a bundle that mostao export wrote.
 
-    Everything is verified on its way: every signature, every hash chain, and, by evaluating all of it, every answer and
-    the state root that the node signed. A whole log becomes the log that it was; the history of some processes becomes
-    an excerpt, which `mostao replay` reads.
+    LOG must not exist yet. The command verifies every signature and hash chain. It evaluates all messages and compares
+    every result and the state root that the node signed. The bundle of a whole log becomes the same log; the bundle of
+    some processes becomes an excerpt, which `mostao replay` reads.
     """
     if path.exists():
         raise click.UsageError(f"{path} is there already: choose another LOG, or remove it")
+    check_new_log(path)
     try:
         with progress_bar("importing", max(Bundle.of_file(bundle).count // 2, 1)) as bar:
             imported = import_bundle(bundle, path, progress=bar.at)

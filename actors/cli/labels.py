@@ -1,4 +1,4 @@
-"""Short names for ids, so that a listing can be read."""
+"""Short, readable labels for ids in listings."""
 
 from datetime import UTC, datetime
 
@@ -9,13 +9,13 @@ _SHORT = 8
 
 
 class Labels:
-    """Learns processes' names from the messages that spawned them: ``@alice``, ``registry``, ``session:Zk3…``."""
+    """Labels of processes, from the messages that spawned them: ``@alice``, ``registry``, ``session:Zk3…``."""
 
     def __init__(self) -> None:
-        self._names: dict[str, str] = {}
+        self._labels: dict[str, str] = {}
 
-    def learn(self, assignment: Assignment) -> None:
-        """Take note of a message, if it spawns a process."""
+    def add(self, assignment: Assignment) -> None:
+        """Record the label of a process if this message spawns it."""
         if assignment.slot:
             return
         module = str(dict(decode(assignment.message.tags.encode())).get("Module", ""))
@@ -25,11 +25,11 @@ class Labels:
             label = kind
         elif kind == "handle" and assignment.error is None:
             label = f"@{decode(assignment.message.data)['name']}"
-        self._names[assignment.process] = label
+        self._labels[assignment.process] = label
 
     def of(self, address: str) -> str:
-        """The name of a process, or a wallet's address cut short."""
-        return self._names.get(address) or f"wallet:{address[:_SHORT]}"
+        """The label of a process, or the start of a wallet's address."""
+        return self._labels.get(address) or f"wallet:{address[:_SHORT]}"
 
 
 def time_text(timestamp: int) -> str:
@@ -38,7 +38,7 @@ def time_text(timestamp: int) -> str:
 
 
 def outcome_text(assignment: Assignment) -> str:
-    """What came of a message, in a few words."""
+    """The output of a message, or the reason of its refusal."""
     if assignment.error is not None:
         return f"refused: {assignment.error}"
     return "" if assignment.output is None else assignment.output

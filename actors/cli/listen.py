@@ -1,4 +1,4 @@
-"""The addresses of a command that serves."""
+"""Binds the sockets of a command that serves."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,22 +9,29 @@ from actors.http.common.server import Listener, listen
 
 
 @contextmanager
-def open_listeners(host: str, places: Sequence[tuple[str | None, int]]) -> Iterator[list[Listener]]:
-    """Take addresses until the block ends; misuse if one cannot be had.
+def open_listeners(host: str, ports: Sequence[tuple[str | None, int]]) -> Iterator[list[Listener]]:
+    """Bind sockets; they are closed when the block ends.
 
     Args:
-        host: to listen at.
-        places: for each the unit that answers there (None for all), and the port.
+        host: the address to listen at.
+        ports: each port with the unit that is served there (None for all units).
+
+    Raises:
+        UsageError: an address cannot be bound.
     """
-    found: list[Listener] = []
+    if not host:
+        raise click.UsageError("--host is empty: write an address, such as 127.0.0.1, or 0.0.0.0 for all")
+    listeners: list[Listener] = []
     try:
-        for unit, port in places:
+        for unit, port in ports:
             try:
-                found.append(listen(host, port, unit))
+                listeners.append(listen(host, port, unit))
             except OSError as error:
-                reason = error.strerror or str(error)
-                raise click.UsageError(f"nothing can listen at {host}:{port} ({reason}): choose another") from None
-        yield found
+                reason = (error.strerror or str(error)).partition(" (while")[0]
+                raise click.UsageError(
+                    f"cannot listen on {host}:{port} ({reason}): choose another port or --host"
+                ) from None
+        yield listeners
     finally:
-        for place in found:
-            place.socket.close()
+        for listener in listeners:
+            listener.socket.close()

@@ -1,4 +1,4 @@
-"""``mostao log``: the messages of a log, readably."""
+"""``mostao log``: lists the messages of a log."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +8,7 @@ import msgspec
 
 from actors.cli.labels import Labels, outcome_text, time_text
 from actors.cli.log_position import LOG_POSITION
-from actors.cli.replay import find_process, replay_with_progress
+from actors.cli.replay import find_process, no_process, replay_with_progress
 from actors.protocol.canonical_json import decode
 from eventstore import Assignment, LogFile, read_log
 
@@ -17,13 +17,13 @@ _TEXT_MAX = 100
 
 @click.command()
 @click.argument("path", metavar="LOG", type=click.Path(path_type=Path))
-@click.option("--process", metavar="ID-or-@HANDLE", help="Only messages to that process.")
-@click.option("--sender", metavar="ADDRESS-or-@HANDLE", help="Only messages from that wallet or process.")
-@click.option("--action", help="Only messages of that action.")
-@click.option("--from", "since", type=LOG_POSITION, help="From this sequence or time on.")
-@click.option("--to", "until", type=LOG_POSITION, help="Up to this sequence or time.")
+@click.option("--process", metavar="ID-or-@HANDLE", help="Only messages to this process.")
+@click.option("--sender", metavar="ADDRESS-or-@HANDLE", help="Only messages from this wallet or process.")
+@click.option("--action", metavar="NAME", help="Only messages with this action.")
+@click.option("--from", "since", type=LOG_POSITION, metavar="SEQUENCE-or-TIME", help="Only messages from here on.")
+@click.option("--to", "until", type=LOG_POSITION, metavar="SEQUENCE-or-TIME", help="Only messages up to here.")
 @click.option("--refused", is_flag=True, help="Only messages that were refused.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object per line, nothing cut short.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line, uncut.")
 def log(
     path: Path,
     process: str | None,
@@ -34,13 +34,22 @@ def log(
     refused: bool,
     as_json: bool,
 ) -> None:
-    """List the messages of LOG."""
+    """List the messages of LOG.
+
+    \b
+    Examples:
+      mostao log people.db --process @alice --refused
+      mostao log people.db --from 2026-01-01T08:00 --to 2026-01-01T09:00 --json
+    """
     if (process or "").startswith("@") or (sender or "").startswith("@"):
         replayed = replay_with_progress(path)
         process = find_process(replayed, process) if process and process.startswith("@") else process
-        sender = find_process(replayed, sender) if sender and sender.startswith("@") else sender
+        if sender and sender.startswith("@"):
+            sender = find_process(replayed, sender, option="--sender")
     reader = read_log(path, excerpt=True)
     try:
+        if process is not None and reader.sequence_of(process, 0) is None:
+            raise no_process(process)
         labels = Labels()
         for assignment in _span(reader, labels, since, until):
             message = assignment.message
@@ -57,7 +66,7 @@ def log(
 
 def _span(reader: LogFile, labels: Labels, since: int | None, until: int | None) -> Iterator[Assignment]:
     for assignment in reader.read():
-        labels.learn(assignment)
+        labels.add(assignment)
         if until is not None and (assignment.sequence > until if until >= 0 else assignment.timestamp > -until):
             return
         if since is None or (assignment.sequence >= since if since >= 0 else assignment.timestamp >= -since):
@@ -67,10 +76,10 @@ def _span(reader: LogFile, labels: Labels, since: int | None, until: int | None)
 def _line(assignment: Assignment, labels: Labels) -> str:
     message = assignment.message
     route = f"{labels.of(message.sender)} → {labels.of(message.target)}"
-    said = _cut(message.data.decode(errors="replace"))
+    data = _cut(message.data.decode(errors="replace"))
     outcome = _cut(outcome_text(assignment))
-    place = f"{assignment.sequence:>7}  {time_text(assignment.timestamp)}"
-    return f"{place}  {route}  {message.action}  {said}  ⇒ {outcome}".rstrip(" ⇒")
+    position = f"{assignment.sequence:>7}  {time_text(assignment.timestamp)}"
+    return f"{position}  {route}  {message.action}  {data}  ⇒ {outcome}".rstrip(" ⇒")
 
 
 def _object(assignment: Assignment) -> bytes:

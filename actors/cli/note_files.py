@@ -1,4 +1,4 @@
-"""Checkpoints and keys as files."""
+"""Reads checkpoints and keys from files."""
 
 from pathlib import Path
 from typing import TextIO
@@ -11,18 +11,19 @@ from eventstore import LogFile
 
 
 def read_note(file: TextIO) -> str:
-    """A checkpoint from a file."""
+    """Read a checkpoint from a file."""
     try:
         return file.read(NOTE_BYTES_MAX + 1)
     except UnicodeDecodeError:
-        raise click.BadParameter(f"{file.name} is no checkpoint: it is not UTF-8 text") from None
+        raise click.BadParameter(f"{file.name} is not a checkpoint: it is not UTF-8 text") from None
 
 
 def load_key(path: Path, file: Path | None, key: VerifierKey) -> Wallet:
-    """The key of a log's node, which lies beside the log unless a file is named.
+    """Load the key of a log's node from ``file``, or from the key file beside the log.
 
     Raises:
-        WalletError: it is not there.
+        WalletError: the key cannot be read.
+        BadParameter: it is another node's key.
     """
     file = file or key_path(path)
     wallet = Wallet.load(file)
@@ -32,12 +33,12 @@ def load_key(path: Path, file: Path | None, key: VerifierKey) -> Wallet:
 
 
 def newest_note(log: LogFile, path: Path, key: VerifierKey) -> str:
-    """A checkpoint of the log as it is now if its node's key is there, else the newest that the log keeps."""
+    """A checkpoint signed now if the node's key is available, otherwise the newest one in the log."""
     if key_path(path).exists():
         return sign(checkpoint_of(log, key), load_key(path, None, key))
     kept = log.checkpoints()
     if not kept:
         raise click.UsageError(
-            f"{path} keeps no checkpoint, and its node's key is not at {key_path(path)}: name one with --checkpoint"
+            f"{path} contains no checkpoint, and its node's key is not at {key_path(path)}: name one with --checkpoint"
         )
     return kept[-1]

@@ -1,4 +1,4 @@
-"""A progress bar, on terminals only."""
+"""A progress bar, shown only on terminals."""
 
 import time
 from collections.abc import Iterator
@@ -11,8 +11,9 @@ _REFRESH_S = 0.1
 
 
 class ProgressBar:
-    """Counts towards a total. Drawn by whoever counts: a thread that draws would keep this process from being copied to
-    the cores that help it (see ``actors.audit.partition_workers``).
+    """Counts towards a total and redraws the bar itself.
+
+    No thread draws it: a process with threads cannot safely fork the workers of ``actors.audit.partition_workers``.
     """
 
     def __init__(self, progress: Progress, label: str, total: int) -> None:
@@ -22,11 +23,11 @@ class ProgressBar:
         self._drawn = 0.0
 
     def advance(self) -> None:
-        """One more."""
+        """Count one more."""
         self.at(self._count + 1)
 
     def at(self, count: int) -> None:
-        """So many by now."""
+        """Set the count."""
         self._count = count
         now = time.monotonic()
         if now >= self._drawn + _REFRESH_S:
@@ -36,7 +37,7 @@ class ProgressBar:
 
 @contextmanager
 def progress_bar(label: str, total: int) -> Iterator[ProgressBar]:
-    """Show a bar on standard error while the block runs, if that is a terminal."""
+    """Show a bar on standard error while the block runs, if standard error is a terminal."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     shown = console.is_terminal

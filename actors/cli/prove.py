@@ -1,4 +1,4 @@
-"""``mostao prove``: what somebody without the log can check."""
+"""``mostao prove``: proofs that can be verified without the log."""
 
 from pathlib import Path
 from typing import TextIO
@@ -23,12 +23,17 @@ from eventstore import read_log
     "against",
     type=click.File(),
     metavar="FILE",
-    help="Prove it for this checkpoint.  [default: one signed now with LOG.key, or the newest that LOG keeps]",
+    help="Prove it for this checkpoint.  [default: one signed now with LOG.key, or the newest in LOG]",
 )
 def prove(path: Path, message: str | None, since: TextIO | None, against: TextIO | None) -> None:
-    """Print a proof that a message is in LOG, or that LOG begins with the log of an older checkpoint.
+    """Prove that a message is in LOG, or that LOG only grew.
 
-    MESSAGE-ID is a message's id, or its sequence. `mostao verify` checks the proof without LOG.
+    MESSAGE-ID is a message's id or its sequence. The proof is printed as JSON; `mostao verify` checks it without LOG.
+
+    \b
+    Examples:
+      mostao prove people.db 100 > proof.json
+      mostao prove people.db --since kept.txt > grown.json
     """
     if (message is None) == (since is None):
         raise click.UsageError("name a MESSAGE-ID, or a checkpoint with --since")

@@ -1,6 +1,7 @@
-"""``mostao proxy``: Relation ONE's proxies."""
+"""``mostao proxy``: runs proxies of Relation ONE."""
 
 import asyncio
+import math
 import signal
 from contextlib import suppress
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 import click
 
+from actors.cli.archive_option import ArchiveLocation
 from actors.cli.rate_option import Rate
 
 PORT = 4200
@@ -15,18 +17,30 @@ PACK_H = 12.0
 MEGABYTE = 1_000_000
 
 
-class _Place(click.ParamType[Any]):
-    """``NAME:PORT``."""
+class _NameAndPort(click.ParamType[Any]):
+    """A proxy's name and its port, ``NAME:PORT``."""
 
     name = "proxy"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, int]:
+        """Split and check the text."""
         name, _, port = str(value).rpartition(":")
         if not name.isprintable() or not 0 < len(name) <= 64 or not (port.isascii() and port.isdigit()):
-            self.fail(f"{value!r} is no name and port, as in second:4201")
-        if int(port) >= 2**16:
-            self.fail(f"there is no port {port}")
+            self.fail(f"{value!r} is not a name and a port, as in second:4201")
+        if int(port[:6]) >= 2**16:
+            self.fail(f"there is no port {port}: ports are 0 to 65535")
         return name, int(port)
+
+
+class _FiniteRange(click.FloatRange):
+    """A range of numbers without nan and infinity."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Parse and check the number."""
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number", param, ctx)
+        return number
 
 
 @click.command()
@@ -35,21 +49,42 @@ class _Place(click.ParamType[Any]):
 @click.option(
     "--proxy",
     "names",
-    type=_Place(),
+    type=_NameAndPort(),
     multiple=True,
     metavar="NAME:PORT",
     default=[f"first:{PORT}"],
     show_default=True,
-    help="A proxy with a state of its own; several may share the log.",
+    help="A proxy with a state of its own. Repeatable: several proxies share the log.",
 )
 @click.option(
-    "--ao", "ao_port", type=click.IntRange(0, 65535), help="Serve AO's clients on the same log, at this port."
+    "--ao",
+    "ao_port",
+    type=click.IntRange(0, 65535),
+    metavar="PORT",
+    help="Serve AO's clients, too, on this port.",
 )
-@click.option("--rate-limit", "rate", type=Rate(), metavar="N/UNIT", help="For each address.")
-@click.option("--archive", metavar="PLACE", help="A folder or a gateway's URL; LOG.archive without one.")
-@click.option("--pack-hours", type=click.FloatRange(0.0001), default=PACK_H, show_default=True, help="For a pack.")
+@click.option("--rate-limit", "rate", type=Rate(), metavar="N/UNIT", help="Limit for each address, such as 100/second.")
 @click.option(
-    "--pack-mb", type=click.FloatRange(0.001, 1000), default=100, show_default=True, help="Above it, at once."
+    "--archive",
+    type=ArchiveLocation(),
+    metavar="PLACE",
+    help="Where packs go: a folder or a gateway's URL.  [default: LOG.archive]",
+)
+@click.option(
+    "--pack-hours",
+    type=_FiniteRange(0.0001),
+    metavar="HOURS",
+    default=PACK_H,
+    show_default=True,
+    help="Interval between packs.",
+)
+@click.option(
+    "--pack-mb",
+    type=_FiniteRange(0.001, 1000),
+    metavar="MB",
+    default=100,
+    show_default=True,
+    help="Pack at once when more than this waits.",
 )
 def proxy(
     path: Path,
@@ -61,14 +96,19 @@ def proxy(
     pack_hours: float,
     pack_mb: float,
 ) -> None:
-    """Serve Relation ONE's clients from the node of LOG, which is made if it is not there.
+    """Run proxies of Relation ONE over LOG.
 
-    REST and WebSocket as /openapi.json describes them. Messages are packed and go to the archive, which `mostao archive
-    verify` reads back. SIGTERM or Ctrl-C stop it.
+    LOG is created if it does not exist. Clients use REST, which /openapi.json describes, and a WebSocket. Messages are
+    packed into the archive at intervals; `mostao archive verify` reads them back. SIGTERM or Ctrl-C stop the proxies.
+
+    \b
+    Examples:
+      mostao proxy people.db
+      mostao proxy people.db --proxy first:4200 --proxy second:4201 --ao 4100
     """
     import uvloop
 
-    from actors import Node  # the other commands start sooner without these
+    from actors import Node  # imported here so that other commands start faster
     from actors.ans104.wallet import Wallet
     from actors.cli.listen import open_listeners
     from actors.http.ao import UNITS
@@ -87,7 +127,7 @@ def proxy(
         async with Node.open(path) as node:
             dedicate_process()
             services = await Services.of(process_client(node), Wallet.load_or_create(keys_path(path)))
-            pushing = PushService(node, services.calls, services.relation)
+            push_service = PushService(node, services.calls, services.relation)
             packer = Packer(
                 services,
                 archive_at(archive or f"{path}.archive"),
@@ -95,31 +135,31 @@ def proxy(
                 interval_ms=round(pack_hours * 3_600_000),
                 bytes_max=round(pack_mb * MEGABYTE),
             )
-            rates = RateLimits(rate)
+            rate_limits = RateLimits(rate)
             apps: list[tuple[Listener, Any]] = []
-            for place, (name, _) in zip(places, names, strict=False):
+            for listener, (name, _) in zip(listeners, names, strict=False):
                 process = await services.proxy(name)
-                app = proxy_app(services, pushing, name, process, clock=system_clock)
-                apps.append((place, rates.limit_addresses(app)))
+                app = proxy_app(services, push_service, name, process, clock=system_clock)
+                apps.append((listener, rate_limits.limit_addresses(app)))
             ao_app = AoApp(node, data_bytes_max=node.data_bytes_max, rate=rate)
             if ao_port is not None:
-                apps.append((places[-1], ao_app.asgi_app(UNITS)))
+                apps.append((listeners[-1], ao_app.asgi_app(UNITS)))
             servers = Servers(apps)
 
             def stop() -> None:
                 ao_app.stopping = True
-                pushing.stop()
+                push_service.stop()
                 servers.stop()
 
             for number in (signal.SIGTERM, signal.SIGINT):
                 asyncio.get_running_loop().add_signal_handler(number, stop)
-            for place, (name, _) in zip(places, names, strict=False):
-                click.echo(f"listening on {place.url} ({name})")
+            for listener, (name, _) in zip(listeners, names, strict=False):
+                click.echo(f"listening on {listener.url} ({name})")
             if ao_port is not None:
-                click.echo(f"listening on {places[-1].url} (AO)")
+                click.echo(f"listening on {listeners[-1].url} (AO)")
             click.echo(f"  relation    {services.relation}")
             click.echo(f"  key keeper  {services.keys.process}")
-            background = [asyncio.create_task(pushing.run()), asyncio.create_task(packer.run())]
+            background = [asyncio.create_task(push_service.run()), asyncio.create_task(packer.run())]
             await servers.run()
             for task in background:
                 task.cancel()
@@ -129,7 +169,7 @@ def proxy(
         click.echo(f"stopped: {node.sequence:,} events in {path}")
 
     if len({name for name, _ in names}) < len(names):
-        raise click.UsageError("two proxies have one name: each keeps a state of its own under its name")
+        raise click.UsageError("two proxies have the same name: each needs a name of its own for its state")
     ports = [port for _, port in names] + ([] if ao_port is None else [ao_port])
-    with open_listeners(host, [(None, port) for port in ports]) as places:
+    with open_listeners(host, [(None, port) for port in ports]) as listeners:
         uvloop.run(run())

@@ -1,4 +1,4 @@
-"""``100/second``."""
+"""The type of ``--rate-limit``."""
 
 from typing import Any
 
@@ -6,16 +6,18 @@ import click
 
 
 class Rate(click.ParamType[Any]):
-    """How often one address may ask."""
+    """A rate limit such as ``100/second``."""
 
     name = "rate"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """See ``click.ParamType``."""
-        from limits import parse
+        """Check the text; the HTTP application parses it."""
+        from limits import parse_many
 
         try:
-            parse(str(value))
+            [limit] = parse_many(str(value))
         except ValueError:
-            self.fail(f"{value!r} is no rate: write one as 100/second or 1000/minute")
+            limit = None
+        if limit is None or limit.amount < 1:
+            self.fail(f"{value!r} is not a rate: write one as 100/second or 1000/minute")
         return str(value)

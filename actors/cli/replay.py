@@ -1,4 +1,4 @@
-"""``mostao replay``: every state from the file alone."""
+"""``mostao replay``: rebuilds every state from a log."""
 
 import sys
 import time
@@ -11,16 +11,25 @@ from actors.audit.replay import Earlier, ReplayResult
 from actors.audit.replay import replay as replay_log
 from actors.cli.log_position import LOG_POSITION, resolve_sequence
 from actors.cli.progress import progress_bar
+from actors.protocol.messages import Refusal
 from eventstore import LogMissing, read_log
 
 
 @click.command()
 @click.argument("path", metavar="LOG", type=click.Path(path_type=Path))
-@click.option("--at", type=LOG_POSITION, metavar="SEQUENCE-or-TIME", help="Stop after this event, or at this time.")
-@click.option("--process", metavar="ID-or-@HANDLE", help="Print that process's state as JSON.")
+@click.option("--at", type=LOG_POSITION, metavar="SEQUENCE-or-TIME", help="Stop after this event or at this time.")
+@click.option("--process", metavar="ID-or-@HANDLE", help="Print this process's state as JSON.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the report.")
 def replay(path: Path, at: int | None, process: str | None, as_json: bool) -> None:
-    """Rebuild every state from LOG, and print the log's head and the state root."""
+    """Rebuild every state from LOG.
+
+    Prints the log's head and the state root, a hash of all states.
+
+    \b
+    Examples:
+      mostao replay people.db
+      mostao replay people.db --at 2026-01-01T08:00 --process @alice
+    """
     begun = time.perf_counter()
     at = resolve_sequence(path, at)
     replayed = replay_with_progress(path, at=at)
@@ -31,7 +40,7 @@ def replay(path: Path, at: int | None, process: str | None, as_json: bool) -> No
         return
     rate = replayed.events / elapsed
     if as_json:
-        figures = {
+        fields = {
             "events": replayed.events,
             "elapsed_s": round(elapsed, 3),
             "events_per_s": round(rate, 1),
@@ -39,21 +48,23 @@ def replay(path: Path, at: int | None, process: str | None, as_json: bool) -> No
             "log_head": replayed.log_head,
             "state_root": replayed.state_root,
         }
-        click.echo(msgspec.json.encode(figures))
+        click.echo(msgspec.json.encode(fields))
         return
     click.echo(f"{replayed.events:,} events replayed in {elapsed:.2f} s ({rate:,.0f} per second)")
     click.echo(f"  processes   {replayed.processes:,}")
     if replayed.unsent:
-        where = (
-            "at this point" if at is not None else "when its node stopped; it sends them when it opens the log again"
-        )
-        click.echo(f"  unsent      {replayed.unsent:,} messages were on their way {where}")
+        when = "at this point" if at is not None else "when the node stopped; it sends them when it opens the log again"
+        click.echo(f"  unsent      {replayed.unsent:,} messages were not yet assigned {when}")
     click.echo(f"  log head    {replayed.log_head}")
     click.echo(f"  state root  {replayed.state_root}")
 
 
 def replay_with_progress(path: Path, *, at: int | None = None, earlier: Earlier | None = None) -> ReplayResult:
-    """Replay a log under a progress bar. ``at`` has to lie within it."""
+    """Replay a log and show a progress bar.
+
+    Raises:
+        BadParameter: ``at`` is behind the log's end.
+    """
     events = events_of(path)
     if at is not None and at > events:
         raise click.BadParameter(f"the log ends at sequence {events}", param_hint="'--at'")
@@ -62,7 +73,11 @@ def replay_with_progress(path: Path, *, at: int | None = None, earlier: Earlier 
 
 
 def events_of(path: Path) -> int:
-    """Number of events of a log, which has to hold some."""
+    """Number of events in a log.
+
+    Raises:
+        LogMissing: the log is empty.
+    """
     log = read_log(path, excerpt=True)
     try:
         events = log.head().sequence
@@ -73,11 +88,23 @@ def events_of(path: Path) -> int:
     return events
 
 
-def find_process(replayed: ReplayResult, name: str) -> str:
-    """The process of an id or ``@handle``; misuse if there is none."""
-    process = replayed.find(name)
+def find_process(replayed: ReplayResult, name: str, *, option: str = "--process") -> str:
+    """The id of a process that is named by its id or as ``@handle``.
+
+    Raises:
+        BadParameter: there is none.
+    """
+    try:
+        process = replayed.find(name)
+    except Refusal:  # not a possible handle
+        process = None
     if process is None:
-        kind = "handle" if name.startswith("@") else "process"
-        hint = "" if name.startswith("@") else "; a handle is written @name"
-        raise click.BadParameter(f"the log has no {kind} {name!r}{hint}", param_hint="'--process'")
+        raise no_process(name, option=option)
     return process
+
+
+def no_process(name: str, *, option: str = "--process") -> click.BadParameter:
+    """The error for an option that names no process of the log."""
+    kind = "handle" if name.startswith("@") else "process"
+    hint = "" if name.startswith("@") else "; a handle is written @name"
+    return click.BadParameter(f"the log has no {kind} {name!r}{hint}", param_hint=f"'{option}'")

@@ -1,4 +1,4 @@
-"""``mostao trace``: what a message caused."""
+"""``mostao trace``: the tree of messages that a message caused."""
 
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from actors.cli.id_argument import CommandWithId
 from actors.cli.labels import Labels, outcome_text, time_text
 from eventstore import Assignment, LogFile, read_log
 
+_SEQUENCE_MAX = 2**63 - 1
 _WIDTH_ELSEWHERE = 100_000
 
 
@@ -18,7 +19,10 @@ _WIDTH_ELSEWHERE = 100_000
 @click.argument("path", metavar="LOG", type=click.Path(path_type=Path))
 @click.argument("message", metavar="MESSAGE-ID")
 def trace(path: Path, message: str) -> None:
-    """Show the tree of what a message of LOG caused. MESSAGE-ID is a message's id, or its sequence."""
+    """Show the tree of messages that a message caused.
+
+    MESSAGE-ID is a message's id or its sequence; `mostao log` lists them.
+    """
     reader = read_log(path)
     try:
         found = find_message(reader, message)
@@ -28,14 +32,18 @@ def trace(path: Path, message: str) -> None:
         reader.close()
     console = Console(highlight=False)
     if not console.is_terminal:
-        console.width = _WIDTH_ELSEWHERE  # a file or a pipe has no edge to wrap at
+        console.width = _WIDTH_ELSEWHERE  # do not wrap lines in files and pipes
     console.print(tree)
 
 
 def find_message(reader: LogFile, message: str) -> Assignment:
-    """The assignment of a message's id, or at a sequence; misuse if there is none."""
-    if message.isdecimal():
-        sequence = int(message)
+    """The assignment with a message id or a sequence.
+
+    Raises:
+        BadParameter: there is none.
+    """
+    if message.isascii() and message.isdecimal():
+        sequence = min(int(message[:20]), _SEQUENCE_MAX)
         found = next(reader.read(after=sequence - 1, until=sequence), None)
     else:
         found = reader.find(message)
@@ -61,7 +69,7 @@ def _describe(reader: LogFile, assignment: Assignment, labels: Labels) -> Text:
     for address in (message.sender, message.target):
         spawn = next(reader.read_process(address), None)
         if spawn is not None:
-            labels.learn(spawn)
+            labels.add(spawn)
     text = Text(f"{message.action or 'message'} ", style="bold")
     text.append(f"{labels.of(message.sender)} → {labels.of(message.target)}", style="default not bold")
     text.append(

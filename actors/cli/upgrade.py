@@ -1,4 +1,4 @@
-"""``mostao upgrade``: a log of an older version, for this one."""
+"""``mostao upgrade``: brings a log to the newest file format."""
 
 from pathlib import Path
 
@@ -10,10 +10,10 @@ from eventstore import upgrade_log
 @click.command()
 @click.argument("path", metavar="LOG", type=click.Path(path_type=Path))
 def upgrade(path: Path) -> None:
-    """Bring LOG from an older format to the newest. Its events, hashes and checkpoints stay as they are.
+    """Upgrade LOG to the newest file format.
 
-    A node does that too when it opens the log; this does nothing else.
+    Its events, hashes and checkpoints stay unchanged. A node upgrades a log, too, when it opens it.
     """
-    old, new, head = upgrade_log(path)
-    what = f"already has format {new}" if old == new else f"upgraded from format {old} to format {new}"
-    click.echo(f"{path}: {what}; {head.sequence:,} events, log head {head.chain.hex()}")
+    old, head = upgrade_log(path)
+    change = f"already has format {FORMAT}" if old == FORMAT else f"upgraded from format {old} to format {FORMAT}"
+    click.echo(f"{path}: {change}; {head.sequence:,} events, log head {head.chain.hex()}")

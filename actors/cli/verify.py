@@ -1,4 +1,4 @@
-"""``mostao verify``: a proof, without the log."""
+"""``mostao verify``: verifies a proof without the log."""
 
 from typing import BinaryIO
 
@@ -15,13 +15,13 @@ EXIT_FINDING = 1
 @click.command()
 @click.argument("file", metavar="PROOF", type=click.File("rb"))
 @click.option(
-    "--key", "key_text", metavar="KEY", help="The verifier key that you trust (`mostao checkpoint --verifier-key`)."
+    "--key", "key_text", metavar="KEY", help="The verifier key you trust, from mostao checkpoint LOG --verifier-key."
 )
 @click.pass_context
 def verify(context: click.Context, file: BinaryIO, key_text: str | None) -> None:
-    """Check a proof that `mostao prove` made. Needs neither the log nor its node.
+    """Verify a proof without the log.
 
-    Exit code 0 if it proves what it says, 1 if not.
+    PROOF is a file that `mostao prove` wrote. Exit code 0 if the proof is valid, 1 if it is not.
     """
     try:
         proof = read_proof(file.read(PROOF_BYTES_MAX + 1))
@@ -35,7 +35,7 @@ def verify(context: click.Context, file: BinaryIO, key_text: str | None) -> None
         context.exit(EXIT_FINDING)
     click.echo(_text(proven))
     if key is None:
-        click.echo("The key is the proof's own: compare it with one that you trust, or name that with --key.")
+        click.echo("The key is from the proof itself: compare it with one that you trust, or pass that one with --key.")
 
 
 def _text(proven: Proven) -> str:

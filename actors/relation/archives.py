@@ -140,7 +140,7 @@ class GatewayArchive:
                     text = (await response.text())[:200]
                     raise ArchiveFailed(f"{self._url}{path} responded with {response.status}: {text}")
                 return bytes(await response.bytes())
-        except PyreqwestError as error:
+        except (PyreqwestError, ValueError) as error:  # ValueError: the URL is malformed
             raise ArchiveFailed(f"{self._url} does not respond ({error})") from None
 
 

@@ -1,4 +1,4 @@
-"""``mostao load``: how much a node takes, and how long it makes people wait."""
+"""``mostao load``: measures a node's throughput and latency under load."""
 
 import asyncio
 import shlex
@@ -13,7 +13,7 @@ import click
 import msgspec
 import uvloop
 
-from actors.cli.paths import check_writable, free_log
+from actors.cli.paths import check_new_log, check_writable, free_log
 from actors.cli.progress import progress_bar
 from simulations.cli.load_compare import compare
 from simulations.cli.load_display import LiveLoad
@@ -33,14 +33,15 @@ EXIT_INTERRUPTED = 130
 SESSIONS_MAX = 1_000_000
 
 
-class _Text(click.ParamType[Any]):
-    """An option that is read by a function, whose refusal is the option's."""
+class _Parsed(click.ParamType[Any]):
+    """An option that a function parses; its ``ValueError`` is shown as the option's error."""
 
     def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
         self.name = name
         self._parse = parse
 
     def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Any:
+        """Parse the text."""
         if not isinstance(value, str):
             return value
         try:
@@ -49,41 +50,73 @@ class _Text(click.ParamType[Any]):
             self.fail(str(error), parameter, context)
 
 
-_DURATION = _Text("DURATION", parse_duration)
+_DURATION = _Parsed("DURATION", parse_duration)
 
 
 @click.group(invoke_without_command=True)
-@click.option("--sessions", type=click.IntRange(1, SESSIONS_MAX), default=1000, show_default=True)
-@click.option("--users", type=click.IntRange(2, SESSIONS_MAX), help="People in them.  [default: two for each session]")
-@click.option("--size", type=click.IntRange(0, 50_000), default=240, show_default=True, help="Bytes of a message.")
-@click.option("--duration", type=_DURATION, default="10s", show_default=True, help="How long is measured.")
-@click.option("--warmup", type=_DURATION, help="How long load is made before.  [default: a tenth of the duration]")
-@click.option("--in-flight", type=click.IntRange(1, 4096), help="Closed model: so many sends wait.  [default: 256]")
-@click.option("--rate", type=_Text("RATE", parse_rate), help="Open model: so many sends a second, answered or not.")
 @click.option(
-    "--stages",
-    type=_Text("STAGES", parse_stages),
-    help="Open model: 10s at 1000, then in 30s up to 5000: 10s:1000,30s:5000.",
+    "--sessions",
+    type=click.IntRange(1, SESSIONS_MAX),
+    metavar="N",
+    default=1000,
+    show_default=True,
+    help="Number of sessions.",
 )
 @click.option(
-    "--generators", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes that make load."
+    "--users",
+    type=click.IntRange(2, SESSIONS_MAX),
+    metavar="N",
+    help="Number of people in the sessions.  [default: two for each session]",
+)
+@click.option(
+    "--size",
+    type=click.IntRange(0, 50_000),
+    metavar="BYTES",
+    default=240,
+    show_default=True,
+    help="Size of a message.",
+)
+@click.option("--duration", type=_DURATION, default="10s", show_default=True, help="Measured time.")
+@click.option("--warmup", type=_DURATION, help="Time of load before.  [default: a tenth of the duration]")
+@click.option(
+    "--in-flight",
+    type=click.IntRange(1, 4096),
+    metavar="N",
+    help="Closed model: number of sends that wait for a reply.  [default: 256]",
+)
+@click.option("--rate", type=_Parsed("RATE", parse_rate), help="Open model: sends per second.")
+@click.option(
+    "--stages",
+    type=_Parsed("STAGES", parse_stages),
+    help="Open model with changing rates: 10s:1000,30s:5000 rises to 1000 in 10 s, then to 5000 in 30 s.",
+)
+@click.option(
+    "--generators",
+    type=click.IntRange(1, 64),
+    metavar="N",
+    default=1,
+    show_default=True,
+    help="Number of processes that generate load.",
 )
 @click.option(
     "--threshold",
     "thresholds",
-    type=_Text("THRESHOLD", parse_threshold),
+    type=_Parsed("THRESHOLD", parse_threshold),
     multiple=True,
-    help="What has to be kept, as in 'p99<50ms', 'errors<1%', 'sends_per_s>1000', 'rss<500MB'. Several may be given.",
+    help="Exit with 1 unless this holds: 'p99<50ms', 'errors<1%', 'sends_per_s>1000', 'rss<500MB'. Repeatable.",
 )
-@click.option("--find-max", is_flag=True, help="Find the highest rate that keeps the thresholds.")
-@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=1, show_default=True)
+@click.option("--find-max", is_flag=True, help="Find the highest rate at which all thresholds hold.")
+@click.option(
+    "--seed", type=click.IntRange(0, 2**63 - 1), metavar="N", default=1, show_default=True, help="Seed of the content."
+)
 @click.option(
     "--log",
     "path",
     type=click.Path(path_type=Path),
-    help="File of the event log; it must not hold a world yet.  [default: load.db, or the next free load-2.db, …]",
+    metavar="FILE",
+    help="The new log file.  [default: load.db, or the next free load-2.db, …]",
 )
-@click.option("--url", metavar="URL", help="A node that is served, instead of one that is started for the test.")
+@click.option("--url", metavar="URL", help="Test the node that is served at URL instead of a new one.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the report.")
 @click.option("--report", type=click.Path(path_type=Path), metavar="FILE.html", help="Write a page with plots.")
 @click.pass_context
@@ -106,27 +139,39 @@ def load(
     as_json: bool,
     report: Path | None,
 ) -> None:
-    """Load a node with sends, from processes of their own, and let its log confirm what was counted.
+    """Load-test a node and verify its metrics against its log.
 
-    Each send is a signed and encrypted message, three durable events. Latencies of the open model count from when a
-    send was due. Afterwards every acknowledged send is looked up in the log, and the log is audited; figures that this
-    does not confirm are no result (exit code 1, as for a threshold that was not kept). Of a node at a --url, the signed
-    pages of its scheduler take the place of the log.
+    Child processes send signed and encrypted messages; each send is three durable events. The closed model keeps a
+    fixed number of sends in flight. The open model sends at a fixed rate, and its latencies count from when a send was
+    due. Afterwards the command looks up every acknowledged send in the log and audits the log. For a node at --url, it
+    verifies the signed pages of its scheduler instead.
+
+    Exit code 0 if the log confirms the metrics and all thresholds hold, otherwise 1.
+
+    \b
+    Examples:
+      mostao load --duration 30s --threshold 'p99<50ms'
+      mostao load --find-max --threshold 'p99<50ms' --report load.html
+      mostao load --url http://127.0.0.1:4100 --rate 500
     """
     if context.invoked_subcommand is not None:
         return
     if sum(given is not None for given in (in_flight, rate, stages)) > 1:
-        raise click.UsageError("choose one of --in-flight (closed model), --rate and --stages (open model)")
-    if find_max and (not thresholds or rate is not None or stages is not None):
-        raise click.UsageError("--find-max needs a --threshold such as 'p99<50ms', and tries rates of its own")
+        raise click.UsageError("use only one of --in-flight (closed model), --rate and --stages (open model)")
+    if find_max and not thresholds:
+        raise click.UsageError("--find-max needs a --threshold, such as 'p99<50ms'")
+    if find_max and (rate is not None or stages is not None):
+        raise click.UsageError("--find-max chooses the rates itself: leave out --rate and --stages")
     people = users or 2 * sessions
     if sessions > sessions_max(people):
-        raise click.UsageError(f"{people} users have {sessions_max(people)} sessions at most, not {sessions}")
+        raise click.UsageError(
+            f"{people} users can have at most {sessions_max(people)} sessions, not {sessions}: take more --users"
+        )
     if rate is not None:
         stages = (Stage(duration, rate),)
     seconds = sum(stage.seconds for stage in stages) if stages else duration
     if stages and not any(stage.rate for stage in stages):
-        raise click.UsageError("a rate of 0 is no load")
+        raise click.UsageError("the rate is 0 throughout: choose a higher --rate, or --stages with one")
     plan = Plan(
         sessions=sessions,
         users=people,
@@ -139,20 +184,24 @@ def load(
         seed=seed,
     )
     if url is not None and path is not None:
-        raise click.UsageError("a node at a --url keeps a log of its own: leave out --log")
+        raise click.UsageError("the node at --url writes its own log: leave out --log")
     if url is not None and not is_url(url):
-        raise click.BadParameter(f"{url!r} is no address: write one as http://127.0.0.1:4100", param_hint="'--url'")
+        raise click.BadParameter(f"{url!r} is not a URL: write one as http://127.0.0.1:4100", param_hint="'--url'")
     path = path or free_log("load")
     if url is None and path.exists():
         raise click.UsageError(f"{path} is there already: choose another --log, or remove it")
+    if url is None:
+        check_new_log(path)
     if report is not None:
-        check_writable(report)
+        check_writable(report, log=path)
     try:
         loading = (
             _load(path, plan, thresholds, find_max) if url is None else _load_served(url, plan, thresholds, find_max)
         )
         figures, trials = uvloop.run(loading)
-    except (LoadFailed, SetUpFailed, NotServed) as error:
+    except NotServed as error:
+        raise click.ClickException(f"{error}: start the node, or choose another --url") from None
+    except (LoadFailed, SetUpFailed) as error:
         raise click.ClickException(str(error)) from None
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
@@ -172,9 +221,9 @@ load.add_command(compare)
 async def _load(path: Path, plan: Plan, thresholds: tuple[Threshold, ...], search: bool) -> tuple[Figures, list[Trial]]:
     with tempfile.TemporaryDirectory(prefix="mostao-load-") as folder:
         with LiveLoad(thresholds) as live:
-            live.say(f"setting up {plan.users:,} people and {plan.sessions:,} sessions")
+            live.show_text(f"setting up {plan.users:,} people and {plan.sessions:,} sessions")
             async with bench(path, Path(folder), plan) as node:
-                run, trials = await _make(node, plan, thresholds, search, live)
+                run, trials = await _run_load(node, plan, thresholds, search, live)
         with progress_bar("auditing", node.events) as bar:
             verified = await asyncio.to_thread(verify, path, node.acknowledged, bar.at)
     return figures_of(run, verified, thresholds), trials
@@ -188,24 +237,24 @@ async def _load_served(
     with tempfile.TemporaryDirectory(prefix="mostao-load-") as folder:
         async with served_bench(url, Path(folder), plan) as (node, before):
             with LiveLoad(thresholds) as live:
-                run, trials = await _make(node, plan, thresholds, search, live)
+                run, trials = await _run_load(node, plan, thresholds, search, live)
             handles = sorted({handle for talk in node.talks for handle in talk.handles})
             with progress_bar("verifying", run.summary.accepted.total()) as bar:
                 verified = await verify_served(url, node.acknowledged, handles, before, bar.at)
     return figures_of(run, verified, thresholds, url=url), trials
 
 
-async def _make(
+async def _run_load(
     node: Bench, plan: Plan, thresholds: tuple[Threshold, ...], search: bool, live: LiveLoad
 ) -> tuple[Run, list[Trial]]:
-    """Make the load; Ctrl-C ends it early."""
-    making = asyncio.current_task()
-    assert making is not None
-    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, making.cancel)
+    """Run the load test, or the trials of a search. Ctrl-C ends it early."""
+    task = asyncio.current_task()
+    assert task is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, task.cancel)
     try:
         if not search:
-            return await node.run(plan, live.watch), []
-        trials = await find_max(node, plan, thresholds, live.watch, live.tried)
+            return await node.run(plan, live.show_run), []
+        trials = await find_max(node, plan, thresholds, live.show_run, live.show_trial)
         return _best(trials), trials
     finally:
         asyncio.get_running_loop().remove_signal_handler(signal.SIGINT)
@@ -220,24 +269,24 @@ def _command() -> str:
     return shlex.join(["mostao", *sys.argv[1:]])
 
 
-def _print(figures: Figures, trials: list[Trial], place: str, as_json: bool) -> None:
+def _print(figures: Figures, trials: list[Trial], target: str, as_json: bool) -> None:
     if as_json:
-        found = msgspec.to_builtins(figures) | ({} if figures.url else {"log": place})
+        fields = msgspec.to_builtins(figures) | ({} if figures.url else {"log": target})
         if trials:
-            found["trials"] = [{"rate": one.rate, "kept": one.kept, "p99_ms": one.p99_ms} for one in trials]
-            found["max_rate"] = max((one.rate for one in trials if one.kept), default=0.0)
-        click.echo(msgspec.json.encode(found))
+            fields["trials"] = [{"rate": each.rate, "kept": each.kept, "p99_ms": each.p99_ms} for each in trials]
+            fields["max_rate"] = max((each.rate for each in trials if each.kept), default=0.0)
+        click.echo(msgspec.json.encode(fields))
         return
-    click.echo(_text(figures, trials, place))
+    click.echo(_text(figures, trials, target))
 
 
-def _text(figures: Figures, trials: list[Trial], place: str) -> str:
+def _text(figures: Figures, trials: list[Trial], target: str) -> str:
     lines = [
         title(figures),
         "",
-        *(f"  {label:<11} {text}" for label, text in [*rows(figures), ("node at" if figures.url else "file", place)]),
+        *(f"  {label:<11} {text}" for label, text in [*rows(figures), ("node at" if figures.url else "file", target)]),
     ]
     if trials:
         best = max((trial.rate for trial in trials if trial.kept), default=0.0)
-        lines += ["", f"  Highest rate that keeps every threshold: {best:,.0f} sends per second"]
+        lines += ["", f"  Highest rate at which all thresholds hold: {best:,.0f} sends per second"]
     return "\n".join(lines)

@@ -6,11 +6,11 @@ import click
 import msgspec
 
 _ROWS = ("sends_per_s", "events_per_s", "p50_ms", "p90_ms", "p99_ms", "p99_9_ms", "max_ms", "bytes_per_send", "rss_mb")
-_ALIKE = ("model", "sessions", "users", "content_bytes", "in_flight", "generators")
+_SETTINGS = ("model", "sessions", "users", "content_bytes", "in_flight", "generators")
 
 
 class Saved(msgspec.Struct):
-    """What is compared of the JSON that ``mostao load --json`` printed."""
+    """The fields to compare of the JSON that ``mostao load --json`` prints."""
 
     model: str
     sessions: int
@@ -35,16 +35,24 @@ class Saved(msgspec.Struct):
 @click.argument("a", metavar="A.json", type=click.Path(path_type=Path))
 @click.argument("b", metavar="B.json", type=click.Path(path_type=Path))
 def compare(a: Path, b: Path) -> None:
-    """Set two results of mostao load --json side by side, with B as a multiple of A."""
-    one, other = _read(a), _read(b)
-    different = [name for name in _ALIKE if getattr(one, name) != getattr(other, name)]
+    """Compare two results of mostao load --json.
+
+    Prints the metrics side by side, with B as a multiple of A.
+
+    \b
+    Example:
+      mostao load --json > A.json && mostao load --json > B.json
+      mostao load compare A.json B.json
+    """
+    result_a, result_b = _read(a), _read(b)
+    different = [name for name in _SETTINGS if getattr(result_a, name) != getattr(result_b, name)]
     click.echo(f"{'':15}{a.name:>16}{b.name:>16}{'B / A':>9}")
     for name in _ROWS:
-        first, second = getattr(one, name), getattr(other, name)
+        first, second = getattr(result_a, name), getattr(result_b, name)
         ratio = f"{second / first:.2f}" if first and second is not None else "-"
         click.echo(f"{name:15}{_number(first):>16}{_number(second):>16}{ratio:>9}")
     for name in different:
-        click.echo(f"not alike: {name} is {getattr(one, name)} and {getattr(other, name)}")
+        click.echo(f"different settings: {name} is {getattr(result_a, name)} and {getattr(result_b, name)}")
 
 
 def _read(path: Path) -> Saved:
@@ -53,7 +61,7 @@ def _read(path: Path) -> Saved:
     except OSError as error:
         raise click.UsageError(f"{path} cannot be read ({error.strerror})") from None
     except msgspec.MsgspecError as error:
-        raise click.UsageError(f"{path} is no result of mostao load --json ({error})") from None
+        raise click.UsageError(f"{path} is not a result of mostao load --json ({error})") from None
 
 
 def _number(value: float | None) -> str:

@@ -1,4 +1,4 @@
-"""What a load test shows while it runs, on terminals only."""
+"""The live table of a running load test, shown only on terminals."""
 
 from collections.abc import Sequence
 from types import TracebackType
@@ -17,7 +17,7 @@ _ROWS = 12
 
 
 class LiveLoad:
-    """A table that grows by a row a second."""
+    """A table with a row for each second."""
 
     def __init__(self, thresholds: Sequence[Threshold]) -> None:
         self._thresholds = thresholds
@@ -34,22 +34,22 @@ class LiveLoad:
     ) -> None:
         self._live.stop()
 
-    def say(self, what: str) -> None:
-        """A line in place of the table."""
+    def show_text(self, text: str) -> None:
+        """Show a line of text in place of the table."""
         if self._console.is_terminal:
-            self._live.update(what, refresh=True)
+            self._live.update(text, refresh=True)
 
-    def watch(self, run: Run) -> None:
-        """Show what a run gave so far."""
+    def show_run(self, run: Run) -> None:
+        """Show the metrics of a run so far."""
         if self._console.is_terminal:
             self._live.update(self._table(run), refresh=True)
 
-    def tried(self, trial: Trial) -> None:
-        """Keep a line of a trial."""
+    def show_trial(self, trial: Trial) -> None:
+        """Print a line about a trial of ``--find-max``."""
         if self._console.is_terminal:
             p99 = "-" if trial.p99_ms is None else f"{trial.p99_ms:,.1f} ms"
-            kept = "kept" if trial.kept else "not kept"
-            self._console.print(f"{trial.rate:>10,.0f} sends/s  p99 {p99:>12}  {kept}")
+            verdict = "passed" if trial.kept else "failed"
+            self._console.print(f"{trial.rate:>10,.0f} sends/s  p99 {p99:>12}  thresholds {verdict}")
 
     def _table(self, run: Run) -> Table:
         model = "open model" if run.plan.is_open else f"{run.plan.in_flight:,} in flight"
@@ -57,19 +57,19 @@ class LiveLoad:
         for name in ("second", "sends", "p50 ms", "p99 ms", "node MB", "node CPU %"):
             table.add_column(name, justify="right")
         sample = run.samples[-1] if run.samples else None
-        for at in sorted(run.summary.accepted)[-_ROWS:]:
-            latencies = run.summary.latencies([at])
-            last = at == max(run.summary.accepted) and sample is not None
+        for second in sorted(run.summary.accepted)[-_ROWS:]:
+            latencies = run.summary.latencies([second])
+            is_last = second == max(run.summary.accepted) and sample is not None
             table.add_row(
-                str(at + 1),
-                f"{run.summary.accepted[at]:,}",
+                str(second + 1),
+                f"{run.summary.accepted[second]:,}",
                 f"{latencies.get('p50', 0):,.1f}",
                 f"{latencies.get('p99', 0):,.1f}",
-                f"{sample.rss_mb:,.0f}" if last and sample else "",
-                f"{sample.cpu_percent:.0f}" if last and sample else "",
+                f"{sample.rss_mb:,.0f}" if is_last and sample else "",
+                f"{sample.cpu_percent:.0f}" if is_last and sample else "",
             )
-        figures = quick_figures(run)
-        held = [f"{one} {'holds' if one.kept(figures) else 'BROKEN'}" for one in self._thresholds]
+        metrics = quick_figures(run)
+        verdicts = [f"{each} {'passes' if each.kept(metrics) else 'FAILS'}" for each in self._thresholds]
         errors = sum(run.summary.errors.values())
-        table.caption = "  ".join([f"errors {errors:,}", *held])
+        table.caption = "  ".join([f"errors {errors:,}", *verdicts])
         return table

@@ -36,7 +36,7 @@ _PACKAGES = {
 
 
 class _Commands(click.Group):
-    """Loads what is wanted, and turns the errors that a person can mend into a sentence and an exit code."""
+    """Imports only the command that runs. Prints expected errors as one line and exits with their code."""
 
     def list_commands(self, context: click.Context) -> list[str]:
         return list(_PACKAGES)
@@ -56,7 +56,7 @@ class _Commands(click.Group):
         except (EventStoreError, WalletError, UnknownModule, ItemRefused, NoteInvalid, ScenarioUnusable) as error:
             raise _failure(str(error), EXIT_MISUSE) from None
         except KeyboardInterrupt:
-            click.echo("interrupted: what was acknowledged is in the log", err=True)
+            click.echo("interrupted: all acknowledged messages are in the log", err=True)
             context.exit(EXIT_INTERRUPTED)
 
 
@@ -67,10 +67,13 @@ class _Commands(click.Group):
     type=click.Choice(["debug", "info", "warning", "error"]),
     default="warning",
     show_default=True,
-    help="What the node says of itself, on standard error.",
+    help="Level of the node's own log on standard error.",
 )
 def main(log_level: str) -> None:
-    """Encrypted messaging between actors, in one SQLite log that anyone can replay."""
+    """Encrypted messaging between actors, recorded in one SQLite log that can be replayed.
+
+    Run mostao COMMAND --help for a command's options.
+    """
     dedicate_process()
     readable = sys.stderr.isatty()
     renderer = structlog.dev.ConsoleRenderer() if readable else structlog.processors.JSONRenderer()

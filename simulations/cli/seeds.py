@@ -1,4 +1,4 @@
-"""``mostao simulate --seeds``: a scenario with many seeds."""
+"""``mostao simulate --seeds``: runs a scenario with many seeds and checks each world."""
 
 import shlex
 import time
@@ -13,37 +13,40 @@ from simulations.scenario.scenario import Scenario
 from simulations.world.seed_sweep import SeedResult, sweep
 
 SEEDS_MAX = 1_000_000
+SEED_MAX = 2**63 - 1
 FINDINGS_SHOWN = 10
 
 
 class Seeds(click.ParamType["range"]):
-    """``1..500``: both ends included."""
+    """A range of seeds such as ``1..500``, both ends included."""
 
     name = "FIRST..LAST"
 
     def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> range:
-        """See ``click.ParamType``."""
+        """Parse and check the text."""
         if isinstance(value, range):
             return value
         first, dots, last = str(value).partition("..")
         try:
-            seeds = range(int(first), int(last if dots else first) + 1)
+            start, end = int(first), int(last if dots else first)
         except ValueError:
-            self.fail(f"{value!r} is no range of seeds: write the first and the last, as in 1..500", parameter, context)
-        if not seeds or seeds[0] < 0 or len(seeds) > SEEDS_MAX:
-            self.fail(f"{value!r} has to hold 1 to {SEEDS_MAX:,} seeds from 0 on", parameter, context)
-        return seeds
+            self.fail(
+                f"{value!r} is not a range of seeds: write the first and the last, as in 1..500", parameter, context
+            )
+        if not 0 <= start <= end <= SEED_MAX or end - start >= SEEDS_MAX:
+            self.fail(f"{value!r} must contain 1 to {SEEDS_MAX:,} seeds between 0 and {SEED_MAX}", parameter, context)
+        return range(start, end + 1)
 
 
 def run_sweep(scenario: Scenario, seeds: range, jobs: int, command: Sequence[str], *, as_json: bool) -> bool:
-    """Live every world, and print what they came to; gives whether everything held in all of them.
+    """Simulate a world for each seed and print a summary. Returns whether all worlds passed.
 
     Args:
-        scenario: what they are made of.
-        seeds: one for each.
-        jobs: worlds that live at a time.
-        command: what shows a single world again, but for its seed.
-        as_json: print one JSON object.
+        scenario: the scenario of all worlds.
+        seeds: the seeds.
+        jobs: number of worlds that run at the same time.
+        command: the command line that repeats a single world, without its seed.
+        as_json: print one JSON object instead of the report.
     """
     begun = time.perf_counter()
     worlds: list[SeedResult] = []
@@ -55,8 +58,8 @@ def run_sweep(scenario: Scenario, seeds: range, jobs: int, command: Sequence[str
     elapsed = time.perf_counter() - begun
     failed = [world for world in worlds if world.finding]
     if as_json:
-        found = {"worlds": worlds, "failed": len(failed), "elapsed_s": round(elapsed, 3)}
-        click.echo(msgspec.json.encode(found))
+        report = {"worlds": worlds, "failed": len(failed), "elapsed_s": round(elapsed, 3)}
+        click.echo(msgspec.json.encode(report))
     else:
         click.echo(_table(worlds, failed, elapsed))
         for world in failed[:FINDINGS_SHOWN]:
@@ -67,17 +70,17 @@ def run_sweep(scenario: Scenario, seeds: range, jobs: int, command: Sequence[str
 
 
 def _table(worlds: Sequence[SeedResult], failed: Sequence[SeedResult], elapsed: float) -> str:
-    held = [world for world in worlds if not world.finding]
-    lines = [f"{len(worlds):,} worlds in {elapsed:.0f} s: everything held in {len(held):,}, not in {len(failed):,}", ""]
-    lines.append(f"  {'per world':<18}{'least':>10}{'median':>10}{'most':>10}{'in all':>14}")
+    passed = [world for world in worlds if not world.finding]
+    lines = [f"{len(worlds):,} worlds in {elapsed:.0f} s: {len(passed):,} passed, {len(failed):,} failed", ""]
+    lines.append(f"  {'per world':<18}{'min':>10}{'median':>10}{'max':>10}{'total':>14}")
     for label, name in (
         ("events", "events"),
         ("messages read", "messages"),
         ("attempts refused", "hostile"),
         ("crashes", "crashes"),
     ):
-        values = sorted(getattr(world, name) for world in held)
+        values = sorted(getattr(world, name) for world in passed)
         if values:
-            middle, whole = values[len(values) // 2], sum(values)
-            lines.append(f"  {label:<18}{values[0]:>10,}{middle:>10,}{values[-1]:>10,}{whole:>14,}")
+            median, total = values[len(values) // 2], sum(values)
+            lines.append(f"  {label:<18}{values[0]:>10,}{median:>10,}{values[-1]:>10,}{total:>14,}")
     return "\n".join(lines)

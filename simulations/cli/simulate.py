@@ -1,4 +1,4 @@
-"""``mostao simulate``: the main job."""
+"""``mostao simulate``: simulates one day of a scenario, or many worlds with different seeds."""
 
 import shlex
 import time
@@ -10,7 +10,7 @@ import msgspec
 import uvloop
 
 from actors.ans104.wallet import Wallet, key_path
-from actors.cli.paths import check_writable, free_log
+from actors.cli.paths import check_new_log, check_writable, free_log
 from actors.cli.progress import progress_bar
 from actors.runtime.child_process import cores
 from simulations.cli.seeds import Seeds, run_sweep
@@ -38,36 +38,64 @@ def _explain(context: click.Context, _: click.Parameter, wanted: bool) -> None:
 
 @click.command()
 @click.argument("scenario", default=DEFAULT)
-@click.option("--users", type=click.IntRange(2, USERS_MAX), help="People, in place of the scenario's.")
-@click.option("--messages", type=click.IntRange(0, MESSAGES_MAX), help="Messages in all, in place of the scenario's.")
+@click.option(
+    "--users",
+    type=click.IntRange(2, USERS_MAX),
+    metavar="N",
+    help="Number of people, instead of the scenario's.",
+)
+@click.option(
+    "--messages",
+    type=click.IntRange(0, MESSAGES_MAX),
+    metavar="N",
+    help="Number of messages in total, instead of the scenario's.",
+)
 @click.option(
     "--fault",
     "faults",
     multiple=True,
     metavar="NAME=VALUE",
-    help="A fault, in place of the scenario's: drop=0.1, crash_at_message=500,900 (see --explain).",
+    help="A fault to inject, such as drop=0.1 or crash_at_message=500,900 (see --explain). Repeatable.",
 )
 @click.option(
     "--seed",
     type=click.IntRange(0, 2**63 - 1),
+    metavar="N",
     default=1,
     show_default=True,
     help="The same seed gives the same log, byte for byte.",
 )
-@click.option("--seeds", type=Seeds(), help="Many worlds, one for each seed: 1..500. Each is replayed and audited.")
-@click.option("--jobs", type=click.IntRange(1, 256), default=cores, show_default="cores", help="Worlds at a time.")
+@click.option(
+    "--seeds",
+    type=Seeds(),
+    help="Simulate one world for each seed, such as 1..500, and replay and audit each.",
+)
+@click.option(
+    "--jobs",
+    type=click.IntRange(1, 256),
+    metavar="N",
+    default=cores,
+    show_default="number of cores",
+    help="Worlds that run at the same time, with --seeds.",
+)
 @click.option(
     "--log",
     "path",
     type=click.Path(path_type=Path),
-    help="File of the event log; it must not hold a world yet.  [default: town.db, or the next free town-2.db, …]",
+    metavar="FILE",
+    help="The new log file.  [default: SCENARIO.db, or the next free SCENARIO-2.db, …]",
 )
-@click.option("--check", is_flag=True, help="Replay and audit the log afterwards; done anyway where there are faults.")
+@click.option("--check", is_flag=True, help="Replay and audit the log afterwards; always done if there are faults.")
 @click.option("--report", type=click.Path(path_type=Path), metavar="FILE.html", help="Write a page with plots.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the report.")
 @click.option("--list", is_flag=True, is_eager=True, expose_value=False, callback=_list, help="List the scenarios.")
 @click.option(
-    "--explain", is_flag=True, is_eager=True, expose_value=False, callback=_explain, help="Show what a file may say."
+    "--explain",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_explain,
+    help="Describe every key of a scenario file.",
 )
 @click.pass_context
 def simulate(
@@ -84,61 +112,72 @@ def simulate(
     report: Path | None,
     as_json: bool,
 ) -> None:
-    """Live a day of SCENARIO (a name of --list, or a TOML file; without one, town).
+    """Simulate one day of SCENARIO (see --list).
 
-    People find each other, exchange keys and talk in ciphertext. Some of them mean harm: every attempt has to be
-    refused. Every message is decrypted by its receiver and compared with what was sent, and a third party tries to open
-    what it can see. Time is virtual: nobody waits for the clock.
+    SCENARIO is a name from --list or a TOML file; the default is town. People register, find each other, exchange keys
+    and send encrypted messages. Some are hostile: every attack must be refused. Each receiver decrypts its messages
+    and compares them with what was sent. A third party tries to decrypt what it can see and must fail. Time is
+    virtual, so a day takes seconds.
+
+    Exit code 0 if all checks pass, 1 if one fails.
+
+    \b
+    Examples:
+      mostao simulate
+      mostao simulate churn --users 20 --messages 100 --report churn.html
+      mostao simulate --users 20 --messages 150 --seeds 1..200
     """
-    day = changed(load(scenario), users, messages, faults)
+    effective = with_options(load(scenario), users, messages, faults)
     if seeds is not None:
         if path is not None or report is not None:
-            raise click.UsageError("--seeds keeps no logs: leave --log and --report out, or take one --seed")
-        command = ["mostao", "simulate", scenario, *_given(users, messages, faults), "--check"]
-        if not run_sweep(day, seeds, jobs, command, as_json=as_json):
+            raise click.UsageError("--seeds keeps no logs: leave out --log and --report, or use --seed")
+        command = ["mostao", "simulate", scenario, *_options(users, messages, faults), "--check"]
+        if not run_sweep(effective, seeds, jobs, command, as_json=as_json):
             context.exit(EXIT_FINDING)
         return
     path = path or free_log(Path(scenario).stem)
+    check_new_log(path)
     _check_key(path, seed)
     if report is not None:
-        check_writable(report)
+        check_writable(report, log=path)
     begun = time.perf_counter()
-    again = ["mostao", "simulate", scenario, *_given(users, messages, faults), "--seed", str(seed)]
+    repeat_command = ["mostao", "simulate", scenario, *_options(users, messages, faults), "--seed", str(seed)]
+    is_checked = check or effective.faults.any
     try:
-        with progress_bar("talking", day.talk.messages) as bar:
-            lived = uvloop.run(live(day, seed=seed, path=path, progress=bar.advance, checked=check or day.faults.any))
+        with progress_bar("simulating", effective.talk.messages) as bar:
+            result = uvloop.run(live(effective, seed=seed, path=path, progress=bar.advance, checked=is_checked))
     except KeyboardInterrupt:
         if report is not None and path.exists():
-            _write_report(report, path, f"A day of {scenario}, interrupted", [("log", str(path))], again)
+            _write_report(report, path, f"One day of {scenario}, interrupted", [("log", str(path))], repeat_command)
         raise
     elapsed = time.perf_counter() - begun
-    figures = {
+    summary = {
         "scenario": scenario,
         "seed": seed,
-        "events": lived.events,
-        "crashes": lived.crashes,
+        "events": result.events,
+        "crashes": result.crashes,
         "log": str(path),
-        "log_head": lived.log_head,
-        "state_root": lived.state_root,
+        "log_head": result.log_head,
+        "state_root": result.state_root,
         "elapsed_s": round(elapsed, 3),
-        "events_per_s": round(lived.events / elapsed, 1),
-        "checked": check or day.faults.any,
+        "events_per_s": round(result.events / elapsed, 1),
+        "checked": is_checked,
     }
     if as_json:
-        outcome = lived.outcome._asdict() | {"relation": lived.outcome.relation._asdict()}
-        click.echo(msgspec.json.encode(outcome | figures))
+        outcome = result.outcome._asdict() | {"relation": result.outcome.relation._asdict()}
+        click.echo(msgspec.json.encode(outcome | summary))
     else:
-        click.echo(_text(lived, figures))
+        click.echo(_text(result, summary))
     if report is not None:
-        _write_report(report, path, _title(lived, figures), _rows(lived, figures), again, lived)
+        _write_report(report, path, _title(result, summary), _rows(result, summary), repeat_command, result)
 
 
-def changed(scenario: Scenario, users: int | None, messages: int | None, faults: tuple[str, ...]) -> Scenario:
-    """The scenario with what the command line says in place of what it says itself.
+def with_options(scenario: Scenario, users: int | None, messages: int | None, faults: tuple[str, ...]) -> Scenario:
+    """The scenario with the values of the command line's options.
 
     Raises:
-        ScenarioUnusable: what it says is no value of a scenario.
-        UsageError: a fault is not written as one.
+        ScenarioUnusable: a value is invalid for the scenario.
+        UsageError: a fault is malformed.
     """
     changes: dict[str, dict[str, Any]] = {"faults": dict(map(_fault, faults))}
     if users is not None:
@@ -148,22 +187,24 @@ def changed(scenario: Scenario, users: int | None, messages: int | None, faults:
     return override(scenario, changes)
 
 
-def _given(users: int | None, messages: int | None, faults: tuple[str, ...]) -> list[str]:
-    """The options of a command line that makes the same world."""
-    given = [] if users is None else ["--users", str(users)]
-    given += [] if messages is None else ["--messages", str(messages)]
-    return given + [part for fault in faults for part in ("--fault", fault)]
+def _options(users: int | None, messages: int | None, faults: tuple[str, ...]) -> list[str]:
+    """The options of the command line that repeats a world."""
+    options = [] if users is None else ["--users", str(users)]
+    options += [] if messages is None else ["--messages", str(messages)]
+    return options + [part for fault in faults for part in ("--fault", fault)]
 
 
 def _fault(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     try:
-        many = name.strip().startswith("crash_at")
-        parsed = msgspec.json.decode(f"[{value}]" if many else value)
+        is_list = name.strip().startswith("crash_at")
+        parsed = msgspec.json.decode(f"[{value}]" if is_list else value)
     except msgspec.DecodeError:
         equals = ""
     if not equals:
-        raise click.UsageError(f"{text!r} is no fault: write a name and a number, as in drop=0.1")
+        raise click.UsageError(
+            f"{text!r} is not a fault: write a name and a number, as in drop=0.1 (see --explain for the names)"
+        )
     return name.strip(), parsed
 
 
@@ -178,29 +219,29 @@ def _write_report(
     path: Path,
     title: str,
     rows: list[tuple[str, str]],
-    again: list[str],
-    lived: WorldResult | None = None,
+    repeat_command: list[str],
+    result: WorldResult | None = None,
 ) -> None:
-    """The page of a world, or of what there is of one that was interrupted."""
+    """Write the page of a world, or of the part of an interrupted world."""
     log = shlex.quote(str(path))
     write_world(
         report,
         path,
         title=title,
         rows=rows,
-        commands=[shlex.join(again), f"mostao audit {log}", f"mostao trace {log} 100"],
-        read_after_s=lived.read_after_s if lived else [],
-        answered_ms=lived.answered_ms if lived else [],
+        commands=[shlex.join(repeat_command), f"mostao audit {log}", f"mostao trace {log} 100"],
+        read_after_s=result.read_after_s if result else [],
+        answered_ms=result.answered_ms if result else [],
     )
     click.echo(f"report: {report}", err=True)
 
 
-def _title(lived: WorldResult, figures: dict[str, Any]) -> str:
-    return f"One day of {figures['scenario']} with {lived.outcome.users:,} people, seed {figures['seed']}"
+def _title(result: WorldResult, summary: dict[str, Any]) -> str:
+    return f"One day of {summary['scenario']} with {result.outcome.users:,} people, seed {summary['seed']}"
 
 
-def _rows(lived: WorldResult, figures: dict[str, Any]) -> list[tuple[str, str]]:
-    outcome = lived.outcome
+def _rows(result: WorldResult, summary: dict[str, Any]) -> list[tuple[str, str]]:
+    outcome = result.outcome
     kinds = ", ".join(f"{kind} {count:,}" for kind, count in outcome.refusals.items())
     return [
         ("people", f"{outcome.users:,}"),
@@ -215,7 +256,7 @@ def _rows(lived: WorldResult, figures: dict[str, Any]) -> list[tuple[str, str]]:
             [
                 (
                     "groups",
-                    f"{outcome.groups + outcome.relation.groups:,}, newcomers read from then on, leavers no further",
+                    f"{outcome.groups + outcome.relation.groups:,}, members read messages only of their own time",
                 )
             ]
             if outcome.groups + outcome.relation.groups
@@ -224,29 +265,32 @@ def _rows(lived: WorldResult, figures: dict[str, Any]) -> list[tuple[str, str]]:
         *([("Relation ONE", _relation(outcome.relation))] if outcome.relation.people else []),
         ("hostile attempts", f"{outcome.hostile_attempts:,}, {outcome.hostile_refused:,} refused"),
         *([("", f"({kinds})")] if kinds else []),
-        ("third party", f"{outcome.third_party_attempts:,} attempts to open, {outcome.third_party_opened:,} succeeded"),
-        *([("crashes", f"{lived.crashes:,} of the node, and nothing acknowledged was lost")] if lived.crashes else []),
+        (
+            "third party",
+            f"{outcome.third_party_attempts:,} attempts to decrypt, {outcome.third_party_opened:,} succeeded",
+        ),
+        *([("crashes", f"{result.crashes:,} of the node, no acknowledged message lost")] if result.crashes else []),
         (
             "events",
-            f"{figures['events']:,} in {figures['elapsed_s']:.1f} s ({figures['events_per_s']:,.0f} per second)",
+            f"{summary['events']:,} in {summary['elapsed_s']:.1f} s ({summary['events_per_s']:,.0f} per second)",
         ),
-        ("log", figures["log"]),
-        ("log head", figures["log_head"]),
-        ("state root", figures["state_root"]),
-        *([("checked", "the log replays to this state, and its audit is clean")] if figures["checked"] else []),
+        ("log", summary["log"]),
+        ("log head", summary["log_head"]),
+        ("state root", summary["state_root"]),
+        *([("checked", "the log replays to this state, and the audit found no fault")] if summary["checked"] else []),
     ]
 
 
 def _relation(outcome: RelationOutcome) -> str:
     return (
-        f"{outcome.people:,} people; {outcome.renewed:,} session keys ran out, {outcome.moved:,} moves to another"
+        f"{outcome.people:,} people; {outcome.renewed:,} session keys expired, {outcome.moved:,} moves to another"
         f" proxy; {outcome.packed:,} messages read back from {outcome.packs:,} packs"
     )
 
 
-def _text(lived: WorldResult, figures: dict[str, Any]) -> str:
-    lines = [_title(lived, figures), ""]
-    lines += [f"  {name:<17} {value}".rstrip() for name, value in _rows(lived, figures)]
-    command = f"mostao replay {shlex.quote(figures['log'])}"
-    lines += ["", f"Rebuild every state from the log alone, and get the same state root:  {command}"]
+def _text(result: WorldResult, summary: dict[str, Any]) -> str:
+    lines = [_title(result, summary), ""]
+    lines += [f"  {name:<17} {value}".rstrip() for name, value in _rows(result, summary)]
+    command = f"mostao replay {shlex.quote(summary['log'])}"
+    lines += ["", f"Rebuild every state from the log alone and get the same state root:  {command}"]
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""``mostao proxy`` and ``mostao archive`` as people run them."""
+"""``mostao proxy`` and ``mostao archive``."""
 
 import asyncio
 import json
@@ -98,17 +98,22 @@ def test_misuse_is_said_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "no-log.txt").write_text("hello")
     for command, status, part in (
         (("proxy", "no-log.txt"), 2, "no-log.txt is not a mostao log"),
-        (("proxy", "x.db", "--proxy", "first"), 2, "no name and port"),
+        (("proxy", "x.db", "--proxy", "first"), 2, "not a name and a port"),
         (("proxy", "x.db", "--proxy", "a:70000"), 2, "there is no port 70000"),
-        (("proxy", "x.db", "--proxy", "a:0", "--proxy", "a:0"), 2, "two proxies have one name"),
+        (("proxy", "x.db", "--proxy", "a:0", "--proxy", "a:0"), 2, "two proxies have the same name"),
         (("proxy", "x.db", "--pack-hours", "0"), 2, "--pack-hours"),
-        (("proxy", "x.db", "--rate-limit", "often"), 2, "is no rate"),
+        (("proxy", "x.db", "--pack-hours", "nan"), 2, "not a finite number"),
+        (("proxy", "x.db", "--archive", "http://[::1"), 2, "not an http or https URL"),
+        (("proxy", "x.db", "--archive", "no-log.txt"), 2, "no-log.txt is not a folder"),
+        (("proxy", "x.db", "--rate-limit", "0/second"), 2, "is not a rate"),
+        (("archive", "verify", "A" * 43, "--archive", "http://127.0.0.1:x"), 2, "not an http or https URL"),
+        (("proxy", "x.db", "--rate-limit", "often"), 2, "is not a rate"),
         (("archive", "pack", "x.db"), 2, "does not exist"),
         (("archive", "verify", "A" * 43, "--archive", "nowhere"), 1, "there is no transaction"),
         (("archive", "verify", "-" + "A" * 42, "--archive", "nowhere"), 1, "there is no transaction -A"),
         (("archive", "verify", "--archive", "-" + "A" * 42, "A" * 43), 1, "in -A"),
         (("archive", "verify", "../x", "--archive", "nowhere"), 2, "is not an id"),
-        (("archive", "verify", "A" * 43, "--archive", "http://127.0.0.1:9"), 2, "does not answer"),
+        (("archive", "verify", "A" * 43, "--archive", "http://127.0.0.1:9"), 2, "does not respond"),
     ):
         found, _, err = run(*command, cwd=tmp_path)
         assert (found, part in err, "Traceback" in err) == (status, True, False), err

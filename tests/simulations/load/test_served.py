@@ -64,7 +64,7 @@ async def _registry(url: str) -> str:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (("--url", "nonsense"), "no address"),
+        (("--url", "nonsense"), "is not a URL"),
         (("--url", "http://127.0.0.1:1", "--log", "x.db"), "leave out --log"),
     ],
 )
