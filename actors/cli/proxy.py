@@ -141,7 +141,7 @@ def proxy(
                 process = await services.proxy(name)
                 app = proxy_app(services, push_service, name, process, clock=system_clock)
                 apps.append((listener, rate_limits.limit_addresses(app)))
-            ao_app = AoApp(node, data_bytes_max=node.data_bytes_max, rate=rate)
+            ao_app = AoApp(node, data_bytes_max=node.limits.data_bytes_max, rate=rate)
             if ao_port is not None:
                 apps.append((listeners[-1], ao_app.asgi_app(UNITS)))
             servers = Servers(apps)

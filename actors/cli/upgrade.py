@@ -14,6 +14,6 @@ def upgrade(path: Path) -> None:
 
     Its events, hashes and checkpoints stay unchanged. A node upgrades a log, too, when it opens it.
     """
-    old, head = upgrade_log(path)
-    change = f"already has format {FORMAT}" if old == FORMAT else f"upgraded from format {old} to format {FORMAT}"
+    old, new, head = upgrade_log(path)
+    change = f"already has format {new}" if old == new else f"upgraded from format {old} to format {new}"
     click.echo(f"{path}: {change}; {head.sequence:,} events, log head {head.chain.hex()}")

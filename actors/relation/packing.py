@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from actors.node.fair_queue import Overloaded
+from actors.node.backlog import Overloaded
 from actors.relation.archives import ArchiveFailed, ArchiveStore
 from actors.relation.services import Services
 from actors.relation.transactions import pack, transaction_id

@@ -77,7 +77,7 @@ _DURATION = _Parsed("DURATION", parse_duration)
     help="Size of a message.",
 )
 @click.option("--duration", type=_DURATION, default="10s", show_default=True, help="Measured time.")
-@click.option("--warmup", type=_DURATION, help="Time of load before.  [default: a tenth of the duration]")
+@click.option("--warmup", type=_DURATION, help="Unmeasured time of load before it.  [default: a tenth of the duration]")
 @click.option(
     "--in-flight",
     type=click.IntRange(1, 4096),
@@ -107,7 +107,12 @@ _DURATION = _Parsed("DURATION", parse_duration)
 )
 @click.option("--find-max", is_flag=True, help="Find the highest rate at which all thresholds hold.")
 @click.option(
-    "--seed", type=click.IntRange(0, 2**63 - 1), metavar="N", default=1, show_default=True, help="Seed of the content."
+    "--seed",
+    type=click.IntRange(0, 2**63 - 1),
+    metavar="N",
+    default=1,
+    show_default=True,
+    help="Seed of all random choices.",
 )
 @click.option(
     "--log",

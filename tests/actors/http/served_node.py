@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from actors import Node
+from actors import Limits, Node
 from actors.ans104.item import DATA_BYTES_MAX
 from actors.http.ao import UNITS
 from actors.http.ao.app import AoApp
@@ -64,7 +64,7 @@ async def served(
 ) -> AsyncIterator[ServedNode]:
     options = {"wallet": NODE, "clock": still, **options}
     listeners = [listen("127.0.0.1", 0), *(listen("127.0.0.1", 0, unit) for unit in units)]
-    async with Node.open(path, data_bytes_max=data_bytes_max, **options) as node:
+    async with Node.open(path, limits=Limits(data_bytes_max=data_bytes_max), **options) as node:
         app = AoApp(node, data_bytes_max=data_bytes_max, rate=rate)
         servers = Servers(
             (listener, app.asgi_app([listener.unit] if listener.unit else UNITS)) for listener in listeners
