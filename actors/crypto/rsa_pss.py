@@ -1,4 +1,4 @@
-"""Arweave's keys as signers: RSA-PSS with SHA-256."""
+"""Verifies the signatures of Arweave keys: RSA-PSS with SHA-256."""
 
 from functools import lru_cache
 
@@ -10,11 +10,11 @@ from cryptography.hazmat.primitives.hashes import SHA256
 EXPONENT = 65537
 
 
-def is_valid(signature: bytes, text: bytes, modulus: bytes) -> bool:
-    """Whether a signature of a text is that of the key with this modulus."""
+def is_valid(signature: bytes, data: bytes, modulus: bytes) -> bool:
+    """Whether the key with this modulus made a signature of some data."""
     try:
-        _key(modulus).verify(signature, text, PSS(MGF1(SHA256()), PSS.AUTO), SHA256())
-    except (InvalidSignature, ValueError):  # ValueError: the modulus is none
+        _key(modulus).verify(signature, data, PSS(MGF1(SHA256()), PSS.AUTO), SHA256())
+    except (InvalidSignature, ValueError):  # ValueError: not an RSA modulus
         return False
     return True
 

@@ -1,4 +1,4 @@
-"""The kinds of keys that sign messages, as ANS-104 numbers them."""
+"""Signature schemes of data items, by their ANS-104 signature type."""
 
 from collections.abc import Callable
 from functools import lru_cache
@@ -15,36 +15,36 @@ _UNCOMPRESSED = b"\x04"
 
 
 class Scheme(NamedTuple):
-    """One kind."""
+    """A signature scheme: where an item holds signature and key, and how to verify them."""
 
     kind: int
     """ANS-104's signature type."""
     name: str
     signature: slice
-    """Where an item holds its signature …"""
+    """Bytes of an item that hold its signature."""
     key: slice
-    """… and its public key."""
+    """Bytes of an item that hold its public key."""
     address: Callable[[bytes], str]
-    """Who the owner of a public key is."""
+    """Maps a public key to its owner's address."""
     is_valid: Callable[[bytes, bytes, bytes], bool]
-    """Whether a signature (first) of a text (second) is a public key's (third)."""
+    """Takes signature, data and public key; whether the signature matches."""
 
 
 @lru_cache(maxsize=4096)
 def address(public_key: bytes) -> str:
-    """An Ed25519 or Arweave key's address: base64url(SHA-256(public key))."""
+    """The address of an Ed25519 or Arweave key: base64url(SHA-256(public key))."""
     return encode_id(sha256(public_key).digest())
 
 
-def _rsa(signature: bytes, text: bytes, public_key: bytes) -> bool:
-    from actors.crypto.rsa_pss import is_valid  # few logs need it, and it takes long to import
+def _is_valid_rsa_pss(signature: bytes, data: bytes, public_key: bytes) -> bool:
+    from actors.crypto.rsa_pss import is_valid  # imported on first use: the import is slow, and few logs need it
 
-    return is_valid(signature, text, public_key)
+    return is_valid(signature, data, public_key)
 
 
-def _secp256k1(signature: bytes, text: bytes, public_key: bytes) -> bool:
+def _is_valid_secp256k1(signature: bytes, data: bytes, public_key: bytes) -> bool:
     try:
-        return public_key[:1] == _UNCOMPRESSED and signing_key(text, signature) == public_key
+        return public_key[:1] == _UNCOMPRESSED and signing_key(data, signature) == public_key
     except ValueError:
         return False
 
@@ -57,12 +57,12 @@ def _scheme(
     address_of: Callable[[bytes], str],
     is_valid: Callable[[bytes, bytes, bytes], bool],
 ) -> Scheme:
-    key_starts = _KIND_BYTES + signature_bytes
+    key_start = _KIND_BYTES + signature_bytes
     return Scheme(
         kind,
         name,
-        slice(_KIND_BYTES, key_starts),
-        slice(key_starts, key_starts + key_bytes),
+        slice(_KIND_BYTES, key_start),
+        slice(key_start, key_start + key_bytes),
         address_of,
         is_valid,
     )
@@ -71,8 +71,9 @@ def _scheme(
 SCHEMES = {
     scheme.kind: scheme
     for scheme in (
-        _scheme(ARWEAVE, "Arweave (RSA-4096)", 512, 512, address, _rsa),
+        _scheme(ARWEAVE, "Arweave (RSA-4096)", 512, 512, address, _is_valid_rsa_pss),
         _scheme(ED25519, "Ed25519", 64, 32, address, ed25519.is_valid),
-        _scheme(ETHEREUM, "Ethereum (secp256k1)", 65, 65, ethereum_address, _secp256k1),
+        _scheme(ETHEREUM, "Ethereum (secp256k1)", 65, 65, ethereum_address, _is_valid_secp256k1),
     )
 }
+"""Every supported scheme by its signature type. A new scheme needs one entry here."""

@@ -1,7 +1,7 @@
-"""Ethereum's keys as signers of texts: who signed, and what they are called.
+"""Ethereum signatures: recovers the signing key of an EIP-191 text, and derives addresses (EIP-55).
 
-Its hash and its curve are imported when they are first needed: most logs need neither, and they take a third of the
-time that a process takes to start.
+The hash and the curve are imported on first use: most logs need neither, and these imports take a third of a process's
+start-up time.
 """
 
 import re
@@ -10,30 +10,30 @@ from functools import lru_cache
 SIGNATURE_BYTES = 65
 _ADDRESS = re.compile("0x[0-9a-fA-F]{40}")
 _RECOVERY = {27: b"\0", 28: b"\1"}
-"""The last byte of a signature, and what it says. Others say the same of the same signature, and would give one message
-a second id.
+"""Last byte of a signature to its recovery id. Other encodings of the same recovery id are refused: they would give one
+message a second id.
 """
 _HALF_ORDER = 0x7FFFFFFF_FFFFFFFF_FFFFFFFF_FFFFFFFF_5D576E73_57A4501D_DFE92F46_681B20A0
-"""The highest s that a signature may have (EIP-2): n - s is as good to the curve, and would give a second id."""
+"""The highest s that a signature may have (EIP-2): n - s is valid too, and would give the message a second id."""
 
 
 def keccak(data: bytes) -> bytes:
-    """Keccak-256, Ethereum's hash: 32 bytes."""
+    """Keccak-256, the hash of Ethereum: 32 bytes."""
     from eth_hash.auto import keccak
 
     return keccak(data)
 
 
 def eip191(text: bytes) -> bytes:
-    """What a wallet hashes when it signs a text (EIP-191, version 0x45)."""
+    """The bytes that a wallet hashes to sign a text (EIP-191, version 0x45)."""
     return b"\x19Ethereum Signed Message:\n%d" % len(text) + text
 
 
 def signing_key(text: bytes, signature: bytes) -> bytes:
-    """The public key (65 bytes) whose signature (r, s, v: 65 bytes) of a text this is.
+    """Recover the public key (65 bytes) that made a signature (r, s, v: 65 bytes) of a text.
 
     Raises:
-        ValueError: it is nobody's, or not in the one form that is taken.
+        ValueError: no key made the signature, or it is not in the one accepted encoding.
     """
     from coincurve import PublicKey
 
@@ -49,16 +49,16 @@ def signing_key(text: bytes, signature: bytes) -> bytes:
 
 @lru_cache(maxsize=4096)
 def ethereum_address(public_key: bytes) -> str:
-    """A key's address: the last 20 bytes of Keccak-256 of its point, with the checksum of EIP-55."""
+    """The address of a public key: the last 20 bytes of Keccak-256 of its point, with the EIP-55 checksum."""
     return _with_checksum(keccak(public_key[1:])[-20:].hex())
 
 
 @lru_cache(maxsize=4096)
 def checksummed(address: str) -> str:
-    """An address as EIP-55 writes it.
+    """An address with its EIP-55 checksum.
 
     Raises:
-        ValueError: it is none, or was written with another checksum than its own.
+        ValueError: the text is not an address, or it has a wrong checksum.
     """
     if _ADDRESS.fullmatch(address):
         found = _with_checksum(address[2:].lower())
@@ -68,6 +68,6 @@ def checksummed(address: str) -> str:
 
 
 def _with_checksum(digits: str) -> str:
-    """EIP-55: a letter is a capital where the hash of all the 40 digits has a high one."""
+    """Apply EIP-55: a letter is upper case where the hash of all 40 digits has a digit of 8 or more."""
     hashed = keccak(digits.encode()).hex()
     return "0x" + "".join(digit.upper() if high >= "8" else digit for digit, high in zip(digits, hashed, strict=False))
