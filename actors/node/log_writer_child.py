@@ -6,7 +6,7 @@ import sys
 import msgspec
 
 from actors.node.log_writer import append_error
-from actors.runtime.child_process import hear, say, say_ready
+from actors.runtime.child_process import receive_request, send_ready, send_reply
 from actors.runtime.tuning import dedicate_process
 from eventstore import Assignment
 from eventstore.engines import engine_of
@@ -23,13 +23,13 @@ def work() -> None:
     location = sys.argv[1]
     log = engine_of(location).open_delegate(location)
     dedicate_process()
-    say_ready()
+    send_ready()
     batch: list[Assignment] = []
-    while (part := hear()) is not None:
+    while (part := receive_request()) is not None:
         rows_to_come, epoch, rows = _decode(part)
         batch += rows
         if not rows_to_come:
             error = append_error(log, batch, epoch=epoch)
-            say(str(error).encode() if error else b"")
+            send_reply(str(error).encode() if error else b"")
             log.maintain()
             batch = []

@@ -14,7 +14,7 @@ import msgspec
 
 from actors.ans104.item import DataItem, Signed, verify_all
 from actors.node.limits import Limits
-from actors.runtime.child_process import Child, cores, hear, say, say_ready
+from actors.runtime.child_process import Child, cores, receive_request, send_ready, send_reply
 from actors.runtime.logs import get_logger
 
 CHILDREN_MAX = 2
@@ -82,7 +82,7 @@ class VerifierPool:
         """The verdicts; None if a child is gone or stuck. Then threads verify everything from now on."""
         parts = _split(items, -(-len(items) // len(self._children)))
         replies = [
-            child.answer(_encode([item.signed for item in part]))
+            child.ask_future(_encode([item.signed for item in part]))
             for child, part in zip(self._children, parts, strict=False)
         ]
         verdicts = b""
@@ -126,6 +126,6 @@ async def _end(children: Sequence[Child]) -> None:
 def work() -> None:
     """Verify signatures until the node ends; the main function of a child process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the node, which needs its verifiers until then
-    say_ready()
-    while (part := hear()) is not None:
-        say(bytes(signed.is_valid for signed in _decode(part)))
+    send_ready()
+    while (part := receive_request()) is not None:
+        send_reply(bytes(signed.is_valid for signed in _decode(part)))

@@ -1,7 +1,7 @@
-"""Pykka's runtime on asyncio: actors whose mailboxes are emptied by the running event loop.
+"""A Pykka runtime on asyncio: the running event loop drains the mailboxes of all actors.
 
-One message, one step: ``put`` asks for exactly one, and steps are done in the order in which they were asked for, over
-all actors, so messages are handled in the order in which they were sent, and a flooded mailbox takes no other's turn.
+Each message schedules exactly one step, and the loop runs the steps of all actors in the order of scheduling. So
+messages are handled in the order of sending over all actors, and a flooded mailbox does not delay the others.
 """
 
 import asyncio
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 STEPS_PER_TURN = 64
-"""Steps done in one turn of the loop. A turn looks at every socket, which costs more than a step, and gives the
-interpreter lock away; with more steps the sockets would wait for milliseconds."""
+"""Steps per turn of the loop. Each turn also polls every socket, which costs more than a step, and releases the
+interpreter lock. With more steps per turn, sockets would wait for milliseconds."""
 
 logger = logging.getLogger("pykka")
-_settling = threading.Lock()  # one for all futures: held for a few instructions, and a future costs no lock of its own
+_settling = threading.Lock()  # shared by all futures: held for a few instructions, and saves a lock per future
 
 
 class AsyncioFuture(pykka.Future[T]):
@@ -43,11 +43,11 @@ class AsyncioFuture(pykka.Future[T]):
         self._waiters: list[Callable[[], object]] = []
 
     def get(self, *, timeout: float | None = None) -> Any:
-        """The value, or its exception raised.
+        """Wait for the value, and return it or raise its exception.
 
         Raises:
-            pykka.Timeout: it did not come within ``timeout`` seconds.
-            RuntimeError: it has not come, and this is the event loop's thread, which has to make it: ``await`` it.
+            pykka.Timeout: no value within ``timeout`` seconds.
+            RuntimeError: no value yet, and this is the event loop's thread, which has to compute it: use ``await``.
         """
         if self._get_hook is not None:
             return super().get(timeout=timeout)
@@ -63,11 +63,11 @@ class AsyncioFuture(pykka.Future[T]):
         return self._value
 
     def set(self, value: Any = None) -> None:
-        """Set the value. Raises ``RuntimeError`` if there is one already."""
+        """Set the value. Raises ``RuntimeError`` if the future has one."""
         self._settle(value, None)
 
     def set_exception(self, exc_info: "ExcInfo | None" = None) -> None:
-        """Set an exception: the one given, or the one being handled."""
+        """Set an exception: the given one, or else the one being handled."""
         _, error, _ = sys.exc_info() if exc_info is None else exc_info
         self._settle(None, error or RuntimeError("an exception without a value"))
 
@@ -88,7 +88,7 @@ class AsyncioFuture(pykka.Future[T]):
         waiter()
 
     def __await__(self) -> Generator[Any, None, T]:
-        if self._get_hook is not None:  # made by map(), join() or stop(): its hook blocks, so a thread runs it
+        if self._get_hook is not None:  # from map(), join() or stop(): the hook blocks, so a thread runs it
             hooked: T = yield from asyncio.to_thread(self.get).__await__()
             return hooked
         if not self._done:
@@ -108,30 +108,30 @@ class AsyncioFuture(pykka.Future[T]):
 
 
 class Steps:
-    """What the actors of one event loop have to do, in order."""
+    """The queue of steps of all actors on one event loop."""
 
-    _of_loops: ClassVar["WeakKeyDictionary[asyncio.AbstractEventLoop, Steps]"] = WeakKeyDictionary()
+    _by_loop: ClassVar["WeakKeyDictionary[asyncio.AbstractEventLoop, Steps]"] = WeakKeyDictionary()
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = ref(loop)  # else it would be kept alive as its own entry's value
+        self._loop = ref(loop)  # weak, or the value in _by_loop would keep its own key alive
         self._steps: deque[Callable[[], None]] = deque()
-        self._turn_is_due = False
+        self._turn_is_scheduled = False
 
     @classmethod
     def of(cls, loop: asyncio.AbstractEventLoop) -> "Steps":
-        """Those of a loop."""
-        steps = cls._of_loops.get(loop)
+        """The queue of a loop."""
+        steps = cls._by_loop.get(loop)
         if steps is None:
-            steps = cls._of_loops[loop] = cls(loop)
+            steps = cls._by_loop[loop] = cls(loop)
         return steps
 
     def add(self, step: Callable[[], None]) -> None:
-        """Ask for a step, on the loop's own thread."""
+        """Schedule a step. Call on the loop's thread only."""
         self._steps.append(step)
-        if not self._turn_is_due:
-            self._call_for_turn()
+        if not self._turn_is_scheduled:
+            self._schedule_turn()
 
-    def _turn(self) -> None:
+    def _run_turn(self) -> None:
         steps = self._steps
         try:
             for _ in range(STEPS_PER_TURN):
@@ -139,38 +139,38 @@ class Steps:
                 if not steps:
                     break
         finally:
-            self._turn_is_due = False
+            self._turn_is_scheduled = False
             if steps:
-                self._call_for_turn()
+                self._schedule_turn()
 
-    def _call_for_turn(self) -> None:
+    def _schedule_turn(self) -> None:
         loop = self._loop()
         assert loop is not None
-        loop.call_soon(self._turn)
-        self._turn_is_due = True
+        loop.call_soon(self._run_turn)
+        self._turn_is_scheduled = True
 
 
 class AsyncioInbox:
-    """A mailbox that never blocks and that asks the event loop for one step per message."""
+    """A mailbox that never blocks and that schedules one step on the event loop per message."""
 
     __slots__ = ("_envelopes", "_loop", "_steps", "_thread", "step")
 
     def __init__(self) -> None:
-        self._envelopes: deque[Envelope[Any]] | None = None  # an empty one would take half as much as a handle's state
+        self._envelopes: deque[Envelope[Any]] | None = None  # an empty deque takes half the memory of a handle's state
         self._loop = asyncio.get_running_loop()
         self._steps = Steps.of(self._loop)
         self._thread = threading.get_ident()
         self.step: Callable[[], None]
 
     def put(self, envelope: "Envelope[Any]", /) -> None:
-        """Add a message, from any thread."""
+        """Add a message. Safe from any thread."""
         if threading.get_ident() == self._thread:
             self._add(envelope)
         else:
             self._loop.call_soon_threadsafe(self._add, envelope)
 
     def get(self) -> "Envelope[Any]":
-        """Take the oldest message. Raises ``IndexError`` where there is none."""
+        """Remove and return the oldest message. Raises ``IndexError`` if the mailbox is empty."""
         if self._envelopes is None:
             raise IndexError("the mailbox is empty")
         envelope = self._envelopes.popleft()
@@ -179,7 +179,7 @@ class AsyncioInbox:
         return envelope
 
     def empty(self) -> bool:
-        """Whether there is none."""
+        """Whether the mailbox is empty."""
         return self._envelopes is None
 
     def _add(self, envelope: "Envelope[Any]") -> None:
@@ -191,7 +191,7 @@ class AsyncioInbox:
 
 
 class Flag:
-    """What Pykka has a ``threading.Event`` for, which takes a kilobyte: nobody waits for it here."""
+    """Replaces Pykka's ``threading.Event``, which takes a kilobyte: no code waits for it here."""
 
     __slots__ = ("_is_set",)
 
@@ -199,20 +199,20 @@ class Flag:
         self._is_set = False
 
     def set(self) -> None:
-        """Raise it."""
+        """Set the flag."""
         self._is_set = True
 
     def is_set(self) -> bool:
-        """Whether it was raised."""
+        """Whether the flag is set."""
         return self._is_set
 
 
 class AsyncioActor(pykka.Actor):
-    """An actor on the running event loop. Its handlers are plain functions: what waits belongs elsewhere.
+    """An actor on the running event loop. Its handlers are plain functions and must not block.
 
     ``start``, ``tell``, ``ask``, ``stop``, ``proxy`` and the hooks mean what they mean in Pykka, with one difference:
-    on the event loop's own thread an answer is awaited (``await ref.ask(message, block=False)``), since blocking
-    there would wait for itself. Other threads may block.
+    on the event loop's own thread a reply has to be awaited (``await ref.ask(message, block=False)``), since blocking
+    there would deadlock. Other threads may block.
     """
 
     actor_inbox: AsyncioInbox
@@ -234,8 +234,8 @@ class AsyncioActor(pykka.Actor):
         self._actor_loop_setup()
 
     def _step(self) -> None:
-        """Handle one message, as one turn of Pykka's actor loop does."""
-        if self.actor_inbox.empty():  # the actor was stopped, and its teardown emptied the mailbox
+        """Handle one message, like one iteration of Pykka's actor loop."""
+        if self.actor_inbox.empty():  # a stopped actor's teardown empties the mailbox
             return
         if self.actor_stopped.is_set():
             self._actor_loop_teardown()
@@ -246,11 +246,11 @@ class AsyncioActor(pykka.Actor):
             if envelope.reply_to is not None:
                 envelope.reply_to.set(response)
         except Exception:
-            self._fail(envelope)
+            self._report_exception(envelope)
         if self.actor_stopped.is_set():
             self._actor_loop_teardown()
 
-    def _fail(self, envelope: "Envelope[Any]") -> None:
+    def _report_exception(self, envelope: "Envelope[Any]") -> None:
         if envelope.reply_to is not None:
             logger.info("Exception returned from %s to caller:", self, exc_info=True)
             envelope.reply_to.set_exception()

@@ -1,4 +1,4 @@
-"""Child processes that run a part of this package: work that would keep this interpreter from doing its own."""
+"""Child processes for work that would block this interpreter: they serve requests over a socket."""
 
 import asyncio
 import os
@@ -14,49 +14,50 @@ _LENGTH_BYTES = 8
 _READY = b"ready"
 _END_S = 10.0
 
-Answered = Callable[[bytes | None], object]
-"""Takes what a child answers; None if it is gone."""
+ReplyCallback = Callable[[bytes | None], object]
+"""Called with a child's reply; with None if the child ended first."""
 
 
 def cores() -> int:
-    """Cores of this machine: there is no use in more that keep an interpreter busy."""
+    """Number of cores of this machine: the useful maximum of busy interpreters."""
     return os.cpu_count() or 1
 
 
 def command_of(module: str, *arguments: str) -> tuple[list[str], dict[str, str]]:
-    """What runs the function ``work`` of a module in another Python.
+    """The command that runs the function ``work`` of a module in another Python process.
 
     Args:
-        module: its name.
-        arguments: what it finds in ``sys.argv[1:]``.
+        module: full name of the module.
+        arguments: ``sys.argv[1:]`` of the new process.
 
     Returns:
-        The command, and the environment in which it imports what can be imported here.
+        The command, and an environment with the import path of this process.
     """
-    command = [sys.executable, "-c", f"import {module} as it; it.work()", *arguments]
+    command = [sys.executable, "-c", f"import {module} as module; module.work()", *arguments]
     return command, {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
 
 
 class Child(asyncio.Protocol):
-    """A child process that is asked, and answers in the order in which it was asked.
+    """A child process that replies to requests in their order.
 
-    What it says is handed over in the same turn of the event loop. A stream would hand it to a task, one or two turns
-    later, and a turn of a loop that has enough to do takes milliseconds.
+    A message is its length (8 bytes, big-endian) and its bytes. A reply reaches its callback in the same turn of the
+    event loop. An asyncio stream would pass it to a task one or two turns later, and a turn of a busy loop takes
+    milliseconds.
     """
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process
-        self._asked: deque[Answered] = deque()
-        self._said = bytearray()
-        self._gone = False
+        self._callbacks: deque[ReplyCallback] = deque()
+        self._buffer = bytearray()
+        self._closed = False
         self._transport: asyncio.Transport | None = None
 
     @classmethod
     async def start(cls, module: str, *arguments: str) -> Self:
-        """Run the function ``work`` of a module, and wait until that calls ``say_ready``.
+        """Run the function ``work`` of a module in a child, and wait until it calls ``send_ready``.
 
         Raises:
-            OSError: it cannot be started, or it ended before it was ready.
+            OSError: the child cannot be started, or it ended before it was ready.
         """
         loop = asyncio.get_running_loop()
         ours, theirs = socket.socketpair()
@@ -67,7 +68,7 @@ class Child(asyncio.Protocol):
             ours.close()
             raise
         ready: asyncio.Future[bytes | None] = loop.create_future()
-        child._asked.append(partial(_settle, ready))
+        child._callbacks.append(partial(_set_result, ready))
         try:
             await loop.create_connection(lambda: child, sock=ours)
             if await ready != _READY:
@@ -79,30 +80,30 @@ class Child(asyncio.Protocol):
 
     @property
     def pid(self) -> int:
-        """Its process id."""
+        """Operating system id of the child."""
         return self._process.pid
 
-    def tell(self, what: bytes) -> None:
-        """Say something that it does not answer."""
-        if self._transport is not None and not self._gone:
-            self._transport.write(_framed(what))
+    def tell(self, request: bytes) -> None:
+        """Send a request that gets no reply."""
+        if self._transport is not None and not self._closed:
+            self._transport.write(_frame(request))
 
-    def ask(self, what: bytes, answered: Answered) -> None:
-        """Ask something."""
-        if self._gone:
-            asyncio.get_running_loop().call_soon(answered, None)
+    def ask(self, request: bytes, callback: ReplyCallback) -> None:
+        """Send a request, and call back with its reply."""
+        if self._closed:
+            asyncio.get_running_loop().call_soon(callback, None)
             return
-        self._asked.append(answered)
-        self.tell(what)
+        self._callbacks.append(callback)
+        self.tell(request)
 
-    def answer(self, what: bytes) -> "asyncio.Future[bytes | None]":
-        """Ask something, for who may wait another turn for the answer: None if it is gone."""
-        answer: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
-        self.ask(what, partial(_settle, answer))
-        return answer
+    def ask_future(self, request: bytes) -> "asyncio.Future[bytes | None]":
+        """Send a request; the future's result is the reply, one turn of the loop later than with ``ask``."""
+        reply: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
+        self.ask(request, partial(_set_result, reply))
+        return reply
 
     async def end(self) -> None:
-        """Let it end, which it does when it has done what it was told."""
+        """Close the connection and wait for the child, which ends after its pending requests. Kill it after 10 s."""
         if self._transport is not None:
             self._transport.close()
         try:
@@ -111,66 +112,68 @@ class Child(asyncio.Protocol):
             await self.kill()
 
     async def kill(self) -> None:
-        """End it. It is gone when this returns."""
+        """Kill the child, and wait until it has ended."""
         self._process.kill()
         await asyncio.to_thread(self._process.wait)
         if self._transport is not None:
             self._transport.abort()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """See ``asyncio.Protocol``."""
+        """Keep the transport (callback of ``asyncio.Protocol``)."""
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
-        """See ``asyncio.Protocol``."""
-        said = self._said
-        said += data
-        while len(said) >= _LENGTH_BYTES:
-            end = _LENGTH_BYTES + int.from_bytes(said[:_LENGTH_BYTES])
-            if len(said) < end:
+        """Pass every complete reply to its callback (callback of ``asyncio.Protocol``)."""
+        buffer = self._buffer
+        buffer += data
+        while len(buffer) >= _LENGTH_BYTES:
+            end = _LENGTH_BYTES + int.from_bytes(buffer[:_LENGTH_BYTES])
+            if len(buffer) < end:
                 return
-            answer = bytes(said[_LENGTH_BYTES:end])
-            del said[:end]
-            self._asked.popleft()(answer)
+            reply = bytes(buffer[_LENGTH_BYTES:end])
+            del buffer[:end]
+            self._callbacks.popleft()(reply)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """See ``asyncio.Protocol``."""
-        self._gone = True
-        while self._asked:
-            self._asked.popleft()(None)
+        """Fail every pending request (callback of ``asyncio.Protocol``)."""
+        self._closed = True
+        while self._callbacks:
+            self._callbacks.popleft()(None)
 
 
-def say_ready() -> None:
-    """Tell whoever started this process that it can be asked. From then on it interrupts nobody: whoever asks asks more
-    in a moment, and all of it is done at once.
+def send_ready() -> None:
+    """Tell the parent process, from the child, that the child takes requests.
+
+    On Linux the child switches to batch scheduling, so it does not preempt its parent: the parent soon sends more
+    requests, and the child handles them together.
     """
     if sys.platform == "linux":
         os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
-    say(_READY)
+    send_reply(_READY)
 
 
-def say(what: bytes) -> None:
-    """Answer whoever started this process."""
-    sys.stdout.buffer.write(_framed(what))
+def send_reply(reply: bytes) -> None:
+    """Send a reply to the parent process, from the child."""
+    sys.stdout.buffer.write(_frame(reply))
     sys.stdout.buffer.flush()
 
 
-def hear() -> bytes | None:
-    """What whoever started this process says next; None if that has ended, also while it spoke."""
+def receive_request() -> bytes | None:
+    """The next request of the parent process; None if the parent ended, also in the middle of a request."""
     length = sys.stdin.buffer.read(_LENGTH_BYTES)
     if len(length) < _LENGTH_BYTES:
         return None
-    what = sys.stdin.buffer.read(int.from_bytes(length))
-    return what if len(what) == int.from_bytes(length) else None
+    request = sys.stdin.buffer.read(int.from_bytes(length))
+    return request if len(request) == int.from_bytes(length) else None
 
 
-def _settle(answer: "asyncio.Future[bytes | None]", said: bytes | None) -> None:
-    if not answer.done():  # whoever waited may have gone away
-        answer.set_result(said)
+def _set_result(future: "asyncio.Future[bytes | None]", reply: bytes | None) -> None:
+    if not future.done():  # the waiting task may have been cancelled
+        future.set_result(reply)
 
 
-def _framed(what: bytes) -> bytes:
-    return len(what).to_bytes(_LENGTH_BYTES) + what
+def _frame(message: bytes) -> bytes:
+    return len(message).to_bytes(_LENGTH_BYTES) + message
 
 
 def _run(module: str, arguments: tuple[str, ...], pipe: int) -> subprocess.Popen[bytes]:

@@ -1,5 +1,5 @@
-"""What a node says of itself: structured, through the standard library's logging, so that a program that uses a node
-decides what becomes of it. Never a key, never a message's data.
+"""The node's structured log messages. They go through the standard library's logging, so the program that embeds a node
+configures their output. They never contain a key or the data of a message.
 """
 
 import logging
@@ -10,7 +10,7 @@ NAME = "mostao"
 
 def get_logger() -> Any:
     """The node's logger. Its records carry the event's fields; ``structlog.stdlib.ProcessorFormatter`` renders them."""
-    import structlog  # takes long, and most who only read a log have nothing to say
+    import structlog  # imported on first use: the import is slow, and a program that only reads a log rarely logs
 
     return structlog.wrap_logger(
         logging.getLogger(NAME),

@@ -1,20 +1,21 @@
-"""How Python is set in a process that has nothing else to do than run a node, or follow a log."""
+"""Interpreter settings for a process that only runs a node or replays a log."""
 
 import gc
 import sys
 
 GARBAGE_THRESHOLDS = (50_000, 20, 50)
-"""See ``gc.set_threshold``. A node's states are trees, and what it drops is freed at once; to look through millions of
-objects for cycles finds next to nothing. Some there are (errors and the frames that they hold), so it is not left out.
+"""Arguments of ``gc.set_threshold``. The states of a node are trees, so reference counting frees almost all garbage at
+once, and a search through millions of objects finds few cycles. Errors and the frames that they hold do form cycles, so
+the collector stays on.
 """
 SWITCH_S = 0.0005
-"""See ``sys.setswitchinterval``. So long may the event loop keep a thread waiting for the interpreter lock, which the
-writer needs dozens of times for each batch. With Python's own 5 ms a batch lasts a quarter of a second, in which the
-loop runs out of work."""
+"""Argument of ``sys.setswitchinterval``: how long the event loop may hold the interpreter lock while a thread waits for
+it. The log writer takes the lock dozens of times per batch. With Python's default of 5 ms a batch takes a quarter of a
+second, and the loop runs out of work."""
 
 
 def dedicate_process() -> None:
-    """Prepare it. For whoever owns the process, once what it needs is imported."""
+    """Tune the garbage collector and the switch interval. Call once from main(), after imports."""
     gc.freeze()
     gc.set_threshold(*GARBAGE_THRESHOLDS)
     sys.setswitchinterval(SWITCH_S)

@@ -7,7 +7,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from actors.runtime.child_process import Child, hear, say, say_ready
+from actors.runtime.child_process import Child, receive_request, send_ready, send_reply
 
 TIMES = 3
 
@@ -17,19 +17,19 @@ def work() -> None:
     if "end" in sys.argv:
         return
     if "babble" in sys.argv:
-        say(b"not what was agreed")
-    say_ready()
-    while (what := hear()) is not None:
+        send_reply(b"not what was agreed")
+    send_ready()
+    while (what := receive_request()) is not None:
         if what.startswith(b"write "):
             Path(what[6:].decode()).write_text("written")
         else:
-            say(what * TIMES)
+            send_reply(what * TIMES)
 
 
 async def test_it_answers_in_the_order_in_which_it_is_asked() -> None:
     child = await Child.start(__name__)
     asked = [b"", b"a", b"b" * 2**20, b"c"]
-    assert await asyncio.gather(*map(child.answer, asked)) == [what * TIMES for what in asked]
+    assert await asyncio.gather(*map(child.ask_future, asked)) == [what * TIMES for what in asked]
     await child.end()
 
 
@@ -50,10 +50,10 @@ async def test_one_that_cannot_be_run_is_not_started(monkeypatch: pytest.MonkeyP
 async def test_whoever_asked_hears_that_it_is_gone() -> None:
     child = await Child.start(__name__)
     psutil.Process(child.pid).suspend()
-    asked = [child.answer(b"a") for _ in range(3)]
+    asked = [child.ask_future(b"a") for _ in range(3)]
     await child.kill()
     assert await asyncio.gather(*asked) == [None] * 3
-    assert await child.answer(b"a") is None
+    assert await child.ask_future(b"a") is None
     assert not psutil.pid_exists(child.pid)
 
 
