@@ -1,4 +1,4 @@
-"""Bundles of data items in one file (ANS-104): how many, the size and the id of each, and then the items.
+"""Bundles of data items (ANS-104): number of items, size and id of each item, then the items.
 
 Numbers are 32 bytes, little-endian.
 """
@@ -18,11 +18,11 @@ _ENTRY_BYTES = NUMBER_BYTES + ID_BYTES
 
 
 class BundleUnusable(Exception):
-    """A file that is no bundle, or one that was cut short; says which and why."""
+    """A file is not a bundle, or is truncated. The text names the file and the reason."""
 
 
 def write_bundle(file: BinaryIO, items: Iterable[bytes]) -> int:
-    """Write items as a bundle; gives their number. Needs no more memory than the longest of them."""
+    """Write items as a bundle, and return their number. Needs memory for one item at a time."""
     with TemporaryFile() as entries, TemporaryFile() as bodies:
         count = 0
         for item in items:
@@ -37,39 +37,39 @@ def write_bundle(file: BinaryIO, items: Iterable[bytes]) -> int:
 
 
 class Bundle:
-    """A bundle that is to be read.
+    """Reads a bundle.
 
     Attributes:
-        count: number of its items.
+        count: number of items.
     """
 
-    def __init__(self, name: object, size: int, opened: Callable[[], BinaryIO]) -> None:
-        """Look at a bundle.
+    def __init__(self, name: object, size: int, open_bundle: Callable[[], BinaryIO]) -> None:
+        """Read the number of items.
 
         Args:
-            name: what it is called in errors.
-            size: its bytes.
-            opened: gives it to be read, from its beginning.
+            name: name of the bundle in error messages.
+            size: size in bytes.
+            open_bundle: opens the bundle at its beginning.
 
         Raises:
-            BundleUnusable: it cannot be read, or is no bundle.
+            BundleUnusable: the bundle cannot be read, or is not a bundle.
         """
-        self._name, self._size, self._opened = name, size, opened
+        self._name, self._size, self._open = name, size, open_bundle
         try:
-            with opened() as file:
+            with open_bundle() as file:
                 self.count = self._number(file)
         except OSError as error:
             raise BundleUnusable(f"{name} cannot be read ({error.strerror})") from None
-        self._items_from = NUMBER_BYTES + self.count * _ENTRY_BYTES
-        if self._items_from > self._size:
-            raise BundleUnusable(f"{name} is no bundle: it is shorter than the list of its items")
+        self._items_start = NUMBER_BYTES + self.count * _ENTRY_BYTES
+        if self._items_start > self._size:
+            raise BundleUnusable(f"{name} is not a bundle: it is shorter than the list of its items")
 
     @classmethod
     def of_file(cls, path: Path) -> "Bundle":
-        """The bundle in a file.
+        """Open a bundle in a file.
 
         Raises:
-            BundleUnusable: it cannot be read, or is no bundle.
+            BundleUnusable: the file cannot be read, or is not a bundle.
         """
         try:
             return cls(path, path.stat().st_size, lambda: path.open("rb"))
@@ -78,10 +78,10 @@ class Bundle:
 
     @classmethod
     def of_bytes(cls, raw: bytes, name: str) -> "Bundle":
-        """The bundle that some bytes are.
+        """Open a bundle in memory.
 
         Raises:
-            BundleUnusable: they are none.
+            BundleUnusable: the bytes are not a bundle.
         """
         return cls(name, len(raw), lambda: BytesIO(raw))
 
@@ -89,30 +89,28 @@ class Bundle:
         """The items in order.
 
         Raises:
-            BundleUnusable: one is not what the bundle says of it, or something follows the last.
+            BundleUnusable: an item differs from its entry, or bytes follow the last item.
         """
-        with self._opened() as entries, self._opened() as bodies:
+        with self._open() as entries, self._open() as bodies:
             entries.seek(NUMBER_BYTES)
-            bodies.seek(self._items_from)
+            bodies.seek(self._items_start)
             for number in range(1, self.count + 1):
                 size, id_ = self._number(entries), encode_id(entries.read(ID_BYTES))
                 if size > self._size - bodies.tell():
-                    raise BundleUnusable(
-                        f"{self._name} is cut short: item {number:,} of {self.count:,} is not all there"
-                    )
+                    raise BundleUnusable(f"{self._name} is truncated: item {number:,} of {self.count:,} is incomplete")
                 item = bodies.read(size)
                 try:
-                    found = item_id(item)
+                    actual_id = item_id(item)
                 except ItemRefused as refusal:
                     raise BundleUnusable(f"{self._name}, item {number:,}: {refusal}") from None
-                if found != id_:
-                    raise BundleUnusable(f"{self._name}, item {number:,} is called {id_}, and is {found}")
+                if actual_id != id_:
+                    raise BundleUnusable(f"{self._name}, item {number:,} has the id {actual_id}, but its entry {id_}")
                 yield item
             if bodies.read(1):
-                raise BundleUnusable(f"{self._name} goes on behind its last item")
+                raise BundleUnusable(f"{self._name} has bytes after its last item")
 
     def _number(self, file: BinaryIO) -> int:
         raw = file.read(NUMBER_BYTES)
         if len(raw) < NUMBER_BYTES:
-            raise BundleUnusable(f"{self._name} is no bundle: it is too short")
+            raise BundleUnusable(f"{self._name} is not a bundle: it is too short")
         return int.from_bytes(raw, "little")

@@ -1,4 +1,4 @@
-"""Wallets of other networks, whose owners may register, talk and be found like everybody."""
+"""Wallets of other networks: Ethereum and Arweave."""
 
 from base64 import urlsafe_b64decode
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from actors.crypto.secp256k1 import eip191, keccak
 
 _RSA_BITS = 4096
 _SALT_BYTES = 32
-"""As AO's own tools sign; any length is accepted."""
+"""The salt length of AO's own tools. Verification accepts any length."""
 
 
 class EthereumWallet(Signer):
@@ -27,10 +27,11 @@ class EthereumWallet(Signer):
     kind = ETHEREUM
 
     def __init__(self, secret: bytes) -> None:
-        """Take the key's 32 secret bytes.
+        """Args:
+            secret: the private key (32 bytes).
 
         Raises:
-            WalletError: they are none.
+            WalletError: the bytes are not a secp256k1 private key.
         """
         try:
             self._key = PrivateKey(secret)
@@ -38,22 +39,23 @@ class EthereumWallet(Signer):
             raise WalletError(f"this is no secp256k1 key ({error})") from None
         super().__init__(self._key.public_key.format(compressed=False))
 
-    def signature(self, text: bytes) -> bytes:
-        """r, s and v (27 or 28): 65 bytes."""
-        signed = self._key.sign_recoverable(keccak(eip191(text)), hasher=None)
+    def signature(self, data: bytes) -> bytes:
+        """The signature of some data: r, s and v (27 or 28), 65 bytes."""
+        signed = self._key.sign_recoverable(keccak(eip191(data)), hasher=None)
         return signed[:64] + bytes([signed[64] + 27])
 
 
 class ArweaveWallet(Signer):
-    """An RSA-4096 key, as Arweave's key files hold it."""
+    """An Arweave wallet: an RSA-4096 key."""
 
     kind = ARWEAVE
 
     def __init__(self, key: rsa.RSAPrivateKey) -> None:
-        """Take a private key.
+        """Args:
+            key: the private key.
 
         Raises:
-            WalletError: it is not one of Arweave's.
+            WalletError: key size or exponent differ from Arweave's.
         """
         numbers = key.public_key().public_numbers()
         if key.key_size != _RSA_BITS or numbers.e != EXPONENT:
@@ -64,7 +66,7 @@ class ArweaveWallet(Signer):
 
     @classmethod
     def create(cls) -> "ArweaveWallet":
-        """A new wallet. Takes about a second."""
+        """Create a wallet. Takes about a second."""
         return cls(rsa.generate_private_key(EXPONENT, _RSA_BITS))
 
     @classmethod
@@ -72,7 +74,7 @@ class ArweaveWallet(Signer):
         """Read a key file (a JSON Web Key, RFC 7517).
 
         Raises:
-            WalletError: it cannot be read, or is none.
+            WalletError: the file cannot be read, or is not an Arweave key file.
         """
         try:
             return cls(_private_key(msgspec.json.decode(Path(path).read_bytes(), type=dict[str, str])))
@@ -81,9 +83,9 @@ class ArweaveWallet(Signer):
         except (msgspec.MsgspecError, ValueError, KeyError) as error:
             raise WalletError(f"{path} is not an Arweave key file ({error})") from None
 
-    def signature(self, text: bytes) -> bytes:
-        """RSA-PSS with SHA-256: 512 bytes."""
-        return self._key.sign(text, PSS(MGF1(SHA256()), _SALT_BYTES), SHA256())
+    def signature(self, data: bytes) -> bytes:
+        """The signature of some data: RSA-PSS with SHA-256, 512 bytes."""
+        return self._key.sign(data, PSS(MGF1(SHA256()), _SALT_BYTES), SHA256())
 
 
 def _private_key(jwk: Mapping[str, str]) -> rsa.RSAPrivateKey:

@@ -1,15 +1,16 @@
-"""Signed messages from outside: data items as in ANS-104, the format that AO's clients send.
+"""Data items (ANS-104): the signed messages that AO's clients send.
 
 Layout (integers little-endian): signature type (2 bytes), signature, owner's public key, target (a presence byte and 32
-bytes), anchor (likewise), number of tags (8), length of the tag block (8), tag block (Avro), data (the rest).
+bytes), anchor (a presence byte and 32 bytes), number of tags (8 bytes), length of the tag block (8 bytes), tag block
+(Avro), data (the rest).
 """
 
 from collections.abc import Iterable
-from functools import cache, lru_cache
-from hashlib import sha256, sha384
+from hashlib import sha256
 from struct import Struct
 from typing import NamedTuple
 
+from actors.ans104.deep_hash import signed_bytes
 from actors.ans104.tags import TagsMalformed, decode_tags, encode_tags
 from actors.crypto.schemes import SCHEMES, Scheme
 from actors.protocol.canonical_json import encode
@@ -17,35 +18,34 @@ from eventstore import Message
 from eventstore.records import encode_id
 
 DATA_BYTES_MAX = 100 * 1024
-"""Default limit of a message's data."""
+"""Default limit of the data of an item, in bytes."""
 ANCHOR_BYTES = TARGET_BYTES = 32
 
-
 _COUNTS = Struct("<QQ")
-"""The number of tags, and the length of their block."""
+"""Number of tags and length of the tag block."""
 
 
 class ItemRefused(Exception):
-    """A data item that is not taken, with the reason. Nothing of it is in the log."""
+    """A data item is refused; the text gives the reason. The log holds nothing of it."""
 
 
 class ItemForged(ItemRefused):
-    """It is not what its key signed."""
+    """The signature does not match the item."""
 
     def __init__(self) -> None:
         super().__init__("the signature does not match: the item was forged or changed on its way")
 
 
 class DataTooLarge(ItemRefused):
-    """Its data is larger than the node takes."""
+    """The data of the item exceeds the node's limit."""
 
 
 class NoSuchProcess(ItemRefused):
-    """There is no process that it could be for."""
+    """The item's target is not a process of this node."""
 
 
 class Signed(NamedTuple):
-    """A signature, and what it covers."""
+    """A signature and the fields that it covers."""
 
     kind: int
     """ANS-104's signature type."""
@@ -54,39 +54,39 @@ class Signed(NamedTuple):
     target: bytes
     anchor: bytes
     tags: bytes
-    """As they are encoded."""
+    """The encoded tag block."""
     data: bytes
 
     @property
     def is_valid(self) -> bool:
-        """Whether that is what its key signed. Takes most of a tenth of a millisecond."""
+        """Whether the signature matches the key and the fields. Takes almost 0.1 ms."""
         kind, signature, public_key, *covered = self
-        return SCHEMES[kind].is_valid(signature, _signed_bytes(kind, public_key, *covered), public_key)
+        return SCHEMES[kind].is_valid(signature, signed_bytes(kind, public_key, *covered), public_key)
 
 
 class DataItem(NamedTuple):
-    """A data item, read but not yet verified."""
+    """A parsed data item. Its signature is not verified yet."""
 
     id: str
     """base64url(SHA-256(signature))."""
     sender: str
-    """Address of the key that signed."""
+    """Address of the public key."""
     target: str
-    """Process id, or empty."""
+    """Process id; empty for none."""
     anchor: bytes
     tags: list[tuple[str, str]]
     data: bytes
     envelope: bytes
-    """The item up to its data."""
+    """The bytes of the item before its data."""
     signed: Signed
 
     @property
     def starts_process(self) -> bool:
-        """Whether the item is a process itself: of that type, and sent to none."""
+        """Whether the item starts a process: its ``Type`` is ``Process`` and it has no target."""
         return not self.target and self.tag("Type") == "Process"
 
     def tag(self, name: str) -> str:
-        """The first tag of that name, or empty."""
+        """Value of the first tag of this name; empty if there is none."""
         for key, value in self.tags:
             if key == name:
                 return value
@@ -94,34 +94,34 @@ class DataItem(NamedTuple):
 
     @property
     def scheme(self) -> Scheme:
-        """Of the key that it claims to be signed with."""
+        """Signature scheme of the claimed key."""
         return SCHEMES[self.signed.kind]
 
     @property
     def signature(self) -> bytes:
-        """Its signature."""
+        """The signature."""
         return self.signed.signature
 
     @property
     def public_key(self) -> bytes:
-        """The key that it claims to be signed with."""
+        """The claimed public key."""
         return self.signed.public_key
 
     def verify(self) -> None:
-        """Check the signature.
+        """Verify the signature.
 
         Raises:
-            ItemForged: the item is not what its key signed.
+            ItemForged: the signature does not match the item.
         """
         if not self.signed.is_valid:
             raise ItemForged
 
 
 def parse(raw: bytes, *, data_bytes_max: int = DATA_BYTES_MAX) -> DataItem:
-    """Read a data item's bytes.
+    """Parse a data item.
 
     Raises:
-        ItemRefused: it is truncated, malformed, oversized or signed in a way that is not supported.
+        ItemRefused: the item is truncated, malformed or too large, or its signature type is not supported.
     """
     scheme = _scheme(raw)
     signature, public_key = raw[scheme.signature], raw[scheme.key]
@@ -158,40 +158,40 @@ def parse(raw: bytes, *, data_bytes_max: int = DATA_BYTES_MAX) -> DataItem:
 
 
 def mailbox_of(raw: bytes) -> bytes:
-    """Which target an item names, without reading the rest: equal bytes for equal targets.
+    """The encoded target of an item, without parsing the rest. Equal targets have equal bytes.
 
     Raises:
-        ItemRefused: it is signed in a way that is not known.
+        ItemRefused: the signature type is not supported.
     """
     start = _scheme(raw).key.stop
     return raw[start : start + 1 + TARGET_BYTES]
 
 
 def owner_of(raw: bytes) -> bytes:
-    """The public key that an item claims to be signed with, without reading the rest.
+    """The claimed public key of an item, without parsing the rest.
 
     Raises:
-        ItemRefused: it is signed in a way that is not known.
+        ItemRefused: the signature type is not supported.
     """
     return raw[_scheme(raw).key]
 
 
 def item_id(raw: bytes) -> str:
-    """The id of an item, without reading the rest.
+    """The id of an item, without parsing the rest.
 
     Raises:
-        ItemRefused: it is signed in a way that is not known.
+        ItemRefused: the signature type is not supported.
     """
     return encode_id(sha256(raw[_scheme(raw).signature]).digest())
 
 
 def verify_all(items: Iterable[DataItem]) -> list[bool]:
-    """Whether each item is what its key signed, one after the other."""
+    """Whether the signature of each item is valid, one result per item."""
     return [item.signed.is_valid for item in items]
 
 
 def message_of(item: DataItem) -> Message:
-    """What the log keeps of an item."""
+    """The message that the log stores for an item."""
     return Message(
         id=item.id,
         sender=item.sender,
@@ -207,21 +207,21 @@ def message_of(item: DataItem) -> Message:
 def unsigned(
     *, kind: int, public_key: bytes, target: bytes, anchor: bytes, tags: list[tuple[str, str]], data: bytes
 ) -> tuple[bytes, bytes]:
-    """What a signer needs to make a data item.
+    """The parts of a data item that a signer needs.
 
     Args:
-        kind: ANS-104's signature type.
-        public_key: the signer's, as long as its kind has it.
-        target: 32 bytes, or none.
-        anchor: 32 bytes, or none.
-        tags: name and value of each.
-        data: the rest.
+        kind: signature type (ANS-104).
+        public_key: public key of the signer, in the length of its signature type.
+        target: 32 bytes, or empty.
+        anchor: 32 bytes, or empty.
+        tags: name and value of each tag.
+        data: data of the item.
 
     Returns:
-        The 48 bytes to sign, and everything that follows the signature.
+        The 48 bytes to sign, and the bytes of the item after the signature.
 
     Raises:
-        ValueError: a part is longer than the format allows.
+        ValueError: a field is longer than the format allows.
     """
     if len(target) not in (0, TARGET_BYTES) or len(anchor) not in (0, ANCHOR_BYTES):
         raise ValueError("a target or an anchor is 32 bytes, or none")
@@ -237,11 +237,11 @@ def unsigned(
             data,
         )
     )
-    return _signed_bytes(kind, public_key, target, anchor, block, data), rest
+    return signed_bytes(kind, public_key, target, anchor, block, data), rest
 
 
 def _scheme(raw: bytes) -> Scheme:
-    """How an item is signed."""
+    """Signature scheme of an item."""
     if not raw:
         raise ItemRefused("the item is empty")
     kind = int.from_bytes(raw[:2], "little")
@@ -252,8 +252,8 @@ def _scheme(raw: bytes) -> Scheme:
     return scheme
 
 
-def _optional(raw: bytes, position: int, what: str) -> tuple[bytes, int]:
-    """A target or an anchor, and where it ends."""
+def _optional(raw: bytes, position: int, field: str) -> tuple[bytes, int]:
+    """An optional field of 32 bytes (target or anchor), and the position after it."""
     present = raw[position : position + 1]
     if present == b"\0":
         return b"", position + 1
@@ -261,48 +261,9 @@ def _optional(raw: bytes, position: int, what: str) -> tuple[bytes, int]:
     if present == b"\1" and len(raw) >= stop:
         return raw[position + 1 : stop], stop
     if present > b"\1":
-        raise ItemRefused(f"the presence byte of the {what} is {present[0]}; it has to be 0 or 1")
-    raise _truncated(what)
+        raise ItemRefused(f"the presence byte of the {field} is {present[0]}; it has to be 0 or 1")
+    raise _truncated(field)
 
 
-def _truncated(what: str) -> ItemRefused:
-    return ItemRefused(f"the item is truncated: it ends within its {what}")
-
-
-# The deep hash (SHA-384) of ["dataitem", "1", type, owner, target, anchor, tag block, data]: bytes b hash to
-# H(H("blob" + length) + H(b)), a list to H(… H(H("list" + count) + deep(first)) … + deep(last)). What is the same in
-# one sender's messages to one target is hashed once.
-
-
-def _signed_bytes(kind: int, public_key: bytes, target: bytes, anchor: bytes, block: bytes, data: bytes) -> bytes:
-    hashed = _conversation(kind, public_key, target)
-    hashed = sha384(hashed + _blob(anchor)).digest()
-    hashed = sha384(hashed + _blob_again(block)).digest()
-    return sha384(hashed + _blob(data)).digest()
-
-
-@lru_cache(maxsize=16384)
-def _conversation(kind: int, public_key: bytes, target: bytes) -> bytes:
-    hashed = sha384(_kind(kind) + _blob(public_key)).digest()
-    return sha384(hashed + _blob(target)).digest()
-
-
-@cache
-def _kind(kind: int) -> bytes:
-    hashed = sha384(b"list8").digest()
-    for part in (b"dataitem", b"1", b"%d" % kind):
-        hashed = sha384(hashed + _blob(part)).digest()
-    return hashed
-
-
-def _blob(part: bytes) -> bytes:
-    return sha384(_blob_tag(len(part)) + sha384(part).digest()).digest()
-
-
-_blob_again = lru_cache(maxsize=4096)(_blob)
-"""Senders use the same few tag blocks over and over; a block is at most 4 KiB."""
-
-
-@lru_cache(maxsize=4096)
-def _blob_tag(length: int) -> bytes:
-    return sha384(b"blob%d" % length).digest()
+def _truncated(field: str) -> ItemRefused:
+    return ItemRefused(f"the item is truncated: it ends within its {field}")

@@ -1,4 +1,4 @@
-"""Whoever signs messages, with whatever kind of key."""
+"""The base class of all wallets: signs data items."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -12,9 +12,9 @@ class Signer(ABC):
     """A key that signs data items.
 
     Attributes:
-        kind: ANS-104's signature type.
-        public_key: as its kind has it.
-        address: who its owner is.
+        kind: signature type (ANS-104).
+        public_key: public key, encoded as its signature type requires.
+        address: address of the key's owner.
     """
 
     kind: int
@@ -24,8 +24,8 @@ class Signer(ABC):
         self.address = SCHEMES[self.kind].address(public_key)
 
     @abstractmethod
-    def signature(self, text: bytes) -> bytes:
-        """The signature of a text."""
+    def signature(self, data: bytes) -> bytes:
+        """Sign some data; returns the signature."""
 
     def sign(
         self,
@@ -36,20 +36,20 @@ class Signer(ABC):
         tags: Sequence[tuple[str, str]] = (),
         anchor: bytes = b"",
     ) -> bytes:
-        """A signed data item (ANS-104).
+        """Sign a data item (ANS-104); returns its bytes.
 
-        Two items that say the same may have the same id, and the second is taken for the first sent again; give each
-        its own anchor (32 bytes) where that is not meant.
+        Two items with the same content may have the same id, and a node takes the second for a repetition of the first.
+        To send the same content twice, give each item its own anchor.
 
         Args:
-            target: process id, or empty for an item that is a process itself.
-            action: becomes the first tag, ``Action``.
-            data: bytes, or text that is sent as UTF-8.
-            tags: further tags, name and value.
-            anchor: 32 bytes, or none.
+            target: process id; empty for an item that starts a process.
+            action: value of the first tag, ``Action``; empty for no such tag.
+            data: bytes, or text to encode as UTF-8.
+            tags: name and value of further tags.
+            anchor: 32 bytes, or empty.
 
         Raises:
-            ValueError: the target is no id, or a part is longer than the format allows.
+            ValueError: the target is not an id, or a field is longer than the format allows.
         """
         signed, rest = unsigned(
             kind=self.kind,

@@ -1,4 +1,4 @@
-"""The tag block of a data item: an Avro array of records {name: bytes, value: bytes} (ANS-104)."""
+"""The tag block of a data item (ANS-104): an Avro array of records {name: bytes, value: bytes}."""
 
 from functools import lru_cache
 
@@ -10,14 +10,14 @@ _VARINT_BYTES_MAX = 10
 
 
 class TagsMalformed(ValueError):
-    """A tag block that is not what ANS-104 says, with the reason."""
+    """A tag block violates ANS-104; the text gives the reason."""
 
 
 def encode_tags(tags: list[tuple[str, str]]) -> bytes:
-    """The tag block of tags; empty for none.
+    """Encode tags as a tag block; empty for no tags.
 
     Raises:
-        TagsMalformed: there are too many, or one is empty or too long.
+        TagsMalformed: there are too many tags, or a name or value is empty or too long.
     """
     _check(tags)
     if not tags:
@@ -34,17 +34,21 @@ def encode_tags(tags: list[tuple[str, str]]) -> bytes:
 
 
 def decode_tags(block: bytes, count: int) -> list[tuple[str, str]]:
-    """The tags of a block, which has to hold ``count`` of them.
+    """Decode a tag block.
+
+    Args:
+        block: the encoded tags.
+        count: expected number of tags.
 
     Raises:
-        TagsMalformed: the block is cut off, too long, not UTF-8, or holds another number of tags.
+        TagsMalformed: the block is truncated, too long or not UTF-8, or holds another number of tags.
     """
     if len(block) > BLOCK_BYTES_MAX:
         raise TagsMalformed(f"the tags take {len(block):,} bytes; at most {BLOCK_BYTES_MAX:,} are allowed")
     return list(_decode(block, count))
 
 
-@lru_cache(maxsize=4096)  # senders use the same few blocks over and over; a block is at most 4 KiB
+@lru_cache(maxsize=4096)  # senders repeat the same few blocks, and a block has at most 4 KiB
 def _decode(block: bytes, count: int) -> tuple[tuple[str, str], ...]:
     tags: list[tuple[str, str]] = []
     position = 0
@@ -92,19 +96,19 @@ def _text(block: bytes, position: int) -> tuple[str, int]:
 
 def _varint(block: bytes, position: int) -> tuple[int, int]:
     number = 0
-    for place in range(_VARINT_BYTES_MAX):
+    for index in range(_VARINT_BYTES_MAX):
         if position >= len(block):
             raise TagsMalformed("the tags are truncated")
         byte = block[position]
         position += 1
-        number |= (byte & 0x7F) << 7 * place
+        number |= (byte & 0x7F) << 7 * index
         if byte < 0x80:
             return (number >> 1) ^ -(number & 1), position
     raise TagsMalformed("a number in the tags is too long")
 
 
 def _zigzag(number: int) -> bytes:
-    number <<= 1  # only counts and lengths are written, none of them negative
+    number <<= 1  # encodes counts and lengths only, never a negative number
     encoded = bytearray()
     while number > 0x7F:
         encoded.append(number & 0x7F | 0x80)

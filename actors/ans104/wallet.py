@@ -1,4 +1,4 @@
-"""A wallet: an Ed25519 key pair that signs a person's messages."""
+"""An Ed25519 wallet and its key file."""
 
 import os
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -15,37 +15,37 @@ SEED_BYTES = 32
 
 
 def key_path(log: Path) -> Path:
-    """Where the key of a log's node lies: beside the log, never in it."""
+    """Path of the key file of a log's node: beside the log, never in it."""
     return log.with_name(log.name + ".key")
 
 
 class WalletError(Exception):
-    """A key file that cannot be read or written; says which and why."""
+    """A key file cannot be read or written. The text names the file and the reason."""
 
 
 class Wallet(Signer):
-    """An Ed25519 signing key. Its address, base64url(SHA-256(public key)), is who its owner is."""
+    """An Ed25519 key pair. Its address is base64url(SHA-256(public key))."""
 
     kind = ED25519
 
     def __init__(self, seed: bytes) -> None:
         """Args:
-        seed: the 32 secret bytes of the key.
+        seed: secret seed of the key (32 bytes).
         """
         self._key = SigningKey(seed)
         super().__init__(bytes(self._key.verify_key))
 
     @classmethod
     def create(cls) -> "Wallet":
-        """A new wallet from the operating system's randomness."""
+        """Create a wallet from the operating system's randomness."""
         return cls(os.urandom(SEED_BYTES))
 
-    def signature(self, text: bytes) -> bytes:
-        """The Ed25519 signature (64 bytes) of a text."""
-        return bytes(self._key.sign(text).signature)
+    def signature(self, data: bytes) -> bytes:
+        """The Ed25519 signature (64 bytes) of some data."""
+        return bytes(self._key.sign(data).signature)
 
     def curve25519(self) -> PrivateKey:
-        """The key that boxes are sealed to and opened with, which follows from this one."""
+        """The encryption key (Curve25519) derived from this key: opens sealed boxes."""
         return self._key.to_curve25519_private_key()
 
     def save(self, path: str | Path) -> None:
@@ -67,7 +67,7 @@ class Wallet(Signer):
 
     @classmethod
     def load_or_create(cls, path: Path) -> "Wallet":
-        """The wallet of a key file, which is made where it is missing.
+        """Load a key file; create it if it does not exist.
 
         Raises:
             WalletError: the file cannot be read or written.
@@ -83,7 +83,7 @@ class Wallet(Signer):
         """Read a key file.
 
         Raises:
-            WalletError: it is missing, unreadable, or no Ed25519 key.
+            WalletError: the file is missing or unreadable, or is not an Ed25519 key.
         """
         try:
             key = msgspec.json.decode(Path(path).read_bytes(), type=dict[str, str])

@@ -403,10 +403,10 @@ def test_export_and_import_say_what_was_wrong(town: tuple[Path, dict[str, Any]],
         (("export", path, "-o", tmp_path / "no" / "where"), 2, "is not a folder"),
         (("export", path, "--key", tmp_path / "no.key"), 2, "cannot be read"),
         (("export", tmp_path / "no.db"), 2, "there is no log"),
-        (("import", path, tmp_path / "x.db"), 2, "is no bundle"),
+        (("import", path, tmp_path / "x.db"), 2, "is not a bundle"),
         (("import", tmp_path / "no", tmp_path / "x.db"), 2, "cannot be read"),
         (("import", bundle, path), 2, "is there already"),
-        (("import", cut, tmp_path / "x.db"), 2, "is cut short"),
+        (("import", cut, tmp_path / "x.db"), 2, "is truncated"),
         (("import", forged, tmp_path / "x.db"), 1, "signature does not match"),
     ):
         result = mostao(*arguments)
