@@ -1,4 +1,4 @@
-"""Evaluating one message: what its handler answers, and the messages that come of it."""
+"""Evaluates one message: runs its handler and derives the outbox from the effects."""
 
 from collections.abc import Callable, Sequence
 
@@ -11,60 +11,61 @@ from actors.protocol.messages import REPLY, Context, Effects, Refusal, message_t
 from actors.protocol.spawn import spawn_message
 from eventstore import Message
 
-EVERYTHING = 2**62
-"""Past every sequence."""
+SEQUENCE_MAX = 2**62
+"""Greater than every sequence."""
 
 
 class Evaluated(msgspec.Struct, frozen=True, gc=False):
-    """What evaluating a message gave, as far as others are concerned."""
+    """The outcome of an evaluation: outbox, output and error."""
 
     outbox: list[Message]
-    """The messages to processes, in order: what it spawned, its reply if it goes to a process, the rest."""
+    """Messages to processes, in order: spawn messages, the reply if it goes to a process, the other messages."""
     spawned: Sequence[str]
-    """The processes that it spawned: targets of the first of the messages."""
+    """Ids of the spawned processes: the targets of the first messages in the outbox."""
     output: str | None
-    """The answer as JSON text; None where there is none to give (a spawn, a reply)."""
+    """The reply as JSON text; None if there is none (the message spawned a process, or was a reply)."""
     error: str | None
-    """Why it was refused."""
+    """Reason of the refusal; None if the message was not refused."""
 
 
 def evaluate(
-    process: Process | None, message: Message, context: Context, *, sequence: int, existed: Callable[[str, int], bool]
+    process: Process | None, message: Message, context: Context, *, sequence: int, exists: Callable[[str, int], bool]
 ) -> Evaluated:
-    """Have a process evaluate a message.
+    """Evaluate a message; changes the state of the process.
 
     Args:
-        process: changes its state; None for one that was not started.
-        message: what it receives.
-        context: what else it may know.
-        sequence: where the message stands in the log; 0 for a dryrun.
-        existed: whether a process was there before a sequence: else what is sent to it has nowhere to go.
+        process: the target; None if it failed to start.
+        message: the message to evaluate.
+        context: context of the message.
+        sequence: sequence of the message; 0 for a dryrun.
+        exists: whether a process existed before a sequence. Messages to processes that did not exist are dropped.
     """
     effects, output, error = receive(process, message, context)
-    answered = context.from_process and output is not None and not (effects.quiet and error is None)
-    if not answered and not effects.messages and not effects.spawns:
+    sends_reply = context.from_process and output is not None and not (effects.quiet and error is None)
+    if not sends_reply and not effects.messages and not effects.spawns:
         return Evaluated([], (), output, error)
-    sender, parent, before = message.target, message.id, sequence or EVERYTHING
+    sender, parent, before = message.target, message.id, sequence or SEQUENCE_MAX
     outbox = [
-        spawn_message(spawn, place=place, by=message, sequence=sequence) for place, spawn in enumerate(effects.spawns)
+        spawn_message(spawn, index=index, parent=message, sequence=sequence)
+        for index, spawn in enumerate(effects.spawns)
     ]
     spawned = [sent.target for sent in outbox] if outbox else ()
-    if answered and existed(message.sender, before):
-        # whoever relayed a message that is refused wants to know which of its messages it was
-        answer = {"status": "error", "message": error, "messageID": parent}
-        data = (encode(answer) if error is not None else str(output)).encode()
+    if sends_reply and exists(message.sender, before):
+        # a relaying handle has to learn which of its messages was refused
+        refusal = {"status": "error", "message": error, "messageID": parent}
+        data = (encode(refusal) if error is not None else str(output)).encode()
         tags = message_tags(REPLY, ())
         outbox.append(Message(sent_id(parent, 0), sender, message.sender, REPLY, tags, data, "", sequence))
-    for place, sent in enumerate(effects.messages, start=1):  # place 0 is the reply's, also where none is sent
+    for index, sent in enumerate(effects.messages, start=1):  # index 0 belongs to the reply, sent or not
         target, action = sent.target, sent.action
-        if target in spawned or existed(target, before):
+        if target in spawned or exists(target, before):
             tags, data = message_tags(action, sent.tags), sent.data.encode()
-            outbox.append(Message(sent_id(parent, place), sender, target, action, tags, data, "", sequence))
+            outbox.append(Message(sent_id(parent, index), sender, target, action, tags, data, "", sequence))
     return Evaluated(outbox, spawned, output, error)
 
 
 def receive(process: Process | None, message: Message, context: Context) -> tuple[Effects, str | None, str | None]:
-    """Effects, answer as JSON text, and error. Whatever a handler raises leaves the state as it was."""
+    """Run the handler; returns effects, reply as JSON text, and error. If the handler raises, the state stays as is."""
     if process is None:
         return _refused(message, "the process was not started")
     before = process.state
@@ -74,13 +75,13 @@ def receive(process: Process | None, message: Message, context: Context) -> tupl
     except Refusal as refusal:
         process.state = before
         return _refused(message, str(refusal))
-    except Exception as fault:  # an error in a handler is a result like any other, and the process goes on
+    except Exception as fault:  # a handler's error is its result, and the process continues
         process.state = before
         return _refused(message, f"{type(fault).__name__} in the handler of {message.action!r}")
 
 
 def _refused(message: Message, reason: str) -> tuple[Effects, str | None, str]:
-    if message.action == REPLY:  # a reply is never answered
+    if message.action == REPLY:  # a reply never gets a reply
         return Effects(None), None, reason
-    answer = {"status": "error", "message": reason}
-    return Effects(answer), encode(answer), reason
+    refusal = {"status": "error", "message": reason}
+    return Effects(refusal), encode(refusal), reason

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from actors.evaluation.process_table import RestoredState
-from actors.evaluation.state_codec import StateUnreadable, restored
+from actors.evaluation.state_codec import StateUnreadable, restore_process
 from actors.runtime.logs import get_logger
 from eventstore import Assignment, LogIndex
 from eventstore.sequencer import ProcessHead
@@ -62,7 +62,7 @@ class PassiveProcesses:
                 return None
             reason = self._fault(found)
             if not reason:
-                state = restored(found.module, found.state)
+                state = restore_process(found.module, found.state)
                 return RestoredState(found.module, found.owner, state, found.slot, len(found.state))
         except (SnapshotsUnusable, StateUnreadable, TypeError, ValueError) as error:
             reason = str(error)

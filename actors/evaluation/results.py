@@ -1,4 +1,4 @@
-"""Results, put together from a message and what it sent: the same live, and years later from the log."""
+"""Results, built from a message and its outbox: the same on a live node and from the log."""
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
@@ -13,14 +13,14 @@ from eventstore import Assignment, LogFile, Message
 def result_of(
     message: Message, outbox: Iterable[Message], *, output: str | None, error: str | None, sequence: int
 ) -> Result:
-    """The result of a message.
+    """Build the result of a message.
 
     Args:
-        message: what was evaluated.
+        message: the evaluated message.
         outbox: the messages that it sent to processes, in order.
-        output: its answer; goes first, as a message, where a wallet waits for it.
-        error: why it was refused.
-        sequence: its place in the log, 0 for none.
+        output: the reply as JSON text. If a wallet sent the message, the reply is the first message of the result.
+        error: reason of the refusal, or None.
+        sequence: sequence of the message; 0 for a dryrun.
     """
     messages, spawns = [], []
     if output is not None and message.parent is None:
@@ -35,21 +35,21 @@ def result_of(
     return Result(tuple(messages), tuple(spawns), output, error, message.id, sequence)
 
 
-@lru_cache(maxsize=1024)  # processes send the same few over and over
+@lru_cache(maxsize=1024)  # processes repeat the same few tags
 def _tags(text: str) -> Tags:
     return tuple((name, value) for name, value in decode(text.encode()))
 
 
-def recall(log: LogFile, message_ids: Sequence[str]) -> dict[str, Result]:
-    """The results of those of the messages that the log holds."""
-    found = [log.find(message_id) for message_id in log.existing_ids(message_ids)]
-    return {row.message.id: _of_row(log, row) for row in found if row is not None}
+def find_results(log: LogFile, message_ids: Sequence[str]) -> dict[str, Result]:
+    """The results of messages, by id. Messages that the log does not hold are left out."""
+    rows = [log.find(message_id) for message_id in log.existing_ids(message_ids)]
+    return {row.message.id: _result_of_row(log, row) for row in rows if row is not None}
 
 
-def outcome_of(log: LogFile, message_id: str) -> tuple[Assignment, Result] | None:
-    """A message's place in the log and what it gave; None if the log does not have it."""
+def find_result(log: LogFile, message_id: str) -> tuple[Assignment, Result] | None:
+    """Assignment and result of a message; None if the log does not hold it."""
     row = log.find(message_id)
-    return None if row is None else (row, _of_row(log, row))
+    return None if row is None else (row, _result_of_row(log, row))
 
 
 def past_results(
@@ -62,16 +62,17 @@ def past_results(
     newest_first: bool,
     whole: int,
 ) -> list[tuple[Assignment, Result]]:
-    """What a process received, and what each gave.
+    """A page of the assignments of a process and their results.
 
     Args:
-        log: where it stands.
-        process: whose.
-        after: only behind this slot, in the direction asked for.
-        until: only up to this slot, likewise.
-        limit: so many at most.
-        newest_first: backwards.
-        whole: sequence up to which messages stand with all that they caused; later ones are left out.
+        log: log to read.
+        process: process id.
+        after: only slots after this one, in the direction of reading.
+        until: only slots up to this one, in the direction of reading.
+        limit: maximum number of results.
+        newest_first: read from the newest slot backwards.
+        whole: quiescent sequence: the log holds every message that messages up to it caused. Later messages are left
+            out.
     """
     head = log.process_head(process, until=whole)
     if head is None:
@@ -86,9 +87,9 @@ def past_results(
     if count <= 0:
         return []
     rows = list(log.read_process(process, from_slot=low, limit=count))
-    return [(row, _of_row(log, row)) for row in (reversed(rows) if newest_first else rows)]
+    return [(row, _result_of_row(log, row)) for row in (reversed(rows) if newest_first else rows)]
 
 
-def _of_row(log: LogFile, row: Assignment) -> Result:
+def _result_of_row(log: LogFile, row: Assignment) -> Result:
     outbox = [child.message for child in log.children(row.sequence)]
     return result_of(row.message, outbox, output=row.output, error=row.error, sequence=row.sequence)

@@ -1,4 +1,4 @@
-"""States of processes as canonical JSON, and back."""
+"""Encodes process states as canonical JSON, and decodes them."""
 
 from functools import cache
 from types import GenericAlias
@@ -13,10 +13,10 @@ from actors.processes.collections.packed_entries import Ledger
 
 
 class StateUnreadable(Exception):
-    """Text that is no state of its module."""
+    """The text is not a state of its module."""
 
 
-def _plain(value: Any) -> Any:
+def _encode_collection(value: Any) -> Any:
     if isinstance(value, Map):
         return {str(name): value[name] for name in value}  # the encoder sorts them
     if isinstance(value, History):
@@ -26,19 +26,19 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"a state cannot hold a {type(value).__name__}")
 
 
-encode_canonically = msgspec.json.Encoder(order="deterministic", enc_hook=_plain).encode
+encode_canonically = msgspec.json.Encoder(order="deterministic", enc_hook=_encode_collection).encode
 
 
 def canonical_state(state: Any) -> bytes:
-    """A process's whole state as canonical JSON: fields in declared order, keys sorted, no white space."""
+    """A state as canonical JSON: fields in declared order, keys sorted, no white space."""
     return encode_canonically(state)
 
 
-def restored(module: str, state: bytes) -> Process | None:
-    """A process of a module in the state that ``canonical_state`` gave; None for one that never started.
+def restore_process(module: str, state: bytes) -> Process | None:
+    """A process of a module, from its canonical state; None if the process failed to start.
 
     Raises:
-        StateUnreadable: it is no state of that module.
+        StateUnreadable: the module is unknown, or the text is not a state of it.
     """
     kind = MODULES.get(module)
     if kind is None:
@@ -54,18 +54,18 @@ def restored(module: str, state: bytes) -> Process | None:
     return process
 
 
-def _immutable(kind: Any, value: Any) -> Any:
+def _decode_collection(kind: Any, value: Any) -> Any:
     if isinstance(kind, type) and issubclass(kind, Ledger):
         return kind.of(value)
     origin, members = get_origin(kind), get_args(kind)
     if origin is Map:
-        return Map(msgspec.convert(value, GenericAlias(dict, members), dec_hook=_immutable, str_keys=True))
+        return Map(msgspec.convert(value, GenericAlias(dict, members), dec_hook=_decode_collection, str_keys=True))
     if origin is History:
-        items = msgspec.convert(value, GenericAlias(list, members), dec_hook=_immutable)
+        items = msgspec.convert(value, GenericAlias(list, members), dec_hook=_decode_collection)
         return History(items, len(items))
     raise TypeError(f"a state cannot hold a {kind}")
 
 
 @cache
 def _decoder(module: str) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(get_type_hints(MODULES[module])["state"] | None, dec_hook=_immutable)
+    return msgspec.json.Decoder(get_type_hints(MODULES[module])["state"] | None, dec_hook=_decode_collection)

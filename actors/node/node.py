@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from actors.ans104.item import DataTooLarge, NoSuchProcess
 from actors.ans104.wallet import Wallet
-from actors.evaluation.results import outcome_of, recall, result_of
+from actors.evaluation.results import find_result, find_results, result_of
 from actors.node.backlog import Backlog, Overloaded
 from actors.node.deduplication import Deduplicator
 from actors.node.executor import Executor
@@ -219,7 +219,7 @@ class Node:
         """
         result: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         if not self._deduplicator.repeat(message_id, result):
-            return await self.read(partial(outcome_of, message_id=message_id))
+            return await self.read(partial(find_result, message_id=message_id))
         given = await result
         row = await self.read(lambda log: log.find(message_id))
         return None if row is None else (row, given)
@@ -337,7 +337,7 @@ class Node:
         logger.info("closed", log=self._recovered.name, events=self._group_commit.durable)
 
     async def _recall(self, message_ids: Sequence[str]) -> dict[str, Result]:
-        return await self.read(partial(recall, message_ids=message_ids))
+        return await self.read(partial(find_results, message_ids=message_ids))
 
     async def _recall_durable(self, message_id: str) -> Result:
         await self.drain()

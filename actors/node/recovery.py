@@ -69,7 +69,7 @@ def recover(location: str | Path, *, new: bool) -> Recovered:
             sequencer.start_after(next(log.read(after=watermark.sequence - 1, until=watermark.sequence)))
         processes = ProcessTable(passive.payloads, passive)
         if watermark is not None and snapshots is not None:
-            processes.need(snapshots.modules())
+            processes.require_modules(snapshots.modules())
         replayed = Replay(processes.evaluate, sequencer=sequencer)
         replayed.follow(log.read(after=sequencer.sequence))
         readers = ReadPool(partial(engine.read_log, location))

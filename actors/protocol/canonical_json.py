@@ -1,4 +1,4 @@
-"""JSON in and out, the same on every machine: what is refused here is refused by every replay."""
+"""JSON encoding and decoding that is the same on every machine, so that every replay refuses the same data."""
 
 import re
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 DEPTH_MAX = 512
-"""Arrays and objects within one another. A bound of our own: where the parser's lies depends on the call stack."""
+"""Deepest nesting of arrays and objects. The parser's own limit depends on the call stack, so this one is lower."""
 
 _encode = msgspec.json.encode
 _decode = msgspec.json.Decoder().decode
@@ -14,7 +14,7 @@ _STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
 
 
 def encode(value: Any) -> str:
-    """A value as JSON text, keys in the order given."""
+    """A value as JSON text. Keys keep their order."""
     return _encode(value).decode()
 
 
@@ -22,7 +22,7 @@ def decode(data: bytes) -> Any:
     """The value of a JSON text.
 
     Raises:
-        ValueError: it is not JSON, or nested deeper than ``DEPTH_MAX``.
+        ValueError: the text is not JSON, or is nested deeper than ``DEPTH_MAX``.
     """
     check_depth(data)
     try:
@@ -32,24 +32,24 @@ def decode(data: bytes) -> Any:
 
 
 def check_depth(data: bytes) -> None:
-    """Look at how deep a text nests before a parser does.
+    """Check the nesting depth of a JSON text before parsing it.
 
     Raises:
-        ValueError: deeper than ``DEPTH_MAX``.
+        ValueError: the text is nested deeper than ``DEPTH_MAX``.
     """
     if data.count(b"[") + data.count(b"{") > DEPTH_MAX and _depth(data) > DEPTH_MAX:
         raise ValueError(f"the data is JSON nested deeper than {DEPTH_MAX}")
 
 
 def has_wide_integer(value: Any) -> bool:
-    """Whether a JSON value holds an integer that does not fit into 64 bits, which not every reader keeps exactly."""
-    unseen = [value]
-    while unseen:
-        member = unseen.pop()
+    """Whether a JSON value holds an integer beyond 64 bits, which some JSON readers do not keep exactly."""
+    pending = [value]
+    while pending:
+        member = pending.pop()
         if isinstance(member, dict):
-            unseen.extend(member.values())
+            pending.extend(member.values())
         elif isinstance(member, list):
-            unseen.extend(member)
+            pending.extend(member)
         elif isinstance(member, int) and not -(2**63) <= member < 2**63:
             return True
     return False

@@ -1,32 +1,39 @@
-"""Ids that follow from what is known: never drawn, so that a replay finds the same ones."""
+"""Ids of sent messages and spawned processes: hashes of the parent, never random, so a replay derives the same ids."""
 
 from binascii import b2a_base64
 from hashlib import sha256
 
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
-_newest = ("", 0, "")
-"""What was derived last: a handler that names the message it sends asks first, the outbox asks again."""
+_last_derived = ("", 0, "")
+"""Parent, index and id of the last call: a handler that names a message it sends derives its id, then the outbox
+derives it again.
+"""
 
 
-def sent_id(parent: str, place: int) -> str:
-    """Id of a message that the evaluation of another sent.
+def sent_id(parent: str, index: int) -> str:
+    """Id of a message that an evaluation sends.
 
     Args:
-        parent: id of the message that was evaluated.
-        place: which one of its messages, the reply included, from 0.
+        parent: id of the evaluated message.
+        index: index among the messages of the result, from 0. Index 0 belongs to the reply.
     """
-    global _newest
-    known_parent, known_place, known = _newest
-    if known_parent is parent and known_place == place:
-        return known
-    derived = _derive(f"mostao.message {parent} {place}")
-    _newest = (parent, place, derived)
+    global _last_derived
+    last_parent, last_index, last_id = _last_derived
+    if last_parent is parent and last_index == index:
+        return last_id
+    derived = _derive(f"mostao.message {parent} {index}")
+    _last_derived = (parent, index, derived)
     return derived
 
 
-def spawned_id(parent: str, place: int) -> str:
-    """Id of a process (and of the message that spawns it) that the evaluation of a message started, from 0."""
-    return _derive(f"mostao.spawn {parent} {place}")
+def spawned_id(parent: str, index: int) -> str:
+    """Id of a process that an evaluation spawns, and of the message that spawns it.
+
+    Args:
+        parent: id of the evaluated message.
+        index: index among the spawns of the result, from 0.
+    """
+    return _derive(f"mostao.spawn {parent} {index}")
 
 
 def _derive(text: str) -> str:

@@ -1,4 +1,4 @@
-"""What goes in and out of a process, and what a node answers."""
+"""Input and output of a process (message, context, effects), and the result of a message."""
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -9,54 +9,56 @@ import msgspec
 from actors.protocol.canonical_json import encode
 
 REPLY = "Reply"
-"""Action of an answer that goes to a process. An answer is never answered, so two processes cannot loop."""
+"""Action of a reply to a process. A reply never gets a reply, so two processes cannot loop."""
 
 Tags = tuple[tuple[str, str], ...]
-Past = Callable[[str, Sequence[int]], list[bytes]]
-"""Gives the data of the messages at these slots of a process."""
+PayloadReader = Callable[[str, Sequence[int]], list[bytes]]
+"""Returns the data of the messages at some slots of a process."""
 
 
 class Refusal(Exception):
-    """A process will not do what a message asks. The text is the answer's ``message``; nothing has changed."""
+    """Raised by a handler to refuse a message. The text becomes the reply's ``message``; the state does not change."""
 
 
 class IncomingMessage(Protocol):
-    """What a process sees of a message (``eventstore.records.Message`` has this shape)."""
+    """The part of a message that a handler reads (``eventstore.records.Message`` has this shape)."""
 
     @property
     def action(self) -> str:
-        """What is asked for."""
+        """The action: selects the handler."""
 
     @property
     def data(self) -> bytes:
-        """The body."""
+        """The body, JSON text."""
 
 
 class Context(msgspec.Struct, frozen=True, gc=False):
-    """Everything that a process may know beside the message and its own state."""
+    """All that a handler may read besides the message and the state."""
 
     process: str
-    """Its own id."""
+    """Id of the process."""
     owner: str
-    """Address of its owner."""
+    """Address of the process's owner."""
     sender: str
     from_process: bool
-    """Whether the sender is a process of this log: only those speak without a signature."""
+    """Whether the sender is a process of this log. Only processes send unsigned messages."""
     message_id: str
     timestamp: int
-    """The assignment's, in ms."""
+    """Timestamp of the assignment, in ms."""
     slot: int
-    past: Past
+    read_payloads: PayloadReader
 
-    def received(self, slots: Sequence[int]) -> list[bytes]:
-        """The data of messages that this process received before. They are as much a part of what made its state as
-        the state is, so a process that keeps only where they are stays as pure as one that keeps them.
+    def payloads(self, slots: Sequence[int]) -> list[bytes]:
+        """The data of earlier messages to this process, by slot.
+
+        The state follows from these messages, so a process that stores only their slots is as pure as one that stores
+        their data.
         """
-        return self.past(self.process, slots)
+        return self.read_payloads(self.process, slots)
 
 
 class Outgoing(msgspec.Struct, frozen=True, gc=False):
-    """A message that a process sends: to another process, or as a reply to whoever asked."""
+    """A message that a handler sends to another process."""
 
     target: str
     action: str
@@ -66,27 +68,27 @@ class Outgoing(msgspec.Struct, frozen=True, gc=False):
 
 
 class Spawn(msgspec.Struct, frozen=True, gc=False):
-    """A process that a process starts."""
+    """A process that a handler starts."""
 
     module: str
     owner: str
     data: str
-    """What it starts from: a JSON object."""
+    """The start body of the module: a JSON object."""
 
 
 class Effects(msgspec.Struct, frozen=True, gc=False):
-    """What a handler wants to happen."""
+    """What a handler returns: a reply, messages to send and processes to spawn."""
 
     reply: Any
-    """The answer, anything that JSON can say."""
+    """The reply: any JSON value; None for no reply."""
     messages: tuple[Outgoing, ...] = ()
     spawns: tuple[Spawn, ...] = ()
     quiet: bool = False
-    """Do not send the answer when the sender is a process: it only wants to hear of refusals."""
+    """Whether a sending process gets no reply. It still gets a refusal."""
 
 
 class Sent(NamedTuple):
-    """A message of a result, with the id that it has in the log if its target is a process."""
+    """A message of a result. If its target is a process, the log holds it under this id."""
 
     id: str
     target: str
@@ -96,7 +98,7 @@ class Sent(NamedTuple):
 
 
 class Spawned(NamedTuple):
-    """A process of a result."""
+    """A process that a result spawned."""
 
     id: str
     module: str
@@ -105,25 +107,25 @@ class Spawned(NamedTuple):
 
 
 class Result(msgspec.Struct, frozen=True, gc=False):
-    """What evaluating one message gave. The reply, if there is one, is the first of its messages."""
+    """Result of evaluating one message. A reply is the first of its messages."""
 
     messages: tuple[Sent, ...] = ()
     spawns: tuple[Spawned, ...] = ()
     output: str | None = None
-    """The answer as JSON text; None where there is none to give (a spawn, a reply)."""
+    """The reply as JSON text; None if there is none (the message spawned a process, or was a reply)."""
     error: str | None = None
-    """Why the message was refused; None if it was not."""
+    """Reason of the refusal; None if the message was not refused."""
     message_id: str = ""
     sequence: int = 0
-    """Where the message stands in the log; 0 for a dryrun."""
+    """Sequence of the message; 0 for a dryrun."""
 
     @property
     def answer(self) -> Any:
-        """The answer as a value; None where there is none."""
+        """The reply as a value; None if there is none."""
         return None if self.output is None else msgspec.json.decode(self.output)
 
 
 @lru_cache(maxsize=1024)
 def message_tags(action: str, tags: Tags) -> str:
-    """The log's tags column for a message that a process sends."""
+    """Value of the log's ``tags`` column for a message that a process sends."""
     return encode([("Action", action), *tags])

@@ -1,4 +1,4 @@
-"""How a process comes to be: by a first message, which has the process's own id and names its module."""
+"""Spawn messages: the first message of a process has the process's id and names its module."""
 
 from typing import NamedTuple
 
@@ -12,55 +12,55 @@ _SPAWN = "Spawn"
 
 
 class Origin(NamedTuple):
-    """Where a process comes from."""
+    """Module and owner that a spawn message names."""
 
     module: str
-    """Empty where none is named."""
+    """Empty if the message names none."""
     owner: str
 
 
-def spawn_message(spawn: Spawn, *, place: int, by: Message, sequence: int) -> Message:
+def spawn_message(spawn: Spawn, *, index: int, parent: Message, sequence: int) -> Message:
     """The message that starts a process.
 
     Args:
-        spawn: what its parent wants to start.
-        place: which one of those that it starts, from 0.
-        by: the message that its parent evaluated …
-        sequence: … and where that stands in the log.
+        spawn: the process to start.
+        index: index among the spawns of the result, from 0.
+        parent: the evaluated message.
+        sequence: sequence of the evaluated message.
     """
-    spawned = spawned_id(by.id, place)
+    spawned = spawned_id(parent.id, index)
     tags = message_tags(_SPAWN, (("Type", "Process"), ("Module", spawn.module), ("Owner", spawn.owner)))
-    return Message(spawned, by.target, spawned, _SPAWN, tags, spawn.data.encode(), "", sequence)
+    return Message(spawned, parent.target, spawned, _SPAWN, tags, spawn.data.encode(), "", sequence)
 
 
 def starts_process(message: Message) -> bool:
-    """Whether a message that a process sent starts another."""
+    """Whether a message from a process starts another process."""
     return message.id == message.target
 
 
 def module_of(message: Message) -> str:
-    """The module that a process's first message names, or empty.
+    """The module that a process's first message names; empty if it names none.
 
     Raises:
-        Unevaluable: it has no tags.
+        Unevaluable: the message has no readable tags.
     """
     return origin_of(message).module
 
 
 def origin_of(message: Message) -> Origin:
-    """What a process's first message says of it.
+    """Module and owner of a process, from its first message.
 
     Raises:
-        Unevaluable: it has no tags.
+        Unevaluable: the message has no readable tags.
     """
     tags = _tags(message)
-    # a process that starts another names its owner; a wallet that starts one is its owner
+    # a spawning process names the owner in a tag; a spawning wallet is the owner
     owner = tags.get("Owner", "") if message.parent is not None else message.sender
     return Origin(str(tags.get("Module", "")), owner)
 
 
 def _tags(message: Message) -> dict[str, str]:
     try:
-        return dict(reversed(decode(message.tags.encode())))  # of tags of one name the first counts
+        return dict(reversed(decode(message.tags.encode())))  # the first tag of a name counts
     except (ValueError, TypeError):
         raise Unevaluable("tags that are no tags") from None

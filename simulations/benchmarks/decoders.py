@@ -16,7 +16,7 @@ from actors.ans104.item import ItemRefused, message_of, parse
 from actors.ans104.tags import TagsMalformed, decode_tags, encode_tags
 from actors.ans104.wallet import Wallet
 from actors.evaluation.process_table import ProcessTable, UnknownModule
-from actors.evaluation.state_codec import StateUnreadable, canonical_state, restored
+from actors.evaluation.state_codec import StateUnreadable, canonical_state, restore_process
 from actors.evidence.checkpoints import Checkpoint, NoteInvalid, VerifierKey, parse_note, sign, verified
 from actors.evidence.proofs import Consistency, Inclusion, check, read_proof
 from actors.processes import MODULES, Registry
@@ -71,7 +71,7 @@ def _row(raw: bytes) -> None:
 def _state(raw: bytes) -> None:
     for module in MODULES:
         try:
-            process = restored(module, raw)
+            process = restore_process(module, raw)
         except StateUnreadable:
             continue
         canonical_state(process.state if process else None)

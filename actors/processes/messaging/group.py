@@ -398,7 +398,7 @@ class Group(Process):
         if not 1 <= generation <= len(self.state.generations):
             return []
         kept = self.state.generations[generation - 1]
-        for data in reversed(context.received(kept.slots)):  # who was sealed to twice has the later one
+        for data in reversed(context.payloads(kept.slots)):  # who was sealed to twice has the later one
             sealed = decode(data)["sealed"].get(member)
             if sealed is not None:
                 row = {"generation": generation, "epoch": kept.epoch, "rotated_by": kept.rotated_by, "sealed": sealed}
@@ -407,7 +407,7 @@ class Group(Process):
 
     def _message_rows(self, places: range, context: Context) -> list[dict[str, Any]]:
         entries: list[AuthoredEntry] = [self.state.messages[place] for place in places]
-        said = context.received([entry.slot for entry in entries])
+        payloads = context.payloads([entry.slot for entry in entries])
         return [
             {
                 "id": place + 1,
@@ -416,5 +416,5 @@ class Group(Process):
                 "timestamp": entry.timestamp / 1000,
                 "content": _said(data).content,
             }
-            for place, entry, data in zip(places, entries, said, strict=True)
+            for place, entry, data in zip(places, entries, payloads, strict=True)
         ]

@@ -169,8 +169,8 @@ class Session(Process):
 
     def _message_rows(self, places: range, context: Context) -> list[dict[str, Any]]:
         entries = [self.state.messages[place] for place in places]
-        said = context.received([entry.slot for entry in entries])
-        return [self._message_row(*row) for row in zip(places, entries, said, strict=True)]
+        payloads = context.payloads([entry.slot for entry in entries])
+        return [self._message_row(*row) for row in zip(places, entries, payloads, strict=True)]
 
     def _message_row(self, place: int, entry: Entry, data: bytes) -> dict[str, Any]:
         sender = self.state.b if entry.by_b else self.state.a

@@ -161,9 +161,9 @@ class Relation(Contracts):
 
     def _rows(self, places: list[int], context: Context) -> list[dict[str, Any]]:
         posted = [self.state.mail.posted[place] for place in places]
-        said = context.received([one.slot for one in posted])
+        payloads = context.payloads([one.slot for one in posted])
         rows = []
-        for place, one, data in zip(places, posted, said, strict=True):
+        for place, one, data in zip(places, posted, payloads, strict=True):
             message = msgspec.json.decode(data, type=RelationMessage)
             rows.append(
                 {

@@ -63,7 +63,7 @@ POINTS = {
     "before snapshots": before(SqliteSnapshots, "store"),
     "within snapshots": after(Snapshot, "hashed"),
     "after snapshots": after(SqliteSnapshots, "store"),
-    "while a process wakes": after(ProcessTable, "_awoken"),
+    "while a process wakes": after(ProcessTable, "_restore"),
     "before the checkpoint of a node that closes": before(SqliteLog, "store_checkpoint"),
     "after the checkpoint of a node that closes": after(SqliteLog, "store_checkpoint"),
 }
