@@ -12,7 +12,7 @@ from actors.audit.replay import counted
 from actors.audit.snapshot_check import SnapshotCheck
 from actors.evaluation.process_table import ProcessTable
 from actors.evidence.checkpoints import NoteInvalid, VerifierKey, key_of
-from actors.evidence.proofs import agreeing
+from actors.evidence.proofs import matching_checkpoint
 from actors.evidence.signed_items import envelope_fault
 from actors.processes import REGISTRIES
 from actors.protocol.spawn import module_of
@@ -247,7 +247,7 @@ def _checkpoint_faults(log: LogFile, notes: Sequence[str], report: Audit) -> Ite
         return
     for note in notes:
         try:
-            agreeing(log, note, key)
+            matching_checkpoint(log, note, key)
             report.checkpoints += 1
         except LogFault as fault:
             yield fault

@@ -1,7 +1,7 @@
-"""Signed statements of what a log was: a checkpoint names a log, its length and the root of its Merkle tree.
+"""Checkpoints: signed statements of a log's name, its size and the root of its Merkle tree.
 
-The format is C2SP's tlog-checkpoint in a signed note, which the tools of transparency logs read. Whoever kept one can
-tell a log that was rewritten or cut short from one that only grew.
+The format is C2SP's tlog-checkpoint in a signed note, which the tools of transparency logs read. With an older
+checkpoint, a reader tells a log that only grew from one that was rewritten or truncated.
 """
 
 import re
@@ -24,27 +24,27 @@ NOTE_BYTES_MAX = 64 * 1024
 
 
 class NoteInvalid(Exception):
-    """Text that is no checkpoint, or not signed by the key that it is held against."""
+    """The text is not a checkpoint, or the expected key did not sign it."""
 
 
 class Checkpoint(NamedTuple):
-    """What is signed."""
+    """The signed content of a checkpoint."""
 
     origin: str
-    """Names the log: ``mostao/`` and its first message's id."""
+    """Name of the log: ``mostao/`` and the id of its first message."""
     size: int
     """Number of assignments."""
     root: bytes
-    """Of the Merkle tree over them (32 bytes)."""
+    """Root of the Merkle tree over the assignments (32 bytes)."""
 
     @property
     def text(self) -> str:
-        """The lines that are signed."""
+        """The signed lines."""
         return f"{self.origin}\n{self.size}\n{b64encode(self.root).decode()}\n"
 
 
 class VerifierKey(NamedTuple):
-    """The public half of a node's key, under the name of its log."""
+    """A verifier key (C2SP signed note): the public key of a node, and the name of its log."""
 
     name: str
     public_key: bytes
@@ -54,15 +54,15 @@ class VerifierKey(NamedTuple):
 
     @property
     def id(self) -> bytes:
-        """The four bytes by which a signature line names its key."""
+        """Key id in a signature line (4 bytes)."""
         return sha256(self.name.encode() + b"\n" + _ED25519 + self.public_key).digest()[:_KEY_ID_BYTES]
 
     @classmethod
     def parse(cls, text: str) -> "VerifierKey":
-        """Read ``name+id+key``.
+        """Parse ``name+id+key``.
 
         Raises:
-            NoteInvalid: it is none.
+            NoteInvalid: the text is not a verifier key.
         """
         name, _, rest = text.strip().partition("+")
         key_id, _, encoded = rest.partition("+")
@@ -74,16 +74,16 @@ class VerifierKey(NamedTuple):
 
 
 def origin_of(registry: str) -> str:
-    """A log's name, from the id of its first process."""
+    """Name of a log, from the id of its first process."""
     return f"mostao/{registry}"
 
 
 def key_of(log: LogFile) -> VerifierKey:
-    """The key of the node that began a log, as the log's first item shows it.
+    """Verifier key of the node that created a log: the signer of the log's first item.
 
     Raises:
-        LogUnusable: it holds no events.
-        LogFault: it does not begin with an item that somebody signed.
+        LogUnusable: the log holds no events.
+        LogFault: the log does not begin with a signed item of an Ed25519 key.
     """
     first = next(log.read(until=1), None)
     if first is None:
@@ -98,23 +98,23 @@ def key_of(log: LogFile) -> VerifierKey:
 
 
 def checkpoint_of(log: LogFile, key: VerifierKey, *, size: int | None = None) -> Checkpoint:
-    """The checkpoint of a log as it is now, or was after ``size`` assignments."""
+    """The checkpoint of a log after ``size`` assignments; by default of all its assignments."""
     size = log.head().sequence if size is None else size
     return Checkpoint(key.name, size, log.tree().root(size))
 
 
 def sign(checkpoint: Checkpoint, wallet: Wallet) -> str:
-    """A checkpoint as a signed note."""
+    """Sign a checkpoint; returns a signed note."""
     key = VerifierKey(checkpoint.origin, wallet.public_key)
     signature = b64encode(key.id + wallet.signature(checkpoint.text.encode())).decode()
     return f"{checkpoint.text}\n{_SIGNATURE_MARK}{key.name} {signature}\n"
 
 
 def parse_note(note: str) -> tuple[Checkpoint, list[tuple[str, bytes]]]:
-    """The checkpoint of a note and its signatures, which nobody has verified yet.
+    """Parse a note: the checkpoint, and name and signature of each signature line. Verifies no signature.
 
     Raises:
-        NoteInvalid: it is no checkpoint.
+        NoteInvalid: the note is not a checkpoint.
     """
     if len(note) > NOTE_BYTES_MAX:
         raise NoteInvalid(f"a checkpoint has at most {NOTE_BYTES_MAX:,} bytes")
@@ -138,10 +138,10 @@ def parse_note(note: str) -> tuple[Checkpoint, list[tuple[str, bytes]]]:
 
 
 def verified(note: str, key: VerifierKey) -> Checkpoint:
-    """The checkpoint of a note that a key signed.
+    """Verify a note; returns its checkpoint.
 
     Raises:
-        NoteInvalid: it is no checkpoint, of another log, or not signed by that key.
+        NoteInvalid: the note is not a checkpoint, or is of another log, or the key did not sign it.
     """
     checkpoint, signatures = parse_note(note)
     if checkpoint.origin != key.name:
@@ -154,11 +154,12 @@ def verified(note: str, key: VerifierKey) -> Checkpoint:
     raise NoteInvalid(f"the checkpoint is not signed by {key}")
 
 
-def _decoded(text: str, otherwise: str) -> bytes:
+def _decoded(text: str, error: str) -> bytes:
+    """Decode canonical base64, or raise ``NoteInvalid`` with a text."""
     try:
         raw = b64decode(text, validate=True)
     except ValueError:
-        raise NoteInvalid(otherwise) from None
+        raise NoteInvalid(error) from None
     if b64encode(raw).decode() != text:
-        raise NoteInvalid(otherwise)
+        raise NoteInvalid(error)
     return raw

@@ -1,4 +1,4 @@
-"""Proofs about a log for somebody who has neither the log nor the node: a file that speaks for itself."""
+"""Proofs about a log: files that a reader checks without the log and without its node."""
 
 from base64 import b64decode, b64encode
 from hashlib import sha256
@@ -21,26 +21,26 @@ from eventstore.records import canonical_bytes
 
 HASH_BYTES = 32
 PATH_MAX = 130
-"""Hashes of a path; a log of 2**64 events needs 128."""
+"""Maximum number of hashes in a path. A log of 2**64 events needs 128."""
 PROOF_BYTES_MAX = 16 * 1024 * 1024
 _ANY_LENGTH = 2**40
 
 
 class Inclusion(msgspec.Struct, tag="mostao.inclusion@1", tag_field="proof", frozen=True):
-    """An event is in the log that a checkpoint speaks of."""
+    """Proves that an event is in the log of a checkpoint."""
 
     key: str
-    """The verifier key of the log's node."""
+    """Verifier key of the log's node."""
     checkpoint: str
     """A signed note."""
     record: str
-    """The assignment's canonical bytes, in base64: what its id is the SHA-256 of."""
+    """Canonical bytes of the assignment, in base64. Their SHA-256 is the id of the assignment."""
     path: list[str]
-    """The audit path of RFC 9162, from the bottom up, in base64."""
+    """Audit path (RFC 9162) from the leaf to the root, in base64."""
 
 
 class Consistency(msgspec.Struct, tag="mostao.consistency@1", tag_field="proof", frozen=True):
-    """The log of a newer checkpoint begins with the one of an older checkpoint: nothing was rewritten."""
+    """Proves that the log of a newer checkpoint begins with the log of an older one: nothing was rewritten."""
 
     key: str
     older: str
@@ -54,9 +54,9 @@ _record_decoder = msgspec.msgpack.Decoder(tuple[int, int, int, bytes, bytes, Mes
 
 
 class Proven(NamedTuple):
-    """What a proof proves.
+    """The content of a valid proof.
 
-    ``older`` is set by a proof of consistency; ``sequence``, ``timestamp`` and ``message`` by one of inclusion.
+    A consistency proof sets ``older``. An inclusion proof sets ``sequence``, ``timestamp`` and ``message``.
     """
 
     key: VerifierKey
@@ -71,25 +71,25 @@ def prove_inclusion(log: LogFile, assignment: Assignment, note: str, key: Verifi
     """Prove that an assignment is in the log of a checkpoint.
 
     Raises:
-        NoteInvalid: the checkpoint is not the key's, or is older than the assignment.
-        LogFault: the log is not what the checkpoint says.
+        NoteInvalid: the key did not sign the checkpoint, or the checkpoint is older than the assignment.
+        LogFault: the log does not match the checkpoint.
     """
-    checkpoint = agreeing(log, note, key)
+    checkpoint = matching_checkpoint(log, note, key)
     if assignment.sequence > checkpoint.size:
         raise NoteInvalid(
-            f"the checkpoint speaks of {checkpoint.size:,} events, and this is event {assignment.sequence:,}:"
-            " take a newer one"
+            f"the checkpoint covers {checkpoint.size:,} events, and this is event {assignment.sequence:,}:"
+            " use a newer checkpoint"
         )
-    [before] = [row.log_chain for row in log.read(after=assignment.sequence - 2, until=assignment.sequence - 1)] or [
-        bytes(32)
-    ]
+    [previous_chain] = [
+        row.log_chain for row in log.read(after=assignment.sequence - 2, until=assignment.sequence - 1)
+    ] or [bytes(32)]
     record = canonical_bytes(
         (
             assignment.sequence,
             assignment.slot,
             assignment.timestamp,
             assignment.process_chain,
-            before,
+            previous_chain,
             assignment.message,
         )
     )
@@ -101,22 +101,22 @@ def prove_consistency(log: LogFile, older: str, newer: str, key: VerifierKey) ->
     """Prove that the log of one checkpoint begins with the log of another.
 
     Raises:
-        NoteInvalid: one of them is not the key's.
-        LogFault: the log is not what one of them says: it was rewritten, or cut short.
+        NoteInvalid: the key did not sign one of the checkpoints.
+        LogFault: the log does not match a checkpoint: it was rewritten or truncated.
     """
-    first, second = agreeing(log, older, key), agreeing(log, newer, key)
+    first, second = matching_checkpoint(log, older, key), matching_checkpoint(log, newer, key)
     if first.size > second.size:
         first, second, older, newer = second, first, newer, older
     path = consistency_path(first.size, second.size, log.tree().subtree)
     return Consistency(str(key), older, newer, _texts(path))
 
 
-def agreeing(log: LogFile, note: str, key: VerifierKey) -> Checkpoint:
-    """The checkpoint of a note, if its signature is the key's and the log is what it says.
+def matching_checkpoint(log: LogFile, note: str, key: VerifierKey) -> Checkpoint:
+    """Verify a note and compare its checkpoint with the log; returns the checkpoint.
 
     Raises:
-        NoteInvalid: it is not signed by that key.
-        LogFault: the log is shorter, or has another root there.
+        NoteInvalid: the key did not sign the note.
+        LogFault: the log is shorter than the checkpoint, or its root at that size differs.
     """
     checkpoint = verified(note, key)
     size = log.head().sequence
@@ -137,10 +137,10 @@ def agreeing(log: LogFile, note: str, key: VerifierKey) -> Checkpoint:
 
 
 def read_proof(raw: bytes) -> Proof:
-    """Read a proof.
+    """Parse a proof.
 
     Raises:
-        ProofInvalid: it is none.
+        ProofInvalid: the bytes are not a proof.
     """
     if len(raw) > PROOF_BYTES_MAX:
         raise ProofInvalid(f"a proof has at most {PROOF_BYTES_MAX:,} bytes")
@@ -152,15 +152,15 @@ def read_proof(raw: bytes) -> Proof:
 
 
 def check(proof: Proof, *, key: VerifierKey | None = None) -> Proven:
-    """Check a proof. Needs neither the log nor the node.
+    """Check a proof, without the log and without its node.
 
     Args:
-        proof: what was read.
-        key: the verifier key that is trusted; without one the proof's own, which the caller has to look at.
+        proof: a parsed proof.
+        key: the trusted verifier key. Without one, the key in the proof is used, and the caller has to check it.
 
     Raises:
-        ProofInvalid: it does not prove what it says.
-        NoteInvalid: a checkpoint is not signed by the key.
+        ProofInvalid: the proof is not valid.
+        NoteInvalid: the key did not sign a checkpoint.
     """
     key = key or VerifierKey.parse(proof.key)
     path = [_hash(text) for text in proof.path[:PATH_MAX]]
@@ -183,7 +183,7 @@ def check(proof: Proof, *, key: VerifierKey | None = None) -> Proven:
 
 
 def _check_signed(message: Message) -> None:
-    """See that a message from outside is what its sender signed."""
+    """Verify the signed item of a message from outside."""
     try:
         item = parse((message.envelope or b"") + message.data, data_bytes_max=_ANY_LENGTH)
         item.verify()

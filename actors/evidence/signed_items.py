@@ -1,4 +1,4 @@
-"""Rows held against the items that their senders signed."""
+"""Compares the rows of messages from outside with the items that their senders signed."""
 
 from collections.abc import Iterator
 
@@ -9,8 +9,9 @@ _ANY_LENGTH = 2**40
 
 
 def envelope_fault(assignment: Assignment) -> LogFault | None:
-    """What is wrong with a message from outside: it is no signed item, shows something else than was signed, or the
-    signature is not its sender's. None if it is genuine.
+    """The fault of a message from outside; None if there is none.
+
+    It is a fault if the row holds no signed item, a column differs from the item, or the signature does not match.
     """
     message = assignment.message
     try:
@@ -28,17 +29,17 @@ def envelope_fault(assignment: Assignment) -> LogFault | None:
 
 
 def _differences(assignment: Assignment, item: DataItem, signed: Message) -> Iterator[LogFault]:
-    """Columns that do not show what the signed item says."""
-    shown = assignment.message
-    for column, due, found in (
-        ("message_id", signed.id, shown.id),
-        ("sender", signed.sender, shown.sender),
-        ("process", signed.target, shown.target),
-        ("action", signed.action, shown.action),
-        ("tags", signed.tags, shown.tags),
-        ("anchor", signed.anchor, shown.anchor),
-        ("parent", signed.parent, shown.parent),
+    """The columns that differ from the signed item."""
+    stored = assignment.message
+    for column, expected, found in (
+        ("message_id", signed.id, stored.id),
+        ("sender", signed.sender, stored.sender),
+        ("process", signed.target, stored.target),
+        ("action", signed.action, stored.action),
+        ("tags", signed.tags, stored.tags),
+        ("anchor", signed.anchor, stored.anchor),
+        ("parent", signed.parent, stored.parent),
         ("slot of a process's first message", item.starts_process, assignment.slot == 0),
     ):
-        if due != found:
-            yield LogFault.at(assignment, f"{column} is not what was signed", due, found)
+        if expected != found:
+            yield LogFault.at(assignment, f"{column} is not what was signed", expected, found)

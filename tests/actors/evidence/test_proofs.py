@@ -13,8 +13,8 @@ from actors.evidence.checkpoints import NoteInvalid, VerifierKey, checkpoint_of,
 from actors.evidence.proofs import (
     Consistency,
     Inclusion,
-    agreeing,
     check,
+    matching_checkpoint,
     prove_consistency,
     prove_inclusion,
     read_proof,
@@ -144,13 +144,13 @@ def test_a_log_that_is_not_the_one_of_a_checkpoint_proves_nothing(world: Path, p
     short = read_log(path)
     with pytest.raises(LogFault, match="cut off, or it was replaced by an older copy"):
         prove_consistency(short, older, newer, key_of(short))
-    with pytest.raises(NoteInvalid, match="take a newer one"):
+    with pytest.raises(NoteInvalid, match="use a newer checkpoint"):
         prove_inclusion(read_log(world), rows[-1], older, key_of(short))
-    assert agreeing(short, older, key_of(short)).size < len(rows)
+    assert matching_checkpoint(short, older, key_of(short)).size < len(rows)
     write(path, relinked(rows[:5] + rows[6:]))
     rewritten = read_log(path)
     with pytest.raises(LogFault, match="not the one of a checkpoint"):
-        agreeing(rewritten, older, key_of(rewritten))
+        matching_checkpoint(rewritten, older, key_of(rewritten))
 
 
 @pytest.mark.parametrize("raw", [b"", b"{}", b"[]", b'{"proof":"other"}', b"\xff", b'{"proof":"mostao.inclusion@1"}'])
