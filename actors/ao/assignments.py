@@ -1,7 +1,7 @@
-"""A process's history as AO's scheduler tells it: signed assignments, and a hash chain over them.
+"""A process's history in the format of AO's scheduler: signed assignments with a hash chain.
 
-The node signs them when somebody asks. Ed25519 signatures are deterministic, so an assignment is the same item whenever
-that is; and the log, which has chains of its own, need not wait for them.
+The node signs assignments on request. Ed25519 signatures are deterministic, so an assignment is the same item each
+time. The log has its own chains, so appending does not wait for these signatures.
 """
 
 from collections import OrderedDict
@@ -18,32 +18,32 @@ from eventstore.records import encode_id
 
 EPOCH = "0"
 KEPT_EVERY = 256
-"""A link of a chain is remembered every so many slots, so that a page in the middle needs only few before it."""
+"""The scheduler caches a chain link every this many slots, so that a page needs few assignments before it."""
 PROCESSES_MAX = 4096
-"""Processes whose links are remembered."""
+"""Maximum number of processes with cached links."""
 
 
 class Scheduled(NamedTuple):
-    """A message in its process's history."""
+    """A message in the history of its process."""
 
     row: Assignment
     hash_chain: str
-    """base64url."""
+    """Hash chain of the assignment, in base64url."""
     assignment: bytes
-    """A data item that the node signed."""
+    """The assignment: a data item signed by the node."""
     message: bytes
-    """A data item that its sender signed, or the node for a process."""
+    """The message: a data item signed by its sender, or by the node if a process sent it."""
 
 
 class _Link(NamedTuple):
-    """What the assignment of a slot needs of those before."""
+    """The hash chain of the assignment of a slot."""
 
     slot: int
     chain: bytes
 
 
 class Scheduler:
-    """Signs assignments with a node's key."""
+    """Signs assignments with the node's key."""
 
     def __init__(self, key: Signer) -> None:
         self._key = key
@@ -51,15 +51,15 @@ class Scheduler:
         self._lock = Lock()
 
     def page(self, log: LogFile, process: str, *, from_slot: int, limit: int) -> list[Scheduled]:
-        """So many messages of a process, from a slot on."""
+        """A page of a process's history: at most ``limit`` messages, from a slot."""
         return [
             Scheduled(row, encode_id(chain), assignment, item_of(log, row, self._key))
             for row, chain, assignment in self._assignments(log, process, from_slot=from_slot, limit=limit)
         ]
 
-    def following(self) -> "Following":
-        """Signs a history from its beginning, row by row."""
-        return Following(self._sign)
+    def sequential(self) -> "SequentialSigner":
+        """A signer for histories that are read from their beginning."""
+        return SequentialSigner(self._sign)
 
     def _assignments(
         self, log: LogFile, process: str, *, from_slot: int, limit: int
@@ -70,16 +70,16 @@ class Scheduler:
             if len(self._links) > PROCESSES_MAX:
                 self._links.popitem(last=False)
         slot, chain = links[min(from_slot // KEPT_EVERY, len(links) - 1)]
-        found = []
+        assignments = []
         for row in log.read_process(process, from_slot=slot, limit=from_slot + limit - slot):
             with self._lock:
                 if row.slot == len(links) * KEPT_EVERY:
                     links.append(_Link(row.slot, chain))
             assignment = self._sign(row, chain)
             if row.slot >= from_slot:
-                found.append((row, chain, assignment))
+                assignments.append((row, chain, assignment))
             chain = chain_after(item_id(assignment), chain)
-        return found
+        return assignments
 
     def _sign(self, row: Assignment, chain: bytes) -> bytes:
         return self._key.sign(
@@ -98,8 +98,8 @@ class Scheduler:
         )
 
 
-class Following:
-    """Signs the assignments of any number of processes, each from its beginning, in order."""
+class SequentialSigner:
+    """Signs the assignments of any number of processes, each from its first slot, in order."""
 
     def __init__(self, sign: Callable[[Assignment, bytes], bytes]) -> None:
         self._sign = sign

@@ -1,4 +1,4 @@
-"""A history leaves the log: signed assignments and messages, as one bundle."""
+"""Exports a history as a bundle of signed assignments and messages."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
@@ -14,12 +14,12 @@ from actors.processes import Registry
 from eventstore import Assignment, LogFile
 
 
-def unwatched(_: int) -> None:
-    """Nobody wants to see the progress."""
+def no_progress(_: int) -> None:
+    """Ignore the progress."""
 
 
 class Exported(NamedTuple):
-    """What was written."""
+    """Size and state root of an export."""
 
     events: int
     items: int
@@ -27,18 +27,18 @@ class Exported(NamedTuple):
 
 
 def process_of(log: LogFile, name: str) -> str | None:
-    """The process of an id, or of a handle written ``@name``; None if there is none."""
+    """The process of an id, or of a handle written as ``@name``; None if there is none."""
     if not name.startswith("@"):
         return name if log.sequence_of(name, 0) is not None else None
     first = next(log.read(until=1), None)
     if first is None:
         return None
-    world = ProcessTable(log.payloads)
+    table = ProcessTable(log.payloads)
     for row in log.read_process(first.process):
-        world.evaluate(row)
-    registry = world.entries[first.process].process
-    found = registry.state.handles.find(name[1:]) if isinstance(registry, Registry) else None
-    return found.pid if found else None
+        table.evaluate(row)
+    registry = table.entries[first.process].process
+    name_entry = registry.state.handles.find(name[1:]) if isinstance(registry, Registry) else None
+    return name_entry.pid if name_entry else None
 
 
 def export(
@@ -47,17 +47,17 @@ def export(
     file: BinaryIO,
     *,
     processes: Sequence[str] = (),
-    progress: Callable[[int], Any] = unwatched,
+    progress: Callable[[int], Any] = no_progress,
 ) -> Exported:
     """Write the history of some processes, or of all, as an ANS-104 bundle.
 
-    First comes the manifest; then, for each message in the order of the log, its assignment and the message itself.
+    The bundle holds the manifest, and then, for each message in the order of the log, its assignment and the message.
 
     Args:
-        log: where from.
-        key: the node's.
-        file: where to.
-        processes: whose; none for the whole log.
+        log: log to export.
+        key: key of the node.
+        file: output file.
+        processes: ids of the processes to export; empty for the whole log.
         progress: called with the number of events written.
     """
     end = log.head().sequence
@@ -65,21 +65,21 @@ def export(
     def rows() -> Iterable[Assignment]:
         if not processes:
             return log.read(until=end)
-        found = chain.from_iterable(log.read_process(process) for process in dict.fromkeys(processes))
-        return sorted((row for row in found if row.sequence <= end), key=lambda row: row.sequence)
+        history = chain.from_iterable(log.read_process(process) for process in dict.fromkeys(processes))
+        return sorted((row for row in history if row.sequence <= end), key=lambda row: row.sequence)
 
-    world, events = ProcessTable(log.payloads), 0
+    table, events = ProcessTable(log.payloads), 0
     for row in rows():
-        world.evaluate(row)
+        table.evaluate(row)
         events += 1
-    root = world.state_root().hex()
+    root = table.state_root().hex()
     manifest = Manifest(events, not processes, root)
 
     def items() -> Iterator[bytes]:
-        scheduler = Scheduler(key).following()
+        signer = Scheduler(key).sequential()
         yield manifest_item(manifest, key)
         for number, row in enumerate(rows(), start=1):
-            yield scheduler.assignment(row)
+            yield signer.assignment(row)
             yield item_of(log, row, key)
             progress(number)
 

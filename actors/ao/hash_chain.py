@@ -1,4 +1,4 @@
-"""The chain that AO's scheduler puts through the assignments of a process, by their data items' ids."""
+"""The hash chain of AO's scheduler over the assignments of a process, by the ids of their data items."""
 
 from hashlib import sha256
 
@@ -11,5 +11,5 @@ def chain_at_start(process: str) -> bytes:
 
 
 def chain_after(assignment: str, chain: bytes) -> bytes:
-    """That of the next one: SHA-256(id of the assignment before ‖ its own chain)."""
+    """``Hash-Chain`` of the next assignment: SHA-256(id of this assignment ‖ its ``Hash-Chain``)."""
     return sha256(decode_id(assignment) + chain).digest()

@@ -1,4 +1,4 @@
-"""A history comes back from a bundle: everything in it is verified and evaluated again."""
+"""Imports an exported history: verifies and evaluates all of it again, and writes a log."""
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from actors.ans104.bundle import Bundle, BundleUnusable
 from actors.ans104.item import DataItem, ItemRefused, message_of, parse
-from actors.ao.export import unwatched
+from actors.ao.export import no_progress
 from actors.ao.hash_chain import chain_after, chain_at_start
 from actors.ao.manifest import Manifest, manifest_of
 from actors.ao.pushed_messages import NotPushed, message_in
@@ -20,26 +20,26 @@ from eventstore.records import decode_id, encode_id
 BATCH_ROWS = 1000
 ITEM_BYTES_MAX = 2**32
 OUTSIDE_PARENT = 0
-"""Parent of a message that a process sent which the excerpt does not have."""
+"""Parent of a message whose sending process is not in the excerpt."""
 
 
 class ImportFault(Exception):
-    """A bundle that is not what its node's log was; says where and how."""
+    """The bundle does not match its node's log; the text says where and how."""
 
 
 class Imported(NamedTuple):
-    """What a bundle came to."""
+    """Content of an imported bundle."""
 
     node: str
-    """Address of the key that signed it."""
+    """Address of the key that signed the bundle."""
     events: int
     processes: Sequence[str]
     whole: bool
     state_root: str
 
 
-class _Told(NamedTuple):
-    """A message as a bundle tells it."""
+class _ImportedEvent(NamedTuple):
+    """An assignment and its message, from a bundle."""
 
     process: str
     nonce: int
@@ -51,20 +51,20 @@ class _Told(NamedTuple):
     pushed: bool
 
 
-def import_bundle(path: Path, log_path: Path, *, progress: Callable[[int], Any] = unwatched) -> Imported:
-    """Make a log of what a bundle of ``export`` holds.
+def import_bundle(path: Path, log_path: Path, *, progress: Callable[[int], Any] = no_progress) -> Imported:
+    """Write a log from a bundle of ``export``.
 
-    A whole log becomes the log that it was, byte for byte in its assignments. The history of some processes becomes an
-    excerpt, which can be replayed.
+    From the export of a whole log, the new log has the same assignments, byte for byte. From the export of some
+    processes, the new log is an excerpt, which can be replayed.
 
     Args:
-        path: the bundle.
-        log_path: the log, which must not hold anything yet.
-        progress: called with the number of events.
+        path: path of the bundle.
+        log_path: path of the new log, which must not exist or must be empty.
+        progress: called with the number of events imported.
 
     Raises:
-        BundleUnusable: the file is no bundle of a history.
-        ImportFault: what it holds does not follow from itself, or is not signed by its node.
+        BundleUnusable: the file is not an exported history.
+        ImportFault: the history is inconsistent, or the node did not sign all of it.
         EventStoreError: the log cannot be written.
     """
     bundle = Bundle.of_file(path)
@@ -72,19 +72,19 @@ def import_bundle(path: Path, log_path: Path, *, progress: Callable[[int], Any] 
     manifest, node = _manifest(path, items)
     log = open_log(log_path, new=True)
     try:
-        history = _Whole(log) if manifest.whole else _Excerpt(log)
+        history = _FullHistory(log) if manifest.whole else _Excerpt(log)
         number = 0
-        for number, told in enumerate(_told(items, node), start=1):
-            history.take(told)
+        for number, event in enumerate(_read_events(items, node), start=1):
+            history.append(event)
             progress(number)
         history.flush()
-        root = history.world.state_root().hex()
+        root = history.table.state_root().hex()
         if (number, root) != (manifest.events, manifest.state_root):
             raise ImportFault(
-                f"the history has {number:,} events and comes to the state root {root}; "
-                f"its node signed {manifest.events:,} and {manifest.state_root}"
+                f"the history has {number:,} events and the state root {root}; "
+                f"its node signed {manifest.events:,} events and {manifest.state_root}"
             )
-        processes = sorted(history.world.entries)
+        processes = sorted(history.table.entries)
         if not manifest.whole:
             log.mark_excerpt()
     except BaseException:
@@ -100,7 +100,7 @@ def _manifest(path: Path, items: Iterator[bytes]) -> tuple[Manifest, DataItem]:
     item = _verified(first, "the manifest") if first is not None else None
     manifest = manifest_of(item) if item is not None else None
     if item is None or manifest is None:
-        raise BundleUnusable(f"{path} is no history: its first item is no manifest of mostao export")
+        raise BundleUnusable(f"{path} is not an exported history: its first item is no manifest of mostao export")
     return manifest, item
 
 
@@ -113,8 +113,8 @@ def _verified(raw: bytes, what: str) -> DataItem:
     return item
 
 
-def _told(items: Iterator[bytes], node: DataItem) -> Iterator[_Told]:
-    """Assignments and their messages, each verified, each process's hash chain followed."""
+def _read_events(items: Iterator[bytes], node: DataItem) -> Iterator[_ImportedEvent]:
+    """Read assignments and their messages; verifies their signatures and the hash chain of each process."""
     chains: dict[str, bytes] = {}
     while pair := list(islice(items, 2)):
         if len(pair) < 2:
@@ -122,19 +122,19 @@ def _told(items: Iterator[bytes], node: DataItem) -> Iterator[_Told]:
         assignment, item = _verified(pair[0], "an assignment"), _verified(pair[1], "a message")
         if assignment.public_key != node.public_key:
             raise ImportFault(f"assignment {assignment.id} is not signed by the node {node.sender}")
-        told = _tell(assignment, item, node)
-        chain = chains.get(told.process) or chain_at_start(told.process)
-        if told.hash_chain != encode_id(chain):
-            raise ImportFault(f"assignment {assignment.id}: its hash chain is not what the ones before it give")
-        chains[told.process] = chain_after(assignment.id, chain)
-        yield told
+        event = _parse_event(assignment, item, node)
+        chain = chains.get(event.process) or chain_at_start(event.process)
+        if event.hash_chain != encode_id(chain):
+            raise ImportFault(f"assignment {assignment.id}: its hash chain does not match the assignments before it")
+        chains[event.process] = chain_after(assignment.id, chain)
+        yield event
 
 
-def _tell(assignment: DataItem, item: DataItem, node: DataItem) -> _Told:
+def _parse_event(assignment: DataItem, item: DataItem, node: DataItem) -> _ImportedEvent:
     pushed = item.public_key == node.public_key and item.tag("From-Process") != ""
     try:
         message = message_in(item, parent=OUTSIDE_PARENT) if pushed else message_of(item)
-        told = _Told(
+        event = _ImportedEvent(
             assignment.tag("Process"),
             int(assignment.tag("Nonce")),
             int(assignment.tag("Block-Height")),
@@ -144,102 +144,103 @@ def _tell(assignment: DataItem, item: DataItem, node: DataItem) -> _Told:
             message,
             pushed,
         )
-        decode_id(told.process)
+        decode_id(event.process)
     except (NotPushed, ValueError) as error:
         raise ImportFault(f"assignment {assignment.id}: {error}") from None
-    if (message.id, message.target) != (assignment.tag("Message"), told.process):
+    if (message.id, message.target) != (assignment.tag("Message"), event.process):
         raise ImportFault(f"assignment {assignment.id} is of another message than {message.id}, which follows it")
-    return told
+    return event
 
 
 class _History:
-    """A log that grows by what is told."""
+    """A log that grows by imported events. Subclasses assign the positions."""
 
     def __init__(self, log: LogFile) -> None:
-        self.world = ProcessTable(self._past)
+        self.table = ProcessTable(self._read_payloads)
         self._log, self._epoch = log, log.take_lease("import").epoch
         self._batch: list[Assignment] = []
         self._written = 0
         self._slots: dict[str, int] = {}
 
-    def take(self, told: _Told) -> None:
-        """Put a message at the end.
+    def append(self, event: _ImportedEvent) -> None:
+        """Evaluate an event and append it to the log.
 
         Raises:
-            ImportFault: it cannot come next.
+            ImportFault: the event cannot come next.
         """
-        due = self._slots.get(told.process, -1) + 1
-        if told.nonce != due:
-            raise ImportFault(f"process {told.process}: nonce {told.nonce} follows where {due} has to")
-        self._slots[told.process] = due
-        assignment = self._place(told)
+        expected_slot = self._slots.get(event.process, -1) + 1
+        if event.nonce != expected_slot:
+            raise ImportFault(f"process {event.process}: nonce {event.nonce} follows where {expected_slot} has to")
+        self._slots[event.process] = expected_slot
+        assignment = self._assign(event)
         try:
-            evaluated = self.world.evaluate(assignment)
+            evaluated = self.table.evaluate(assignment)
         except Unevaluable as error:
-            raise ImportFault(f"process {told.process}, nonce {told.nonce}: {error}") from None
+            raise ImportFault(f"process {event.process}, nonce {event.nonce}: {error}") from None
         assignment.output, assignment.error = evaluated.output, evaluated.error
-        self._sent(evaluated)
+        self._keep_outbox(evaluated)
         self._batch.append(assignment)
         if len(self._batch) == BATCH_ROWS:
             self.flush()
 
     def flush(self) -> None:
-        """Write what was taken."""
+        """Write the pending batch."""
         if self._batch:
             self._written = self._log.append(self._batch, expected=self._written, epoch=self._epoch).sequence
             self._batch = []
 
-    def _place(self, told: _Told) -> Assignment:
+    def _assign(self, event: _ImportedEvent) -> Assignment:
+        """The assignment of an event in the new log."""
         raise NotImplementedError
 
-    def _sent(self, evaluated: Evaluated) -> None:
-        """What an evaluation sent."""
+    def _keep_outbox(self, evaluated: Evaluated) -> None:
+        """Keep the messages that the evaluation sent, to compare them with later events."""
 
-    def _past(self, process: str, slots: Sequence[int]) -> list[bytes]:
+    def _read_payloads(self, process: str, slots: Sequence[int]) -> list[bytes]:
         self.flush()
         return self._log.payloads(process, slots)
 
 
-class _Whole(_History):
-    """Of every process: the log becomes what it was."""
+class _FullHistory(_History):
+    """The history of every process: the new log equals the exported log."""
 
     def __init__(self, log: LogFile) -> None:
         super().__init__(log)
         self._sequencer = Sequencer()
-        self._unsent: deque[Message] = deque()
+        self._pending_outbox: deque[Message] = deque()
 
-    def _place(self, told: _Told) -> Assignment:
-        message = told.message
-        if told.pushed:
-            due = self._unsent.popleft() if self._unsent else None
-            if due is None or message != _without_parent(due):
+    def _assign(self, event: _ImportedEvent) -> Assignment:
+        message = event.message
+        if event.pushed:
+            expected = self._pending_outbox.popleft() if self._pending_outbox else None
+            if expected is None or message != _without_parent(expected):
                 raise ImportFault(f"message {message.id} is not the next one that an evaluation sent")
-            message = due
-        elif self._unsent:
-            raise ImportFault(f"message {self._unsent[0].id}, which an evaluation sent, is missing")
-        assignment = self._sequencer.assign(message, told.timestamp)
-        if (assignment.sequence, assignment.timestamp) != (told.height, told.timestamp):
-            raise ImportFault(f"message {message.id} cannot stand at height {told.height}, time {told.timestamp}")
+            message = expected
+        elif self._pending_outbox:
+            raise ImportFault(f"message {self._pending_outbox[0].id}, which an evaluation sent, is missing")
+        assignment = self._sequencer.assign(message, event.timestamp)
+        if (assignment.sequence, assignment.timestamp) != (event.height, event.timestamp):
+            raise ImportFault(f"message {message.id} cannot stand at height {event.height}, time {event.timestamp}")
         return assignment
 
-    def _sent(self, evaluated: Evaluated) -> None:
-        self._unsent.extend(evaluated.outbox)
+    def _keep_outbox(self, evaluated: Evaluated) -> None:
+        self._pending_outbox.extend(evaluated.outbox)
 
 
 class _Excerpt(_History):
-    """Of some processes: numbered anew, its chains those of the signed assignments."""
+    """The history of some processes: sequences are new, the chains come from the signed assignments."""
 
     def __init__(self, log: LogFile) -> None:
         super().__init__(log)
         self._events = self._height = self._timestamp = 0
 
-    def _place(self, told: _Told) -> Assignment:
-        if told.height <= self._height or told.timestamp < self._timestamp:
-            raise ImportFault(f"message {told.message.id} stands before the one that it follows")
-        self._height, self._timestamp = told.height, told.timestamp
+    def _assign(self, event: _ImportedEvent) -> Assignment:
+        if event.height <= self._height or event.timestamp < self._timestamp:
+            raise ImportFault(f"message {event.message.id} stands before the one that it follows")
+        self._height, self._timestamp = event.height, event.timestamp
         self._events += 1
-        chain, assignment_id = decode_id(told.hash_chain), decode_id(told.assignment_id)
-        return Assignment(self._events, told.nonce, told.timestamp, told.message, chain, assignment_id)
+        chain, assignment_id = decode_id(event.hash_chain), decode_id(event.assignment_id)
+        return Assignment(self._events, event.nonce, event.timestamp, event.message, chain, assignment_id)
 
 
 def _without_parent(message: Message) -> Message:

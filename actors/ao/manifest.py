@@ -1,4 +1,4 @@
-"""The first item of an exported history: what it is of, and what it comes to. Signed by the node."""
+"""The manifest of an export: its first item, signed by the node, with size and state root of the history."""
 
 import msgspec
 
@@ -9,22 +9,22 @@ _KIND = (("App-Name", "mostao"), ("Type", "Export"))
 
 
 class Manifest(msgspec.Struct, frozen=True, rename="pascal"):
-    """What a bundle of a history says of itself."""
+    """Size, scope and state root of an exported history."""
 
     events: int
     whole: bool
-    """Whether it is all of a log, or some of its processes."""
+    """Whether the export holds the whole log, or only some of its processes."""
     state_root: str
-    """Over the processes that it is of, in hex."""
+    """State root over the exported processes, in hex."""
 
 
 def manifest_item(manifest: Manifest, key: Signer) -> bytes:
-    """The manifest as a signed item."""
+    """Sign a manifest; returns a data item."""
     return key.sign(tags=list(_KIND), data=msgspec.json.encode(manifest))
 
 
 def manifest_of(item: DataItem) -> Manifest | None:
-    """The manifest that an item is; None if it is none."""
+    """The manifest in an item; None if the item is not a manifest."""
     if tuple(item.tags) != _KIND:
         return None
     try:

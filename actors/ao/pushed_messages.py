@@ -1,7 +1,7 @@
-"""Messages between processes as signed data items: the form in which they leave the log.
+"""Messages between processes as signed data items, for export and for AO's clients.
 
-In the log they carry no signature; the audit proves them by evaluating their parent again. To others the node says,
-with its own key and as AO's messengers do, which process sent them and what it was that began it all.
+In the log they carry no signature; the audit proves them by evaluating their parent again. For other readers the node
+signs them, as AO's messenger units do, with tags for the sending process and the first message of the causal chain.
 """
 
 import msgspec
@@ -14,27 +14,27 @@ from actors.protocol.spawn import module_of
 from eventstore import Assignment, LogFile, Message
 
 _ADDED = ("Data-Protocol", "Variant", "From-Process", "From-Module", "Pushed-For", "Reference", "Id")
-"""Tags that follow the message's own."""
+"""Tags that follow the tags of the message."""
 IN_DATA = "application/vnd.mostao.message+json"
-"""Content type of an item whose message has more tags than an item can: its data is ``_Whole``."""
+"""Content type of an item whose message has more tags than an item allows: its data is a ``_TaggedMessage``."""
 
 
-class _Whole(msgspec.Struct):
+class _TaggedMessage(msgspec.Struct):
     tags: list[tuple[str, str]]
     data: bytes
 
 
 class NotPushed(ValueError):
-    """An item that is no message between processes."""
+    """The item is not a message between processes."""
 
 
 def item_of(log: LogFile, row: Assignment, key: Signer) -> bytes:
-    """A message of the log as a signed data item: its sender's own, or one of the node's.
+    """A message of the log as a data item: signed by its sender, or by the node if a process sent it.
 
     Args:
-        log: where the message stands.
-        row: its assignment.
-        key: the node's.
+        log: log that holds the message.
+        row: assignment of the message.
+        key: key of the node.
     """
     message = row.message
     if message.envelope is not None:
@@ -42,7 +42,7 @@ def item_of(log: LogFile, row: Assignment, key: Signer) -> bytes:
     first = next(log.read_process(message.sender, limit=1))
     parent, pushed_for = _origin(log, row)
     reference = next(
-        place for place, sent in enumerate(log.children(parent.sequence), start=1) if sent.sequence == row.sequence
+        index for index, sent in enumerate(log.children(parent.sequence), start=1) if sent.sequence == row.sequence
     )
     values = ("ao", "ao.TN.1", message.sender, module_of(first.message), pushed_for, str(reference), message.id)
     added = list(zip(_ADDED, values, strict=True))
@@ -50,19 +50,19 @@ def item_of(log: LogFile, row: Assignment, key: Signer) -> bytes:
     try:
         return key.sign(target=message.target, tags=[*tags, *added], data=message.data)
     except TagsMalformed:
-        whole = msgspec.json.encode(_Whole(tags, message.data))
-        return key.sign(target=message.target, tags=[("Content-Type", IN_DATA), *added], data=whole)
+        tagged = msgspec.json.encode(_TaggedMessage(tags, message.data))
+        return key.sign(target=message.target, tags=[("Content-Type", IN_DATA), *added], data=tagged)
 
 
 def message_in(item: DataItem, *, parent: int) -> Message:
-    """The message between processes that an item of ``item_of`` holds.
+    """The message between processes in an item that ``item_of`` made.
 
     Args:
-        item: from whoever has the log.
-        parent: sequence of the message that caused it.
+        item: a verified item.
+        parent: sequence of the message whose evaluation sent it.
 
     Raises:
-        NotPushed: it is another kind of item.
+        NotPushed: the item does not hold a message between processes.
     """
     own, added = item.tags[: -len(_ADDED)], item.tags[-len(_ADDED) :]
     if tuple(name for name, _ in added) != _ADDED:
@@ -70,16 +70,16 @@ def message_in(item: DataItem, *, parent: int) -> Message:
     data, values = item.data, dict(added)
     if own == [("Content-Type", IN_DATA)]:
         try:
-            whole = msgspec.json.decode(data, type=_Whole)
+            tagged = msgspec.json.decode(data, type=_TaggedMessage)
         except msgspec.MsgspecError as error:
             raise NotPushed(f"item {item.id} does not hold its message: {error}") from None
-        own, data = whole.tags, whole.data
+        own, data = tagged.tags, tagged.data
     action = next((value for name, value in own if name == "Action"), "")
     return Message(values["Id"], values["From-Process"], item.target, action, encode(own), data, "", parent)
 
 
 def _origin(log: LogFile, row: Assignment) -> tuple[Assignment, str]:
-    """The message whose evaluation sent this one, and the id of the one from outside that began it all."""
+    """The parent of a message, and the id of the message from outside that started the causal chain."""
     parents = []
     while row.message.parent is not None:
         row = next(log.read(after=row.message.parent - 1, until=row.message.parent))
