@@ -1,7 +1,7 @@
-"""The processes: pure state machines. State and a message go in; state and effects come out.
+"""The processes: pure state machines from state and message to state and effects.
 
-Nothing here awaits, reads a clock, draws a random number, opens a file or looks at another process. A module's version
-is part of its name: a change of behaviour is a new version beside the old one, so that old logs replay as they ran.
+A process never awaits, reads a clock, draws a random number, opens a file or reads another process. A module's version
+is part of its name. A change of behaviour is a new version beside the old one, so old logs replay to the same states.
 """
 
 from actors.processes.base import Process
@@ -20,9 +20,9 @@ MODULES: dict[str, type[Process]] = {
     kind.module: kind
     for kind in (Registry, RegistryV2, Handle, Session, SessionV2, Group, Relation, KeyKeeper, Proxy, Archive)
 }
-"""Every module that a log may name."""
+"""Every module by its name. A log may name any of them."""
 REGISTRIES = (Registry.module, RegistryV2.module)
-"""Those that a log may begin with; a new one begins with the last."""
+"""Modules of a log's first process. A new log starts with the last one."""
 
 __all__ = [
     "MODULES",

@@ -1,4 +1,4 @@
-"""What a process is."""
+"""The base class of processes, and the declaration of actions."""
 
 from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple, TypeVar
@@ -13,42 +13,55 @@ M = TypeVar("M", bound=Method)
 
 
 class Handler(NamedTuple):
-    """What a process does for an action."""
+    """The declaration of an action. The protocol reference is generated from it (``protocol_reference.py``)."""
 
     method: Method
     parse: Callable[[bytes], Any]
-    """Reads the message's data, or refuses it."""
+    """Parses the message's data, or raises ``Refusal``."""
+    body: type
+    optional: bool
+    callers: str
+    reply: str
 
 
-def action(*names: str, body: type = NoBody, optional: bool = False) -> Callable[[M], M]:
-    """Mark a method as what is done for the actions of these names.
+ANYONE = "anyone"
+
+
+def action(
+    *names: str, body: type = NoBody, optional: bool = False, callers: str = ANYONE, reply: str = ""
+) -> Callable[[M], M]:
+    """Declare a method as the handler of one or several actions.
 
     Args:
-        names: the actions.
-        body: what the message's data has to be.
-        optional: the data may also be left out.
+        names: names of the actions.
+        body: type of the message's data.
+        optional: whether the data may be empty.
+        callers: who may call the action, for the protocol reference. The method itself has to enforce it.
+        reply: form of the reply, for the protocol reference.
     """
 
-    def mark(method: M) -> M:
-        handler = Handler(method, parser(body, optional=optional))
+    def declare(method: M) -> M:
+        handler = Handler(method, parser(body, optional=optional), body, optional, callers, reply)
         method.__dict__["handlers"] = dict.fromkeys(names, handler)
         return method
 
-    return mark
+    return declare
 
 
 class Process:
     """A deterministic state machine with one method per action.
 
-    A method takes the message's body and its context and returns effects. It changes state only by putting a new value
-    into ``self.state``: states are immutable all the way down, so when a method raises, the state before is simply put
-    back, a dryrun needs no copy, and a state that was handed out never changes.
+    A method takes the message's body and its context, and returns effects. It changes state only by assigning a new
+    value to ``self.state``. States are deeply immutable: evaluation restores the previous state when a method raises, a
+    dryrun needs no copy, and a state that was returned never changes.
     """
 
-    __slots__ = ("state",)  # a world holds as many as there are handles and sessions
+    __slots__ = ("state",)  # a node holds one process per handle and session, so each has to be small
 
     module: ClassVar[str]
-    """Name and version, as in ``mostao.session@1``."""
+    """Name and version, such as ``mostao.session@1``."""
+    start_body: ClassVar[type] = NoBody
+    """Type of the spawning message's data, for the protocol reference."""
     handlers: ClassVar[dict[str, Handler]]
 
     state: msgspec.Struct
@@ -56,7 +69,7 @@ class Process:
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         cls.handlers = {}
-        for kind in reversed(cls.__mro__):  # a new version may build on the one before
+        for kind in reversed(cls.__mro__):  # a new version may extend the previous one
             for method in list(vars(kind).values()):
                 cls.handlers |= getattr(method, "handlers", {})
 
@@ -64,28 +77,28 @@ class Process:
         """Start from the data of the spawning message.
 
         Raises:
-            Refusal: the data is not what the module starts from.
+            Refusal: the data is not the module's start body.
         """
         raise NotImplementedError
 
     def receive(self, message: IncomingMessage, context: Context) -> Effects:
-        """Handle one message. Whoever calls puts ``state`` back if this raises.
+        """Handle one message. If this raises, the caller restores the previous ``state``.
 
         Raises:
-            Refusal: it cannot be done.
+            Refusal: the handler refuses the message.
         """
         handler = self.handlers.get(message.action)
         if handler is None:
             raise Refusal(self._unknown(message.action))
         return handler.method(self, handler.parse(message.data), context)
 
-    @action(REPLY)
+    @action(REPLY, callers="a process")
     def ignore_reply(self, body: NoBody, context: Context) -> Effects:
-        """A refusal of something that was sent, or an answer that nobody waits for, changes nothing."""
+        """Ignore a reply or refusal. By default it changes nothing."""
         return Effects(None)
 
     def _replace(self, **changes: Any) -> None:
-        """Put the state with some fields changed into place."""
+        """Assign a state with some fields changed."""
         self.state = msgspec.structs.replace(self.state, **changes)
 
     def _unknown(self, name: str) -> str:
@@ -99,10 +112,10 @@ SUCCESS = {"status": "success"}
 
 
 def succeed(**fields: Any) -> dict[str, Any]:
-    """The answer to something done."""
+    """The reply to a successful change."""
     return {**SUCCESS, **fields}
 
 
-def same_address(one: str, other: str) -> bool:
-    """Whether two addresses are one owner's: exactly, but an Ethereum address in any case."""
-    return one == other or (one[:2] == other[:2] == "0x" and one.lower() == other.lower())
+def same_address(a: str, b: str) -> bool:
+    """Whether two addresses are equal. Ethereum addresses are compared without case."""
+    return a == b or (a[:2] == b[:2] == "0x" and a.lower() == b.lower())

@@ -1,4 +1,4 @@
-"""A message's JSON body: declared as a type, read in one go, and refused by the name of the field that is wrong."""
+"""JSON bodies of messages: declared as types, parsed in one step, and refused with the name of the wrong field."""
 
 from collections.abc import Callable
 from typing import Annotated, Any, TypeVar, get_args
@@ -25,28 +25,28 @@ Title = Annotated[
         min_length=1, max_length=TITLE_CHARACTERS_MAX, description=f"a text of 1 to {TITLE_CHARACTERS_MAX} characters"
     ),
 ]
-"""What a group is called."""
+"""The name of a group."""
 Fields = dict[str, Any]
 """The body of an action that takes any fields."""
 
 
 class Body(msgspec.Struct, gc=False):
-    """Base of bodies. Fields without a default have to be there; null is as good as absent; others are ignored."""
+    """Base class of bodies. Fields without a default are required; null counts as absent; others are ignored."""
 
 
 class NoBody(Body):
-    """The body of an action that looks at nothing."""
+    """The body of an action without fields. Any data is accepted."""
 
 
 def parser(kind: type[T], *, optional: bool = False) -> Callable[[bytes], T]:
-    """A function that reads a body of this type from a message's data.
+    """A function that parses a message's data as a body of this type, or raises ``Refusal``.
 
-    It refuses what is no such body, in words of our own and not a library's: they become part of states and logs, which
-    have to come out the same with every version of every library.
+    The error texts are our own, not a library's. They become part of states and logs, which have to be the same with
+    every version of every library.
 
     Args:
         kind: a ``Body`` or ``Fields``.
-        optional: no data at all stands for a body without fields.
+        optional: whether empty data counts as a body without fields.
     """
     if kind is NoBody:
         nothing = kind()
@@ -67,12 +67,12 @@ def parser(kind: type[T], *, optional: bool = False) -> Callable[[bytes], T]:
 
 
 def milliseconds(seconds: float) -> int:
-    """A point in time of a body, in ms."""
+    """A time of a body, converted to ms."""
     return round(seconds * 1000)
 
 
 def _fault(kind: type, data: bytes) -> str:
-    """What is wrong with data that is no body of this type."""
+    """The reason to refuse data that is not a body of this type."""
     try:
         value = decode(data)
     except ValueError as error:
@@ -91,7 +91,7 @@ def _fault(kind: type, data: bytes) -> str:
 
 
 def _description(annotation: Any) -> str:
-    """The words of a field's type, as its declaration gives them."""
+    """The description of a field's type, from its declaration."""
     for part in (annotation, *get_args(annotation)):
         for meta in getattr(part, "__metadata__", ()):
             if meta.description:

@@ -1,1 +1,1 @@
-"""Immutable collections with a cheap copy, which process states are made of."""
+"""Immutable collections for process states, with cheap copies."""

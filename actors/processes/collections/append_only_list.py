@@ -1,4 +1,4 @@
-"""An append-only sequence that is cheap to keep many versions of."""
+"""An append-only list whose versions share memory."""
 
 from collections.abc import Iterator
 from typing import Generic, TypeVar
@@ -7,10 +7,10 @@ T = TypeVar("T")
 
 
 class History(Generic[T]):
-    """An immutable sequence. Appending gives a new one in constant time; the old one stays as it was.
+    """An immutable list. ``append`` returns a new list in constant time and leaves the old one unchanged.
 
-    The versions of one history share a list, and each sees its own length of it. Only the newest can append in place;
-    an older one (the state before a dryrun, say) copies first.
+    All versions share one Python list, and each version has its own length. Only the newest version appends in index.
+    An older version, such as the state before a dryrun, copies the list first.
     """
 
     __slots__ = ("_items", "_length")
@@ -20,15 +20,15 @@ class History(Generic[T]):
         self._length = length
 
     def append(self, item: T) -> "History[T]":
-        """This history with one more item."""
+        """A new list with one more item."""
         items = self._items if len(self._items) == self._length else self._items[: self._length]
         items.append(item)
         return History(items, self._length + 1)
 
-    def __getitem__(self, place: int) -> T:
-        if not -self._length <= place < self._length:
-            raise IndexError(place)
-        return self._items[place if place >= 0 else self._length + place]
+    def __getitem__(self, index: int) -> T:
+        if not -self._length <= index < self._length:
+            raise IndexError(index)
+        return self._items[index if index >= 0 else self._length + index]
 
     def __len__(self) -> int:
         return self._length

@@ -1,4 +1,4 @@
-"""The messages of a conversation as its process keeps them: where each is in the log, not what it says."""
+"""Packed lists of a conversation's messages: the slot and metadata of each message, not its content."""
 
 import struct
 from bisect import bisect_left
@@ -7,28 +7,28 @@ from typing import Any, ClassVar, NamedTuple, Self
 
 
 class Entry(NamedTuple):
-    """One message."""
+    """One message of a session."""
 
     slot: int
-    """Place in the process's own history of the assignment that brought it."""
+    """Slot of the message in its process."""
     timestamp: int
-    """In ms."""
+    """Timestamp of the assignment, in ms."""
     generation: int
     by_b: int
-    """Which side sent it: 0 for a, 1 for b."""
+    """Side that sent it: 0 for a, 1 for b."""
 
 
 class Ledger:
-    """An immutable sequence of entries. Appending gives a new one in constant time; the old one stays as it was.
+    """An immutable list of entries. ``append`` returns a new ledger in constant time and leaves the old one unchanged.
 
-    An entry takes 21 bytes, so a conversation of a million messages fits in memory beside many others. The versions of
-    one ledger share their bytes, and each sees its own length of them. Only the newest can append in place; an older
-    one (the state before a dryrun, say) copies first.
+    An entry takes 21 bytes, so a million messages take 21 MB. All versions of a ledger share one byte array, and each
+    version has its own length. Only the newest version appends in place. An older version, such as the state before a
+    dryrun, copies the array first.
     """
 
     __slots__ = ("_entries", "_length")
     columns_of: ClassVar[tuple[str, ...]] = ("slots", "timestamps", "generations", "by_b")
-    """Names of the columns, in the order of an entry's fields."""
+    """Names of the columns, in the order of the entry's fields."""
     layout: ClassVar[struct.Struct] = struct.Struct("<qqiB")
     entry: ClassVar[Any] = Entry
 
@@ -38,10 +38,10 @@ class Ledger:
 
     @classmethod
     def of(cls, columns: dict[str, list[int]]) -> Self:
-        """A ledger from what ``columns`` gave.
+        """A ledger from the result of ``columns``.
 
         Raises:
-            ValueError: it is none.
+            ValueError: the columns are not those of a ledger.
         """
         try:
             rows = list(zip(*(columns[name] for name in cls.columns_of), strict=True))
@@ -50,13 +50,13 @@ class Ledger:
             raise ValueError("this is no ledger: its columns are numbers, and of one length") from None
 
     def columns(self) -> dict[str, list[int]]:
-        """The entries, column by column."""
+        """The entries as columns: a list of values per field."""
         rows = self.layout.iter_unpack(self._entries[: self._length * self.layout.size])
         columns = zip(*rows, strict=True) if self._length else ((),) * len(self.columns_of)
         return dict(zip(self.columns_of, map(list, columns), strict=True))
 
     def append(self, entry: tuple[int, ...]) -> Self:
-        """This ledger with one more entry."""
+        """A new ledger with one more entry."""
         entries, layout = self._entries, self.layout
         if len(entries) != self._length * layout.size:
             entries = entries[: self._length * layout.size]
@@ -64,13 +64,13 @@ class Ledger:
         return type(self)(entries, self._length + 1)
 
     def since(self, timestamp: int) -> int:
-        """Place of the first entry that is not older than this."""
-        return bisect_left(range(self._length), timestamp, key=lambda place: self[place].timestamp)
+        """Index of the first entry with this timestamp (ms) or a later one."""
+        return bisect_left(range(self._length), timestamp, key=lambda index: self[index].timestamp)
 
-    def __getitem__(self, place: int) -> Any:
-        if not 0 <= place < self._length:
-            raise IndexError(place)
-        return self.entry._make(self.layout.unpack_from(self._entries, place * self.layout.size))
+    def __getitem__(self, index: int) -> Any:
+        if not 0 <= index < self._length:
+            raise IndexError(index)
+        return self.entry._make(self.layout.unpack_from(self._entries, index * self.layout.size))
 
     def __len__(self) -> int:
         return self._length
@@ -82,18 +82,18 @@ class Ledger:
 
 
 class AuthoredEntry(NamedTuple):
-    """One message of many people's conversation."""
+    """One message of a group."""
 
     slot: int
-    """As ``Entry``'s, like those that follow."""
+    """Slot, timestamp and generation have the meaning of ``Entry``."""
     timestamp: int
     generation: int
     author: int
-    """Which of those who ever spoke there, from 0."""
+    """Index of the sender among all handles that were ever members, from 0."""
 
 
 class AuthoredLedger(Ledger):
-    """A ledger of many people's conversation."""
+    """A ledger of a group. An entry takes 24 bytes."""
 
     __slots__ = ()
     columns_of: ClassVar[tuple[str, ...]] = ("slots", "timestamps", "generations", "authors")

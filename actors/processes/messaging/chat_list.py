@@ -1,4 +1,4 @@
-"""A handle's chat list."""
+"""The chat list of a handle."""
 
 from typing import Any
 
@@ -9,30 +9,30 @@ from actors.protocol.messages import Refusal
 
 
 class Chat(msgspec.Struct, frozen=True, gc=False):
-    """One session as its handle sees it. Times are ms; None before the first."""
+    """One session or group in a chat list. Times are in ms, and None before the first event."""
 
     other_name: str
     other_id: str
     activity: int
-    """Slot of the last thing that happened here: the higher, the further up in the list."""
+    """Slot of the last event of the chat. The list is sorted by it, highest first."""
     last_message: int | None = None
     last_viewed: int | None = None
     unread: int = 0
     refusal: str | None = None
-    """Why the session refused the last message that it did refuse."""
+    """Reason of the session's last refusal."""
     refused_message: str | None = None
-    """Id of that message."""
+    """Id of the message that the session refused last."""
 
 
 Chats = Map[str, Chat]
-"""By session id."""
+"""Session or group id to chat."""
 
 
 def chat_of(chats: Chats, session: str) -> Chat:
-    """A session's entry.
+    """The chat of a session.
 
     Raises:
-        Refusal: it is not in the list.
+        Refusal: the session is not in the chat list.
     """
     chat = chats.get(session)
     if chat is None:
@@ -41,13 +41,13 @@ def chat_of(chats: Chats, session: str) -> Chat:
 
 
 def with_message(chat: Chat, *, timestamp: int, slot: int, unread: int) -> Chat:
-    """After a message in either direction: moved to the top, its time never back."""
+    """The chat after a message in either direction: it moves to the top, and its time never decreases."""
     last = timestamp if chat.last_message is None else max(timestamp, chat.last_message)
     return msgspec.structs.replace(chat, last_message=last, activity=slot, unread=chat.unread + unread)
 
 
 def chat_rows(chats: Chats) -> list[dict[str, Any]]:
-    """What GetChatList answers: the busiest last first, times in seconds, absent ones left out."""
+    """The reply of GetChatList: last active first, times in seconds, absent values left out."""
     ordered = sorted(chats.items(), key=lambda item: item[1].activity, reverse=True)
     return [_row(session, chat) for session, chat in ordered]
 
@@ -69,6 +69,6 @@ def _row(session: str, chat: Chat) -> dict[str, Any]:
 
 
 def unread_counts(chats: Chats) -> dict[str, Any]:
-    """What GetUnread answers: the count per session, where there is any, and in all."""
+    """The reply of GetUnread: unread messages per session, where there are any, and in total."""
     counts = {session: chats[session].unread for session in sorted(chats) if chats[session].unread}
     return {"total": sum(counts.values()), "sessions": counts}

@@ -1,171 +1,56 @@
-"""A group: the conversation of many handles. Keeps who is in it, the sealed keys and the encrypted messages."""
+"""A group: the conversation of many handles, with members, sealed keys and encrypted messages."""
 
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import msgspec
 from immutables import Map
-from msgspec import Meta
 
 from actors.processes.base import Process, action, succeed
 from actors.processes.collections.append_only_list import History
 from actors.processes.collections.packed_entries import AuthoredEntry, AuthoredLedger
-from actors.processes.messaging.session_v1 import PAGE_DEFAULT, GetKeyByGeneration, QueryMessage, SendMessage
-from actors.processes.request_body import Body, NoBody, Text, Title, parser
+from actors.processes.messaging.group_bodies import (
+    GroupKeys,
+    Join,
+    KeyOf,
+    MemberList,
+    OneMember,
+    Page,
+    SetGroup,
+    SetRole,
+    Start,
+)
+from actors.processes.messaging.group_state import ADMINISTRATOR, MEMBER, Generation, GroupState, Member, Pending
+from actors.processes.messaging.session_v1 import QueryMessage, SendMessage
+from actors.processes.request_body import NoBody, parser
 from actors.protocol.canonical_json import decode, encode
 from actors.protocol.messages import Context, Effects, Outgoing, Refusal
 
 MEMBERS_MAX = 10_000
-AT_ONCE_MAX = 500
-"""Members that one message adds or removes."""
-TEXT_CHARACTERS_MAX = 4096
-PAGE_MAX = 1000
-"""Members that GetMembers answers with."""
-Role = Literal["administrator", "member"]
-ADMINISTRATOR: Role = "administrator"
-MEMBER: Role = "member"
+ONE_MEMBER, ONE_ADMINISTRATOR = "a member's handle process", "an administrator's handle process"
+KEY_ROWS = "list of at most one `generation`, `epoch`, `rotated_by`, `sealed`; empty if there is none"
+SEALED = "`status`; `generation` if every member has the key, otherwise `missing` (number of members without it)"
 
-_ROLE = Meta(description=f"{ADMINISTRATOR!r} or {MEMBER!r}")
-_Words = Annotated[
-    str, Meta(max_length=TEXT_CHARACTERS_MAX, description=f"a text of at most {TEXT_CHARACTERS_MAX} characters")
-]
-_Handles = Annotated[
-    list[Text],
-    Meta(min_length=1, max_length=AT_ONCE_MAX, description=f"a list of 1 to {AT_ONCE_MAX} handle processes"),
-]
-
-
-class Member(msgspec.Struct, frozen=True, gc=False):
-    """Somebody who is in the group."""
-
-    role: Role
-    author: int
-    """Place among all who ever were."""
-    joined: int
-    """The first generation whose key they get."""
-    viewed: int
-    """How many messages there were when they last looked."""
-
-
-class Generation(msgspec.Struct, frozen=True, gc=False):
-    """A group key, sealed to every member."""
-
-    epoch: int
-    rotated_by: str
-    slots: tuple[int, ...]
-    """Where in the group's log the sealed keys are: it keeps them once."""
-
-
-class Pending(msgspec.Struct, frozen=True, gc=False):
-    """A key that is not sealed to everybody yet."""
-
-    rotated_by: str
-    slots: tuple[int, ...]
-    sealed: Map[str, bool]
-    """To whom it is."""
-
-
-class GroupState(msgspec.Struct, frozen=True, gc=False):
-    """What a group knows."""
-
-    registry: str
-    name: str
-    avatar: str
-    announcement: str
-    free: bool
-    """Whether anybody may join who wants to."""
-    members: Map[str, Member]
-    """By handle process."""
-    invited: Map[str, str]
-    """Handle process to who invited it."""
-    authors: History[str]
-    epoch: int
-    """Counts how often somebody came or went. A key is good for the epoch that it was made in, so who came later cannot
-    read what was said before, and who went not what is said after."""
-    generations: History[Generation]
-    pending: Pending | None
-    messages: AuthoredLedger
-
-
-class Start(Body):
-    """What a group starts from."""
-
-    name: Title
-    creator: Text
-    free: bool = False
-
-
-class Join(Body):
-    """Who wants to."""
-
-    member: Text
-
-
-class Several(Body):
-    """Who is meant."""
-
-    members: _Handles
-
-
-class SetRole(Body):
-    """Whose, and which."""
-
-    member: Text
-    role: Annotated[Role, _ROLE]
-
-
-class SetGroup(Body):
-    """What is to be changed."""
-
-    name: Title | None = None
-    avatar: _Words | None = None
-    announcement: _Words | None = None
-    free: bool | None = None
-
-
-class GroupKeys(Body):
-    """A key, sealed to members."""
-
-    epoch: int
-    sealed: Annotated[
-        dict[Text, Annotated[str, Meta(min_length=1, max_length=TEXT_CHARACTERS_MAX)]],
-        Meta(min_length=1, description="an object of handle processes and texts that are not empty"),
-    ]
-
-
-class KeyOf(GetKeyByGeneration):
-    """Which generation, and whose."""
-
-    member: Text = ""
-
-
-class Of(Body):
-    """Whose."""
-
-    member: Text
-
-
-class Page(Body):
-    """Which part of a list."""
-
-    offset: Annotated[int, Meta(ge=0, le=2**31, description="a whole number from 0")] = 0
-    limit: Annotated[int, Meta(ge=0, le=PAGE_MAX, description=f"a whole number from 0 to {PAGE_MAX}")] = PAGE_DEFAULT
-
-
-_start = parser(Start)
-_said = parser(SendMessage)
+_parse_start = parser(Start)
+_parse_message = parser(SendMessage)
 
 
 class Group(Process):
-    """Module ``mostao.group@1`` (mostao-mip-draft.md "MIP-03"; relation-one-im.md 6.2)."""
+    """The conversation of many handles (mostao-mip-draft.md "MIP-03"; relation-one-im.md 6.2). A registry spawns it.
+
+    After each change of membership a member has to rotate the key before the next message: a new member reads from then
+    on, a removed member reads no further. The group sends no Notify, so a message costs two events for any number of
+    members. ``simulations/clients/group.py`` is a member's client.
+    """
 
     __slots__ = ()
 
     module = "mostao.group@1"
+    start_body = Start
     state: GroupState
 
     def __init__(self, data: bytes, context: Context) -> None:
-        """See ``Start``. Whoever founds it is its first administrator."""
-        start = _start(data)
+        """Start from a ``Start`` body. The creator is the first administrator."""
+        start = _parse_start(data)
         self.state = GroupState(
             context.sender,
             start.name,
@@ -181,9 +66,13 @@ class Group(Process):
             messages=AuthoredLedger(),
         )
 
-    @action("GetGroup")
+    @action(
+        "GetGroup",
+        reply="`name`, `avatar`, `announcement`, `free`, `members` (their number), `administrators` (list), `epoch`,"
+        " `generation`, `stale`, `messages` (their number)",
+    )
     def get_group(self, body: NoBody, context: Context) -> Effects:
-        """What there is to know of it; ``stale`` means that its key has to be rotated before the next message."""
+        """Return the group's metadata. ``stale`` means that the key has to be rotated before the next message."""
         state = self.state
         return Effects(
             {
@@ -200,25 +89,27 @@ class Group(Process):
             }
         )
 
-    @action("GetMembers", body=Page, optional=True)
+    @action(
+        "GetMembers", body=Page, optional=True, reply="list of `member`, `role`, `joined` (first readable generation)"
+    )
     def get_members(self, body: Page, context: Context) -> Effects:
-        """``{"offset", "limit"}``: the members, in the order in which they came."""
+        """List the members in the order of joining."""
         ordered = sorted(self.state.members.items(), key=lambda member: member[1].author)
         rows = ordered[body.offset : body.offset + body.limit]
         return Effects([{"member": pid, "role": member.role, "joined": member.joined} for pid, member in rows])
 
-    @action("Join", body=Join)
+    @action("Join", body=Join, callers="the registry that spawned the group", reply="`status`")
     def join(self, body: Join, context: Context) -> Effects:
-        """``{"member"}`` from the registry, which knows that its owner wants to: into a free group, or when invited."""
+        """Add a handle whose owner called JoinGroup, if the group is free to join or the handle is invited."""
         if context.sender != self.state.registry or not context.from_process:
             raise Refusal("who wants to join asks the registry")
         if not self.state.free and body.member not in self.state.invited:
             raise Refusal("nobody invited this handle, and the group is not free to join")
         return self._add([body.member])
 
-    @action("Invite", body=Several)
-    def invite(self, body: Several, context: Context) -> Effects:
-        """``{"members"}`` from an administrator: they may join."""
+    @action("Invite", body=MemberList, callers=ONE_ADMINISTRATOR, reply="`status`")
+    def invite(self, body: MemberList, context: Context) -> Effects:
+        """Let handles join a group that is not free to join."""
         self._only_administrator(context)
         invited = dict.fromkeys(body.members, context.sender)
         if len(self.state.invited) + len(invited) > MEMBERS_MAX:
@@ -226,29 +117,29 @@ class Group(Process):
         self._replace(invited=self.state.invited.update(invited))
         return Effects(succeed(), quiet=True)
 
-    @action("AddMember", body=Several)
-    def add_member(self, body: Several, context: Context) -> Effects:
-        """``{"members"}`` from an administrator."""
+    @action("AddMember", body=MemberList, callers=ONE_ADMINISTRATOR, reply="`status`")
+    def add_member(self, body: MemberList, context: Context) -> Effects:
+        """Add members, and send GroupJoined to the registry. The epoch changes."""
         self._only_administrator(context)
         return self._add(body.members)
 
-    @action("Remove", body=Several)
-    def remove(self, body: Several, context: Context) -> Effects:
-        """``{"members"}`` from an administrator."""
+    @action("Remove", body=MemberList, callers=ONE_ADMINISTRATOR, reply="`status`")
+    def remove(self, body: MemberList, context: Context) -> Effects:
+        """Remove other members. The epoch changes."""
         self._only_administrator(context)
         if context.sender in body.members:
             raise Refusal("nobody removes himself: leave")
-        return self._take_out(body.members)
+        return self._remove(body.members)
 
-    @action("Leave")
+    @action("Leave", callers=ONE_MEMBER, reply="`status`")
     def leave(self, body: NoBody, context: Context) -> Effects:
-        """From a member. When the last administrator goes, who was there first of the others becomes one."""
+        """Leave the group. After the last administrator, the member who joined first becomes administrator."""
         self._only_member(context)
-        return self._take_out([context.sender])
+        return self._remove([context.sender])
 
-    @action("SetRole", body=SetRole)
+    @action("SetRole", body=SetRole, callers=ONE_ADMINISTRATOR, reply="`status`")
     def set_role(self, body: SetRole, context: Context) -> Effects:
-        """``{"member", "role"}`` from an administrator."""
+        """Change the role of a member. The group keeps at least one administrator."""
         self._only_administrator(context)
         member = self._member(body.member)
         if body.role == MEMBER and self._administrators() == [body.member]:
@@ -257,44 +148,44 @@ class Group(Process):
         self._replace(members=self.state.members.set(body.member, changed))
         return Effects(succeed(), quiet=True)
 
-    @action("SetGroup", body=SetGroup)
+    @action("SetGroup", body=SetGroup, callers=ONE_ADMINISTRATOR, reply="`status`")
     def set_group(self, body: SetGroup, context: Context) -> Effects:
-        """``{"name", "avatar", "announcement", "free"}``, any of them, from an administrator."""
+        """Change any of the group's metadata."""
         self._only_administrator(context)
         given = {name: value for name, value in msgspec.structs.asdict(body).items() if value is not None}
         self._replace(**given)
         return Effects(succeed(), quiet=True)
 
-    @action("RotateGroupKey", body=GroupKeys)
+    @action("RotateGroupKey", body=GroupKeys, callers=ONE_MEMBER, reply=SEALED)
     def rotate_group_key(self, body: GroupKeys, context: Context) -> Effects:
-        """``{"epoch", "sealed"}`` from a member: a new key, sealed to the members, or to the first of them."""
+        """Start a new key: sealed to all members, or to the first part of them."""
         self._only_member(context)
         return self._seal(body, context, Pending(context.sender, (), Map()))
 
-    @action("AddGroupKeys", body=GroupKeys)
+    @action("AddGroupKeys", body=GroupKeys, callers="the handle process that called RotateGroupKey", reply=SEALED)
     def add_group_keys(self, body: GroupKeys, context: Context) -> Effects:
-        """The same key, sealed to further members. When everybody has it, it is the next generation."""
+        """Add the same key, sealed to further members. When every member has it, it is the next generation."""
         self._only_member(context)
         pending = self.state.pending
         if pending is None or pending.rotated_by != context.sender:
             raise Refusal("there is no key of this handle's to add to: begin with RotateGroupKey")
         return self._seal(body, context, pending)
 
-    @action("GetCurrentKeys", "GetCurrentKey", body=Of)
-    def get_current_keys(self, body: Of, context: Context) -> Effects:
-        """``{"member"}``: the newest key, sealed to that member, in a list; empty where there is none."""
+    @action("GetCurrentKeys", "GetCurrentKey", body=OneMember, reply=KEY_ROWS)
+    def get_current_keys(self, body: OneMember, context: Context) -> Effects:
+        """Return the newest key, sealed to a member."""
         return Effects(self._key_row(len(self.state.generations), body.member, context))
 
-    @action("GetKeyByGeneration", body=KeyOf)
+    @action("GetKeyByGeneration", body=KeyOf, reply=KEY_ROWS)
     def get_key_by_generation(self, body: KeyOf, context: Context) -> Effects:
-        """``{"generation", "member"}``: likewise."""
+        """Return the key of a generation, sealed to a member."""
         return Effects(self._key_row(body.generation, body.member, context))
 
-    @action("SendMessage", body=SendMessage)
+    @action("SendMessage", body=SendMessage, callers=ONE_MEMBER, reply="`status`, `id` (number of the message, from 1)")
     def send_message(self, body: SendMessage, context: Context) -> Effects:
-        """``{"content", "generation"}`` from a member, under the newest key, which has to be of this epoch.
+        """Add a message under the newest key, which has to be of the current epoch.
 
-        Nobody is notified: what a message costs does not grow with the members. Who looks is told what is unread.
+        No member is notified, so the cost of a message does not grow with the group. GetUnread returns the count.
         """
         member = self._only_member(context)
         if not self._fresh:
@@ -307,26 +198,31 @@ class Group(Process):
         self._replace(messages=messages, members=self.state.members.set(context.sender, viewed))
         return Effects(succeed(id=len(messages)), quiet=True)
 
-    @action("QueryMessage", body=QueryMessage, optional=True)
+    @action(
+        "QueryMessage",
+        body=QueryMessage,
+        optional=True,
+        reply="list of `id`, `sender`, `generation`, `timestamp` (seconds), `content`",
+    )
     def query_message(self, body: QueryMessage, context: Context) -> Effects:
-        """The messages of a time span, newest first unless asked otherwise."""
-        return Effects(self._message_rows(body.places(self.state.messages), context))
+        """List the messages of a time span (seconds, both ends included): by default the newest 100, newest first."""
+        return Effects(self._message_rows(body.indexes(self.state.messages), context))
 
-    @action("MarkAsViewed")
+    @action("MarkAsViewed", callers=ONE_MEMBER, reply="`status`")
     def mark_as_viewed(self, body: NoBody, context: Context) -> Effects:
-        """From a member, who has seen everything so far."""
+        """Mark all messages as viewed by the sender."""
         viewed = msgspec.structs.replace(self._only_member(context), viewed=len(self.state.messages))
         self._replace(members=self.state.members.set(context.sender, viewed))
         return Effects(succeed(), quiet=True)
 
-    @action("GetUnread", body=Of)
-    def get_unread(self, body: Of, context: Context) -> Effects:
-        """``{"member"}``: how many messages that member has not seen."""
+    @action("GetUnread", body=OneMember, reply="`total`")
+    def get_unread(self, body: OneMember, context: Context) -> Effects:
+        """Return the number of messages that a member has not viewed."""
         return Effects({"total": len(self.state.messages) - self._member(body.member).viewed})
 
     @property
     def _fresh(self) -> bool:
-        """Whether the newest key was made for the members that there are."""
+        """Whether the newest key belongs to the current epoch."""
         generations = self.state.generations
         return len(generations) > 0 and generations[-1].epoch == self.state.epoch
 
@@ -365,7 +261,7 @@ class Group(Process):
         joined = encode({"members": pids, "name": state.name})
         return Effects(succeed(), messages=(Outgoing(state.registry, "GroupJoined", joined),), quiet=True)
 
-    def _take_out(self, pids: list[str]) -> Effects:
+    def _remove(self, pids: list[str]) -> Effects:
         members = self.state.members
         for pid in pids:
             if pid not in members:
@@ -398,23 +294,25 @@ class Group(Process):
         if not 1 <= generation <= len(self.state.generations):
             return []
         kept = self.state.generations[generation - 1]
-        for data in reversed(context.payloads(kept.slots)):  # who was sealed to twice has the later one
+        for data in reversed(
+            context.payloads(kept.slots)
+        ):  # if a key was sealed to a member twice, the later one counts
             sealed = decode(data)["sealed"].get(member)
             if sealed is not None:
                 row = {"generation": generation, "epoch": kept.epoch, "rotated_by": kept.rotated_by, "sealed": sealed}
                 return [row]
         return []
 
-    def _message_rows(self, places: range, context: Context) -> list[dict[str, Any]]:
-        entries: list[AuthoredEntry] = [self.state.messages[place] for place in places]
+    def _message_rows(self, indexes: range, context: Context) -> list[dict[str, Any]]:
+        entries: list[AuthoredEntry] = [self.state.messages[index] for index in indexes]
         payloads = context.payloads([entry.slot for entry in entries])
         return [
             {
-                "id": place + 1,
+                "id": index + 1,
                 "sender": self.state.authors[entry.author],
                 "generation": entry.generation,
                 "timestamp": entry.timestamp / 1000,
-                "content": _said(data).content,
+                "content": _parse_message(data).content,
             }
-            for place, entry, data in zip(places, entries, payloads, strict=True)
+            for index, entry, data in zip(indexes, entries, payloads, strict=True)
         ]

@@ -1,4 +1,4 @@
-"""A handle: a user's agent. Keeps the profile and the chat list, and speaks for its owner."""
+"""The handle: the agent of a user, with profile, chat list, delegates and contacts. It relays its owner's messages."""
 
 from typing import Any
 
@@ -14,36 +14,36 @@ from actors.protocol.derived_ids import sent_id
 from actors.protocol.messages import REPLY, Context, Effects, Refusal
 
 FIELDS_MAX = 256
-"""Fields of a profile, entries of an environment."""
+"""Maximum number of fields of a profile, and of environment variables."""
 DELEGATES_MAX = 64
 CONTACTS_MAX = 10_000
 TEXT_FIELDS = ("name", "img", "banner", "bio", "pubkey")
 
 
 class HandleState(msgspec.Struct, frozen=True, gc=False):
-    """What a handle knows."""
+    """State of a handle."""
 
     name: str
     registry: str
-    """The process that spawned it."""
+    """The process that spawned the handle."""
     profile: Map[str, Any] = Map()
     env: Map[str, Any] = Map()
     chats: Map[str, Chat] = Map()
     delegates: Map[str, int] = Map()
-    """Address to the end of its right to speak for the owner, in ms."""
+    """Address of a delegate to the end of its delegation, in ms."""
     contacts: Map[str, str] = Map()
-    """Handle to a note."""
+    """Handle of a contact to a note."""
 
 
 class Start(Body):
-    """What a handle starts from."""
+    """Start body: name and public key."""
 
     name: Text
     pubkey: str | None = None
 
 
 class UpdateChatList(Body):
-    """A new session."""
+    """A session or group of the chat list."""
 
     sessionID: Text
     otherHandleName: Text
@@ -51,63 +51,69 @@ class UpdateChatList(Body):
 
 
 class Notify(Body):
-    """When the message came; the notification's own time if it does not say."""
+    """Time of the new message; by default the time of the notification."""
 
     lastMessageTime: Seconds | None = None
 
 
 class MarkAsViewed(Body):
-    """Which session."""
+    """A session of the chat list."""
 
     sessionID: Text
 
 
 class AddDelegate(Body):
-    """Who may speak for the owner, and until when."""
+    """An address, and the end of its delegation."""
 
     address: Text
     expires: Seconds
 
 
 class RemoveDelegate(Body):
-    """Who no longer may."""
+    """The address of a delegate."""
 
     address: Text
 
 
 class AddContact(Body):
-    """Whom to keep, with a note."""
+    """A contact and a note."""
 
     handle: Text
     note: str | None = None
 
 
 class RemoveContact(Body):
-    """Whom to forget."""
+    """The handle of a contact."""
 
     handle: Text
 
 
-_start = parser(Start)
+OWNER, OWNER_OR_DELEGATE = "the owner", "the owner or a delegate"
+
+_parse_start = parser(Start)
 
 
 class Handle(Process):
-    """Module ``mostao.handle@1`` (mostao.md "Handle"; drafts: "Avatar", "MIP-02 Profile")."""
+    """The agent of a user (mostao.md "Handle"; mostao-mip-draft.md "Avatar", "MIP-02 Profile").
+
+    A registry spawns it.
+    """
 
     __slots__ = ()
 
     module = "mostao.handle@1"
+    start_body = Start
     state: HandleState
 
     def __init__(self, data: bytes, context: Context) -> None:
-        """See ``Start``."""
-        start = _start(data)
+        """Start from a ``Start`` body."""
+        start = _parse_start(data)
         profile = Map({"pubkey": start.pubkey}) if start.pubkey else Map()
         self.state = HandleState(start.name, context.sender, profile=profile)
 
-    @action("ProfileUpdate", body=Fields)
+    @action("ProfileUpdate", body=Fields, callers=OWNER, reply="`status`")
     def update_profile(self, body: Fields, context: Context) -> Effects:
-        """Any fields; those given replace those kept."""
+        """Set fields of the profile: texts for ``name``, ``img``, ``banner``, ``bio`` and ``pubkey``, else any JSON."""
         _only_owner(context)
         given = {name: value for name, value in body.items() if value is not None or name not in TEXT_FIELDS}
         for name in TEXT_FIELDS:
@@ -118,14 +124,14 @@ class Handle(Process):
         self._replace(profile=_merged(self.state.profile, given))
         return Effects(succeed())
 
-    @action("GetProfile")
+    @action("GetProfile", reply="object of the fields that are set")
     def get_profile(self, body: NoBody, context: Context) -> Effects:
-        """The fields that are set."""
+        """Return the profile."""
         return Effects(_object(self.state.profile))
 
-    @action("SetEnv", body=Fields)
+    @action("SetEnv", body=Fields, callers=OWNER, reply="`status`")
     def set_env(self, body: Fields, context: Context) -> Effects:
-        """Any keys; a null takes its key out."""
+        """Set environment variables to any JSON values; null removes a variable."""
         _only_owner(context)
         env = _merged(self.state.env, {name: value for name, value in body.items() if value is not None})
         for name, value in body.items():
@@ -134,17 +140,20 @@ class Handle(Process):
         self._replace(env=env)
         return Effects(succeed())
 
-    @action("GetEnv")
+    @action("GetEnv", reply="object of the variables that are set")
     def get_env(self, body: NoBody, context: Context) -> Effects:
-        """The environment variables."""
+        """Return the environment variables."""
         return Effects(_object(self.state.env))
 
-    @action("RelayMessage", body=RelayMessage)
+    @action(
+        "RelayMessage",
+        body=RelayMessage,
+        callers=OWNER_OR_DELEGATE,
+        reply="`status`, `messageID` (id of the relayed message)",
+    )
     def relay(self, body: RelayMessage, context: Context) -> Effects:
-        """``{"Target", "Data", "Tags"}``: the handle sends that message as itself, to a session of its chat list, or to
-        the registry to establish one. The answer names the id of the message that it sent.
-        """
-        self._only_speaker(context)
+        """Send a message as the handle: to a session or group of the chat list, or EstablishSession to the registry."""
+        self._only_owner_or_delegate(context)
         relayed = relayed_message(body)
         chat = self.state.chats.get(relayed.target)
         if chat is not None:
@@ -157,23 +166,27 @@ class Handle(Process):
             )
         return Effects(succeed(messageID=sent_id(context.message_id, 1)), messages=(relayed,))
 
-    @action("UpdateChatList", body=UpdateChatList)
+    @action("UpdateChatList", body=UpdateChatList, callers="the registry that spawned the handle", reply="`status`")
     def update_chat_list(self, body: UpdateChatList, context: Context) -> Effects:
-        """``{"sessionID", "otherHandleName", "otherHandleID"}`` from the registry: a new session."""
+        """Add a session or group to the chat list. An existing entry stays as it is."""
         if context.sender != self.state.registry or not context.from_process:
             raise Refusal("only the registry changes the chat list")
-        if body.sessionID not in self.state.chats:  # told again of one that it has, it keeps what it knows of it
+        if body.sessionID not in self.state.chats:  # a repeated message must not reset the chat
             self._keep_chat(body.sessionID, Chat(body.otherHandleName, body.otherHandleID, context.slot))
         return Effects(succeed(), quiet=True)
 
-    @action("GetChatList")
+    @action(
+        "GetChatList",
+        reply="list of `sessionID`, `otherHandleName`, `otherHandleID`, `unread`; where set also `lastMessageTime` and"
+        " `lastViewedTime` (seconds) and `refusal` (`message`, `messageID`)",
+    )
     def get_chat_list(self, body: NoBody, context: Context) -> Effects:
-        """The sessions, the last active first."""
+        """Return the chat list, last active first."""
         return Effects(chat_rows(self.state.chats))
 
-    @action("Notify", body=Notify, optional=True)
+    @action("Notify", body=Notify, optional=True, callers="a session of the chat list", reply="`status`")
     def notify(self, body: Notify, context: Context) -> Effects:
-        """``{"lastMessageTime"}`` or nothing, from a session of the chat list: there is a message to read."""
+        """Count a new message of a session as unread, and move its chat to the top."""
         chat = self.state.chats.get(context.sender)
         if chat is None or not context.from_process:
             raise Refusal("only a session of the chat list notifies a handle")
@@ -181,22 +194,22 @@ class Handle(Process):
         self._keep_chat(context.sender, with_message(chat, timestamp=time, slot=context.slot, unread=1))
         return Effects(succeed(), quiet=True)
 
-    @action("MarkAsViewed", body=MarkAsViewed)
+    @action("MarkAsViewed", body=MarkAsViewed, callers=OWNER_OR_DELEGATE, reply="`status`")
     def mark_as_viewed(self, body: MarkAsViewed, context: Context) -> Effects:
-        """``{"sessionID"}``: its messages have been seen."""
-        self._only_speaker(context)
+        """Reset the unread count of a session."""
+        self._only_owner_or_delegate(context)
         chat = chat_of(self.state.chats, body.sessionID)
         self._keep_chat(body.sessionID, msgspec.structs.replace(chat, last_viewed=context.timestamp, unread=0))
         return Effects(succeed())
 
-    @action("GetUnread")
+    @action("GetUnread", reply="`total`, `sessions` (session to its count, where not 0)")
     def get_unread(self, body: NoBody, context: Context) -> Effects:
-        """Unread messages per session and in all."""
+        """Return the number of unread messages per session and in total."""
         return Effects(unread_counts(self.state.chats))
 
-    @action("AddDelegate", body=AddDelegate)
+    @action("AddDelegate", body=AddDelegate, callers=OWNER, reply="`status`")
     def add_delegate(self, body: AddDelegate, context: Context) -> Effects:
-        """``{"address", "expires"}``: until then (seconds) that address relays and marks as viewed for the owner."""
+        """Let an address call RelayMessage and MarkAsViewed for the owner, until ``expires`` (seconds)."""
         _only_owner(context)
         address, expires = body.address, milliseconds(body.expires)
         if expires <= context.timestamp:
@@ -208,26 +221,26 @@ class Handle(Process):
         self._replace(delegates=delegates)
         return Effects(succeed())
 
-    @action("RemoveDelegate", body=RemoveDelegate)
+    @action("RemoveDelegate", body=RemoveDelegate, callers=OWNER, reply="`status`")
     def remove_delegate(self, body: RemoveDelegate, context: Context) -> Effects:
-        """``{"address"}``: it speaks for the owner no longer."""
+        """Remove a delegate."""
         _only_owner(context)
         if body.address not in self.state.delegates:
             raise Refusal(f"{body.address!r} is no delegate")
         self._replace(delegates=self.state.delegates.delete(body.address))
         return Effects(succeed())
 
-    @action("GetDelegates")
+    @action("GetDelegates", reply="list of `address`, `expires` (seconds)")
     def get_delegates(self, body: NoBody, context: Context) -> Effects:
-        """The delegates whose time has not run out."""
+        """List the delegates that have not expired."""
         delegates = sorted(self.state.delegates.items())
         return Effects(
             [{"address": address, "expires": end / 1000} for address, end in delegates if end > context.timestamp]
         )
 
-    @action("AddContact", body=AddContact)
+    @action("AddContact", body=AddContact, callers=OWNER, reply="`status`")
     def add_contact(self, body: AddContact, context: Context) -> Effects:
-        """``{"handle", "note"}``: keeps a contact, or changes its note."""
+        """Add a contact, or change its note."""
         _only_owner(context)
         contacts = self.state.contacts.set(body.handle, body.note or "")
         if len(contacts) > CONTACTS_MAX:
@@ -235,23 +248,23 @@ class Handle(Process):
         self._replace(contacts=contacts)
         return Effects(succeed())
 
-    @action("RemoveContact", body=RemoveContact)
+    @action("RemoveContact", body=RemoveContact, callers=OWNER, reply="`status`")
     def remove_contact(self, body: RemoveContact, context: Context) -> Effects:
-        """``{"handle"}``: forgets a contact."""
+        """Remove a contact."""
         _only_owner(context)
         if body.handle not in self.state.contacts:
             raise Refusal(f"{body.handle!r} is not among the contacts")
         self._replace(contacts=self.state.contacts.delete(body.handle))
         return Effects(succeed())
 
-    @action("GetContacts")
+    @action("GetContacts", reply="list of `handle`, `note`")
     def get_contacts(self, body: NoBody, context: Context) -> Effects:
-        """The contacts, by handle."""
+        """List the contacts, sorted by handle."""
         return Effects([{"handle": handle, "note": note} for handle, note in sorted(self.state.contacts.items())])
 
-    @action(REPLY, body=Fields)
+    @action(REPLY, body=Fields, callers="a process")
     def keep_refusal(self, body: Fields, context: Context) -> Effects:
-        """A session answers a relayed message only to refuse it: kept where the owner looks, in the chat list."""
+        """Keep a session's refusal of a relayed message in the chat list, where the owner reads it."""
         chat = self.state.chats.get(context.sender)
         if chat is None or not context.from_process:
             return Effects(None)
@@ -260,7 +273,7 @@ class Handle(Process):
             self._keep_chat(context.sender, refused)
         return Effects(None)
 
-    def _only_speaker(self, context: Context) -> None:
+    def _only_owner_or_delegate(self, context: Context) -> None:
         expires = self.state.delegates.get(context.sender)
         if expires is None or expires <= context.timestamp:
             _only_owner(context)

@@ -1,4 +1,4 @@
-"""Names: who owns which, and which process answers for it. Handles and domains are two directories of them."""
+"""A directory of names: owner and process of each name. Handles and domains are two directories."""
 
 import unicodedata
 
@@ -16,25 +16,25 @@ class Name(msgspec.Struct, frozen=True, gc=False):
     """One registered name."""
 
     shown: str
-    """As its owner wrote it."""
+    """The name as its owner wrote it."""
     pid: str
     owner: str
     order: int
-    """Counts registrations, so that lists come in their order."""
+    """Number of the registration. Lists are sorted by it."""
 
 
 class Directory(msgspec.Struct, frozen=True, gc=False):
-    """The names of one kind. Immutable: changes give a new directory."""
+    """An immutable directory of names. Changes return a new directory."""
 
     names: Map[str, Name] = Map()
     by_owner: Map[str, Map[int, str]] = Map()
-    """Lower-cased owner to its names' keys, by registration order: existing clients lower-case addresses."""
+    """Lower-cased owner to the keys of its names, by registration order. Existing clients lower-case addresses."""
     by_pid: Map[str, str] = Map()
-    """Process to the key of the name that it got first: which name a process speaks for."""
+    """Process to the key of its first name: the name under which the process acts."""
     registrations: int = 0
 
     def find(self, text: str) -> Name | None:
-        """The name as registered, whoever looks for it in whatever case."""
+        """The entry of a name, in any case; None if it is not registered."""
         return self.names.get(key(text))
 
     def of_owner(self, owner: str) -> list[Name]:
@@ -43,15 +43,15 @@ class Directory(msgspec.Struct, frozen=True, gc=False):
         return [self.names[keys[order]] for order in sorted(keys)]
 
     def of_pid(self, pid: str) -> Name | None:
-        """The name that a process speaks for."""
-        found = self.by_pid.get(pid)
-        return None if found is None else self.names[found]
+        """The name under which a process acts; None if it has none."""
+        name_key = self.by_pid.get(pid)
+        return None if name_key is None else self.names[name_key]
 
     def register(self, text: str, *, pid: str, owner: str) -> "Directory":
-        """With a new name in it.
+        """Add a name; returns the new directory.
 
         Raises:
-            Refusal: it is no name, or taken.
+            Refusal: the name is not valid, or is taken.
         """
         name_key = key(text)
         if name_key in self.names:
@@ -66,10 +66,10 @@ class Directory(msgspec.Struct, frozen=True, gc=False):
         )
 
     def reassign(self, text: str, *, pid: str, sender: str) -> "Directory":
-        """With a name bound to another process.
+        """Bind a name to another process; returns the new directory.
 
         Raises:
-            Refusal: it is not registered, or not the sender's.
+            Refusal: the name is not registered, or the sender does not own it.
         """
         name_key, name = self._owned(text, sender)
         by_pid = self._without_pid(name_key, name.pid)
@@ -80,10 +80,10 @@ class Directory(msgspec.Struct, frozen=True, gc=False):
         )
 
     def renounce(self, text: str, *, sender: str) -> "Directory":
-        """Without a name.
+        """Remove a name; returns the new directory.
 
         Raises:
-            Refusal: it is not registered, or not the sender's.
+            Refusal: the name is not registered, or the sender does not own it.
         """
         name_key, name = self._owned(text, sender)
         owner = name.owner.lower()
@@ -109,10 +109,10 @@ class Directory(msgspec.Struct, frozen=True, gc=False):
 
 
 def key(text: str) -> str:
-    """What a name is compared by: trimmed, Unicode NFKC and case-folded, so that no two names look the same.
+    """The key of a name: trimmed, in Unicode NFKC and case-folded, so that no two names look the same.
 
     Raises:
-        Refusal: it is no name.
+        Refusal: the text is not a valid name.
     """
     trimmed = text.strip()
     if trimmed.isascii() and trimmed.isprintable():

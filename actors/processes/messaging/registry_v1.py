@@ -1,4 +1,4 @@
-"""The registry: gives out handles and domains, and spawns the sessions between handles."""
+"""Version 1 of the registry: registers handles and domains, and spawns handles and sessions."""
 
 from typing import Annotated, ClassVar
 
@@ -18,24 +18,24 @@ PUBKEY_CHARACTERS_MAX = 4096
 
 
 class RegistryState(msgspec.Struct, frozen=True, gc=False):
-    """What a registry knows."""
+    """State of a registry."""
 
     handles: Directory = Directory()
     domains: Directory = Directory()
     sessions: Map[str, str] = Map()
-    """Two handle processes, sorted and joined by a space, to their session. Not two names: a name that changed hands
-    is another process, which has no part in the old one's sessions."""
+    """Two handle processes, sorted and joined by a space, to their session. The key holds processes, not names: a name
+    with a new owner has a new process, which takes no part in the sessions of the old one."""
 
 
 class Named(Body):
-    """A handle, or as ``name`` a domain."""
+    """A handle, or a domain as ``name``."""
 
     handle: Text | None = None
     name: Text | None = None
 
 
 class Register(Named):
-    """A name for a new process, or as ``pid`` for one that is there."""
+    """A name for a new handle process, or for the existing process ``pid``."""
 
     pid: (
         Annotated[str, Meta(pattern="^[A-Za-z0-9_-]{43}$", description="a process id: 43 characters of base64url")]
@@ -51,7 +51,7 @@ class Register(Named):
 
 
 class OfOwner(Body):
-    """Whose names."""
+    """An owner of names."""
 
     owner: Text
 
@@ -64,7 +64,7 @@ class TwoHandles(Body):
 
 
 class EstablishSession(Body):
-    """Two handles, or the other one than the handle process that asks."""
+    """Two handles; or, from a handle process, the other handle only."""
 
     handleA: Text | None = None
     handleB: Text | None = None
@@ -72,43 +72,57 @@ class EstablishSession(Body):
 
 
 class Registry(Process):
-    """Module ``mostao.registry@1`` (mostao.md "Handle Registry"; mostao-mip-draft.md "MIP-01 Domain")."""
+    """Registers handles and domains, and spawns handles and sessions (mostao.md "Handle Registry"; mostao-mip-draft.md
+    "MIP-01 Domain"). Its start data is ignored.
+    """
 
     __slots__ = ()
 
     module = "mostao.registry@1"
     session_module: ClassVar = Session.module
-    """What it spawns when two handles talk."""
+    """Module of the sessions that it spawns."""
     state: RegistryState
 
     def __init__(self, data: bytes, context: Context) -> None:
         self.state = RegistryState()
 
-    @action("QueryHandle", "QueryDomain", body=Named)
+    @action(
+        "QueryHandle",
+        "QueryDomain",
+        body=Named,
+        reply="`status`, `handle` or `name`, `registered`; if registered also `pid` and `owner`",
+    )
     def query(self, body: Named, context: Context) -> Effects:
-        """``{"handle"}`` or ``{"name"}``: who has it."""
+        """Look up the process and the owner of a handle or a domain."""
         field, text, directory = self._named(body)
         name = directory.find(text)
         if name is None:
             return Effects(succeed(**{field: text.strip(), "registered": False}))
         return Effects(succeed(**{field: name.shown, "registered": True, "pid": name.pid, "owner": name.owner}))
 
-    @action("GetHandles", body=OfOwner)
+    @action("GetHandles", body=OfOwner, reply="list of `handle`, `pid`")
     def get_handles(self, body: OfOwner, context: Context) -> Effects:
-        """``{"owner"}``: the owner's handles, in the order of their registration."""
+        """List the handles of an owner, in the order of registration."""
         names = self.state.handles.of_owner(body.owner)
         return Effects([{"handle": name.shown, "pid": name.pid} for name in names])
 
-    @action("GetDomains", body=OfOwner)
+    @action("GetDomains", body=OfOwner, reply="list of `name`, `pid`")
     def get_domains(self, body: OfOwner, context: Context) -> Effects:
-        """``{"owner"}``: the owner's domains, in the order of their registration."""
+        """List the domains of an owner, in the order of registration."""
         names = self.state.domains.of_owner(body.owner)
         return Effects([{"name": name.shown, "pid": name.pid} for name in names])
 
-    @action("Register", body=Register)
+    @action(
+        "Register",
+        body=Register,
+        callers="anyone; for a registered name, with `pid`: the owner of the name",
+        reply="`status`, `handle` or `name`, `pid`, `owner`",
+    )
     def register(self, body: Register, context: Context) -> Effects:
-        """``{"handle", "pubkey"}`` spawns a handle process; ``{"handle", "pid"}`` binds one that is there, and lets the
-        name's owner bind another. Domains likewise, with ``name``.
+        """Register a handle, or a domain as ``name``, for the sender.
+
+        Without ``pid`` it spawns a handle process with the ``pubkey``. With ``pid`` it binds the name to that process,
+        and the owner of a registered name may bind it to another process.
         """
         field, text, directory = self._named(body)
         pid, spawns = body.pid, tuple[Spawn, ...]()
@@ -124,26 +138,32 @@ class Registry(Process):
         self._keep(field, changed)
         return Effects(succeed(**{field: text.strip(), "pid": pid, "owner": context.sender}), spawns=spawns)
 
-    @action("Renounce", body=Named)
+    @action("Renounce", body=Named, callers="the owner of the name", reply="`status`, `handle` or `name`")
     def renounce(self, body: Named, context: Context) -> Effects:
-        """``{"handle"}`` or ``{"name"}``: its owner sets it free. The process and its history stay."""
+        """Free a handle or a domain. The process and its history remain."""
         field, text, directory = self._named(body)
         self._keep(field, directory.renounce(text, sender=context.sender))
         return Effects(succeed(**{field: text.strip()}))
 
-    @action("QuerySession", body=TwoHandles)
+    @action("QuerySession", body=TwoHandles, reply="`status`, `sessionID`")
     def query_session(self, body: TwoHandles, context: Context) -> Effects:
-        """``{"handleA", "handleB"}``, in either order: their session."""
+        """Look up the session of two handles, in either order."""
         one, other = self.state.handles.find(body.handleA), self.state.handles.find(body.handleB)
         session = self.state.sessions.get(_pair(one.pid, other.pid)) if one and other else None
         if session is None:
             raise Refusal("No session found")
         return Effects(succeed(sessionID=session))
 
-    @action("EstablishSession", body=EstablishSession)
+    @action(
+        "EstablishSession",
+        body=EstablishSession,
+        callers="the owner or the process of either handle; with `otherHandle`: a registered process",
+        reply="`status`, `sessionID`",
+    )
     def establish_session(self, body: EstablishSession, context: Context) -> Effects:
-        """``{"handleA", "handleB"}`` from the owner of either, or ``{"otherHandle"}`` from a handle process: spawns
-        their session and tells both handles. Asked again, it answers with the session that is there.
+        """Spawn the session of two handles, and send UpdateChatList to both.
+
+        A handle process may name the other handle only, as ``otherHandle``. If the session exists, the reply names it.
         """
         one, other = self._sides(body, context)
         if one.pid == other.pid:

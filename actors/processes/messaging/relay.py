@@ -1,4 +1,4 @@
-"""The message that a handle is asked to relay."""
+"""The body of RelayMessage: the message that a handle sends for its owner."""
 
 from typing import Annotated
 
@@ -25,7 +25,7 @@ class _NamedTag(msgspec.Struct, frozen=True, gc=False):
 
 
 class RelayMessage(Body):
-    """``{"Target", "Data", "Tags"}``: Data is text, Tags an object or a list of ``{"name", "value"}``."""
+    """The message to relay."""
 
     Target: Text
     Tags: Annotated[Annotated[dict[_Tag, _Tag], _Count] | Annotated[list[_NamedTag], _Count], _Described]
@@ -33,10 +33,10 @@ class RelayMessage(Body):
 
 
 def relayed_message(body: RelayMessage) -> Outgoing:
-    """The message to send on.
+    """The message to send.
 
     Raises:
-        Refusal: there is no Action among its tags.
+        Refusal: its tags hold no ``Action``, or the action is ``Reply``.
     """
     given = body.Tags
     action, others = "", []

@@ -1,4 +1,4 @@
-"""A session that says what it is (mostao-mip-draft.md MIP-03: message history, participant list, metadata)."""
+"""Version 2 of the session: also returns its metadata."""
 
 from actors.processes.base import action
 from actors.processes.messaging.session_v1 import Session
@@ -7,15 +7,19 @@ from actors.protocol.messages import Context, Effects
 
 
 class SessionV2(Session):
-    """Module ``mostao.session@2``: version 1, and its metadata."""
+    """Also returns its participants and metadata (mostao-mip-draft.md "MIP-03")."""
 
     __slots__ = ()
 
     module = "mostao.session@2"
 
-    @action("GetSession")
+    @action(
+        "GetSession",
+        reply="`participants` (two handle processes), `generation`, `messages`; after the first message also"
+        " `lastMessageTime` (seconds)",
+    )
     def get_session(self, body: NoBody, context: Context) -> Effects:
-        """Its participants, how many generations of keys and messages it has, and when the last came, in seconds."""
+        """Return the participants, the newest generation, the number of messages and the time of the last one."""
         state, row = self.state, {}
         if len(state.messages):
             row["lastMessageTime"] = state.messages[len(state.messages) - 1].timestamp / 1000

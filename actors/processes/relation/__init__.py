@@ -1,1 +1,1 @@
-"""The processes of Relation ONE: contracts, mail, key keeper, proxy state and archive index."""
+"""The processes of Relation ONE: contracts and messages, key keeper, proxy state and archive index."""

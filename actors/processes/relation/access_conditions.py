@@ -1,7 +1,7 @@
-"""Who may have a key: access-control conditions as Lit's clients write them (relation-one-im.md 6.3).
+"""Access-control conditions of keys, in the format of Lit's clients (relation-one-im.md 6.3).
 
-A list of conditions with ``{"operator": "and"}`` or ``{"operator": "or"}`` between them; a list in it is a bracket.
-There are two conditions: to be an address, and to hold a group's token.
+The format is a list of conditions with ``{"operator": "and"}`` or ``{"operator": "or"}`` between them. A nested list is
+a bracket. There are two kinds of conditions: the user has a given address, or holds tokens of a group.
 """
 
 import re
@@ -26,13 +26,13 @@ _COMPARATORS = {
 
 
 class IsAddress(msgspec.Struct, frozen=True, tag=True):
-    """To be who has this address."""
+    """The user has this address."""
 
     address: str
 
 
 class Holds(msgspec.Struct, frozen=True, tag=True):
-    """To hold so many tokens of a group."""
+    """The number of tokens of a group that the user holds, compared with a value."""
 
     dao: str
     comparator: str
@@ -40,7 +40,7 @@ class Holds(msgspec.Struct, frozen=True, tag=True):
 
 
 class Combined(msgspec.Struct, frozen=True, tag=True):
-    """All of several, or any of them."""
+    """All of several conditions (``and``), or any of them (``or``)."""
 
     operator: Literal["and", "or"]
     parts: "tuple[IsAddress | Holds | Combined, ...]"
@@ -50,33 +50,33 @@ Conditions = IsAddress | Holds | Combined
 
 
 def conditions_of(given: list[Any]) -> Conditions:
-    """The conditions that a list is.
+    """Parse a list of conditions.
 
     Raises:
-        Refusal: it is none; says what is wrong.
+        Refusal: the list is malformed.
     """
     return _combined(given, DEPTH_MAX)
 
 
 def digest(given: list[Any]) -> str:
-    """Keccak-256 over a list of conditions as canonical JSON (RFC 8785), in hex."""
+    """Keccak-256 of a list of conditions as canonical JSON (RFC 8785), in hex."""
     return keccak(msgspec.json.encode(given, order="sorted")).hex()
 
 
 def daos_of(conditions: Conditions) -> list[str]:
-    """The groups whose tokens they ask for, each once."""
+    """The groups whose tokens the conditions need, each once."""
     if isinstance(conditions, Combined):
         return list(dict.fromkeys(dao for part in conditions.parts for dao in daos_of(part)))
     return [conditions.dao] if isinstance(conditions, Holds) else []
 
 
 def met(conditions: Conditions, address: str, balances: Mapping[str, int]) -> bool:
-    """Whether somebody meets them.
+    """Whether an address meets the conditions.
 
     Args:
-        conditions: which.
-        address: whose, with its checksum.
-        balances: how many tokens of each group that address holds.
+        conditions: parsed conditions.
+        address: address with its EIP-55 checksum.
+        balances: number of tokens that the address holds, by group.
     """
     if isinstance(conditions, Combined):
         every = all if conditions.operator == "and" else any
@@ -91,10 +91,10 @@ def _combined(given: list[Any], depth: int) -> Conditions:
         raise Refusal(f"accessControlConditions are 1 to {CONDITIONS_MAX} conditions with an operator between two")
     if not depth:
         raise Refusal(f"accessControlConditions are nested deeper than {DEPTH_MAX}")
-    operators = {_operator(one) for one in given[1::2]}
+    operators = {_operator(item) for item in given[1::2]}
     if len(operators) > 1:
         raise Refusal("accessControlConditions mix 'and' and 'or': put those that belong together in a list")
-    parts = tuple(_combined(one, depth - 1) if isinstance(one, list) else _condition(one) for one in given[::2])
+    parts = tuple(_combined(item, depth - 1) if isinstance(item, list) else _condition(item) for item in given[::2])
     return Combined(operators.pop(), parts) if operators else parts[0]
 
 
@@ -125,7 +125,7 @@ def _condition(given: Any) -> IsAddress | Holds:
     try:
         if method == "" and contract == "" and comparator == "=" and isinstance(value, str):
             return IsAddress(checksummed(value))
-        texts = [one for one in (contract, comparator, value) if isinstance(one, str)]
+        texts = [text for text in (contract, comparator, value) if isinstance(text, str)]
         if method == "balanceOf" and len(texts) == 3 and texts[1] in _COMPARATORS and _NUMBER.fullmatch(texts[2]):
             return Holds(checksummed(texts[0]), texts[1], int(texts[2]))
     except ValueError as error:

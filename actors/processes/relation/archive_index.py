@@ -1,6 +1,7 @@
-"""An archive's bookkeeping: which messages were packed, and what each pack is called (relation-one-im.md 4.3, 8).
+"""The archive index: which messages are packed, and the id of each pack (relation-one-im.md 4.3, 8).
 
-What is to be packed is written down before it is, so that whoever is interrupted packs the same again.
+The index records the messages of a pack before the pack is stored, so a packer that was interrupted packs the same
+messages again.
 """
 
 from typing import Annotated
@@ -19,42 +20,42 @@ _Id = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{43}\Z", description="an id of
 
 
 class Pack(msgspec.Struct, frozen=True, gc=False):
-    """One transaction of the archive."""
+    """One pack: a transaction of the archive."""
 
     id: str
     first: int
-    """Place of its first message."""
+    """Place of its first message, from 0."""
     count: int
     timestamp: int
-    """When it was stored, in ms."""
+    """Time of storing, in ms."""
 
 
 class ArchiveState(msgspec.Struct, frozen=True, gc=False):
-    """What an archive knows."""
+    """State of an archive index."""
 
     began: int
-    """When it started, in ms."""
+    """Time of the start, in ms."""
     packs: History[Pack] = History()
     packed: int = 0
-    """Number of messages that are packed."""
+    """Number of packed messages."""
     pending: int = 0
-    """Number of messages that are being packed."""
+    """Number of messages in the pack that has begun; 0 for none."""
 
 
 class BeginPack(Body):
-    """How many messages."""
+    """Number of messages of a new pack."""
 
     count: _Number
 
 
 class Stored(Body):
-    """What the transaction is called."""
+    """Id of the stored transaction."""
 
     id: _Id
 
 
 class Archive(Process):
-    """Module ``mostao.archive@1``. Only its owner, who packs, changes it."""
+    """The index of an archive of messages. Its owner packs the messages. Its start data is ignored."""
 
     __slots__ = ()
 
@@ -62,21 +63,21 @@ class Archive(Process):
     state: ArchiveState
 
     def __init__(self, data: bytes, context: Context) -> None:
-        """Whatever the data: nothing is packed yet."""
+        """Start without packs. The data is ignored."""
         self.state = ArchiveState(context.timestamp)
 
-    @action("beginPack", body=BeginPack)
+    @action("beginPack", body=BeginPack, callers="the owner", reply="`status`")
     def begin_pack(self, body: BeginPack, context: Context) -> Effects:
-        """``{"count"}``: the messages after those that are packed are to be."""
+        """Begin a pack of the next messages that are not packed."""
         self._only_owner(context)
         if self.state.pending:
             raise Refusal(f"{self.state.pending} messages are being packed: finish that first")
         self._replace(pending=body.count)
         return Effects(succeed())
 
-    @action("stored", body=Stored)
+    @action("stored", body=Stored, callers="the owner", reply="`status`, `packs` (their number)")
     def stored(self, body: Stored, context: Context) -> Effects:
-        """``{"id"}``: the transaction with them is in the archive."""
+        """Finish the pack: its transaction is stored in the archive."""
         self._only_owner(context)
         first, count = self.state.packed, self.state.pending
         if not count:
@@ -85,9 +86,12 @@ class Archive(Process):
         self._replace(packs=self.state.packs.append(pack), packed=first + count, pending=0)
         return Effects(succeed(packs=len(self.state.packs)))
 
-    @action("getArchive")
+    @action(
+        "getArchive",
+        reply="`newest` (id, or empty), `packs` (their number), `packed`, `pending` (messages), `since` (ms)",
+    )
     def get_archive(self, body: NoBody, context: Context) -> Effects:
-        """The newest transaction's id, and how far it goes."""
+        """Return the newest pack and the numbers of packed and pending messages."""
         packs = self.state.packs
         return Effects(
             {

@@ -1,121 +1,63 @@
-"""Relation ONE's contracts as actions of one process: the name service, the follow register and the DAO register."""
+"""Relation ONE's contracts as actions of one process: the name, follow and DAO registers."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 from immutables import Map
-from msgspec import Meta
 
 from actors.crypto.secp256k1 import checksummed, keccak
 from actors.processes.base import Process, action, succeed
 from actors.processes.messaging.name_directory import Directory
+from actors.processes.relation.contract_bodies import (
+    AddMembers,
+    Address,
+    BalanceOf,
+    DaoUri,
+    DeployDao,
+    FreeJoin,
+    OfDao,
+    Register,
+    RemoveMember,
+    Uri,
+)
 from actors.processes.relation.dao import Dao
-from actors.processes.request_body import Body, Text, Title
 from actors.protocol.messages import REPLY, Context, Effects, Refusal
 
-URI_CHARACTERS_MAX = 2048
-ADDED_AT_ONCE_MAX = 500
-
-_Uri = Annotated[
-    str, Meta(max_length=URI_CHARACTERS_MAX, description=f"a text of at most {URI_CHARACTERS_MAX} characters")
-]
+ACCOUNT = "an Ethereum account"
+NAMED = "an Ethereum account with a name"
+OWNER = "the Ethereum account `owner`"
+ADMINISTRATOR = "the administrator of the group"
 
 
 class ContractsState(msgspec.Struct, frozen=True, gc=False):
-    """What the registers know. Addresses are as EIP-55 writes them."""
+    """State of the registers. Addresses have EIP-55 checksums."""
 
     names: Directory = Directory()
-    """A name is a token that cannot be passed on; who has one may write private messages."""
+    """The names. A name is a token that cannot be transferred. Only accounts with a name may send private messages."""
     reverse: Map[str, str] = Map()
-    """Address to the name that it goes by."""
+    """Address to its reverse record: the name that it uses."""
     profiles: Map[str, str] = Map()
-    """Address to where its avatar is."""
+    """Address to the URI of its avatar."""
     follows: Map[str, Map[str, int]] = Map()
-    """Address to those who follow it, each with the number of its token."""
+    """Address to its followers, each with the number of its token."""
     followed: Map[str, Map[str, int]] = Map()
-    """The same the other way round."""
+    """Address to the addresses that it follows, each with a number for the order."""
     daos: Map[str, Dao] = Map()
     groups: Map[str, Map[str, int]] = Map()
-    """Address to the groups that it is a member of, each with the number of messages that there were when it came."""
-
-
-class Register(Body):
-    """A name, and whether its owner goes by it."""
-
-    owner: Text
-    name: Text
-    reverseRecord: bool = False
-
-
-class Uri(Body):
-    """Where an avatar is."""
-
-    profileURI: _Uri
-
-
-class Address(Body):
-    """Whose."""
-
-    addr: Text
-
-
-class DeployDao(Body):
-    """A group."""
-
-    owner: Text
-    name: Title
-
-
-class OfDao(Body):
-    """Which group."""
-
-    dao: Text
-
-
-class FreeJoin(OfDao):
-    """Whether anybody may join."""
-
-    free: bool
-
-
-class DaoUri(OfDao):
-    """Where its avatar is."""
-
-    uri: _Uri
-
-
-class AddMembers(OfDao):
-    """Who is to belong to it."""
-
-    addr: Annotated[
-        list[Text],
-        Meta(min_length=1, max_length=ADDED_AT_ONCE_MAX, description=f"a list of 1 to {ADDED_AT_ONCE_MAX} addresses"),
-    ]
-
-
-class RemoveMember(OfDao):
-    """Who is not to belong to it any more."""
-
-    addr: Text
-
-
-class BalanceOf(OfDao):
-    """Whose tokens of a group."""
-
-    addr: Text
+    """Address to its groups, each with the number of messages at the time of joining."""
 
 
 class Contracts(Process):
-    """The registers (relation-one-im.md 2.1, 5). Actions have the names of the contracts' methods."""
+    """The name, follow and DAO registers (relation-one-im.md 2.1, 5). Actions have the contracts' method names."""
 
     __slots__ = ()
 
     state: ContractsState
 
-    @action("register", body=Register)
+    @action("register", body=Register, callers=OWNER, reply="`status`, `tokenId`")
     def register(self, body: Register, context: Context) -> Effects:
-        """``{"owner", "name", "reverseRecord"}`` from the owner: the name is a token of its own."""
+        """Register a name for an Ethereum account. The name is a token of its own."""
         owner = _same(body.owner, caller_of(context))
         names = self.state.names.register(body.name, pid=owner, owner=owner)
         self._replace(names=names)
@@ -123,26 +65,26 @@ class Contracts(Process):
             self._replace(reverse=self.state.reverse.set(owner, body.name.strip()))
         return Effects(succeed(tokenId=names.registrations))
 
-    @action("setProfileURI", body=Uri)
+    @action("setProfileURI", body=Uri, callers=NAMED, reply="`status`")
     def set_profile_uri(self, body: Uri, context: Context) -> Effects:
-        """``{"profileURI"}`` from whoever has a name."""
+        """Set the URI of the sender's avatar."""
         caller = self._named(caller_of(context))
         self._replace(profiles=self.state.profiles.set(caller, body.profileURI))
         return Effects(succeed())
 
-    @action("nameOf", body=Address)
+    @action("nameOf", body=Address, reply="`name`")
     def name_of(self, body: Address, context: Context) -> Effects:
-        """``{"addr"}``: the name that it goes by; empty without one."""
+        """Return the name that an address uses; empty if it has none."""
         return Effects({"name": self.state.reverse.get(address_of(body.addr), "")})
 
-    @action("profileURI", body=Address)
+    @action("profileURI", body=Address, reply="`profileURI`")
     def profile_uri(self, body: Address, context: Context) -> Effects:
-        """``{"addr"}``: where its avatar is; empty if it did not say."""
+        """Return the URI of an address's avatar; empty if it set none."""
         return Effects({"profileURI": self.state.profiles.get(address_of(body.addr), "")})
 
-    @action("follow", body=Address)
+    @action("follow", body=Address, callers=NAMED, reply="`status`, `tokenId`")
     def follow(self, body: Address, context: Context) -> Effects:
-        """``{"addr"}``: the sender follows it."""
+        """Follow an address."""
         caller, followed = self._named(caller_of(context)), self._named(address_of(body.addr))
         if caller == followed:
             raise Refusal("nobody follows himself")
@@ -157,9 +99,9 @@ class Contracts(Process):
         )
         return Effects(succeed(tokenId=followers[caller]))
 
-    @action("unfollow", body=Address)
+    @action("unfollow", body=Address, callers=ACCOUNT, reply="`status`")
     def unfollow(self, body: Address, context: Context) -> Effects:
-        """``{"addr"}``: the sender does not follow it any more."""
+        """Stop following an address."""
         caller, followed = caller_of(context), address_of(body.addr)
         followers = self.state.follows.get(followed, Map())
         if caller not in followers:
@@ -170,88 +112,95 @@ class Contracts(Process):
         )
         return Effects(succeed())
 
-    @action("followers", body=Address)
+    @action("followers", body=Address, reply="list of addresses")
     def followers(self, body: Address, context: Context) -> Effects:
-        """``{"addr"}``: who follows it."""
+        """List the followers of an address."""
         return Effects(_by_token(self.state.follows.get(address_of(body.addr), Map())))
 
-    @action("following", body=Address)
+    @action("following", body=Address, reply="list of addresses")
     def following(self, body: Address, context: Context) -> Effects:
-        """``{"addr"}``: whom it follows: its friend list."""
+        """List the addresses that an address follows: its friend list."""
         return Effects(_by_token(self.state.followed.get(address_of(body.addr), Map())))
 
-    @action("deployDaoContract", body=DeployDao)
+    @action(
+        "deployDaoContract",
+        body=DeployDao,
+        callers=f"{OWNER}, with a name",
+        reply="`status`, `dao` (address of the group)",
+    )
     def deploy_dao_contract(self, body: DeployDao, context: Context) -> Effects:
-        """``{"owner", "name"}`` from the owner, who is its administrator and first member."""
+        """Create a group. Its owner is the administrator and the first member."""
         owner = self._named(_same(body.owner, caller_of(context)))
         address = checksummed("0x" + keccak(f"mostao.dao {context.process} {context.message_id}".encode())[-20:].hex())
-        self._keep_members(address, Dao(body.name, owner).with_members(owner), came=[owner])
+        self._keep_members(address, Dao(body.name, owner).with_members(owner), added=[owner])
         return Effects(succeed(dao=address))
 
-    @action("isFreeJoin", body=OfDao)
+    @action("isFreeJoin", body=OfDao, reply="`isFreeJoin`")
     def is_free_join(self, body: OfDao, context: Context) -> Effects:
-        """``{"dao"}``: whether anybody may join."""
+        """Return whether any account with a name may join a group."""
         return Effects({"isFreeJoin": self._dao(body.dao)[1].free})
 
-    @action("setFreeJoin", body=FreeJoin)
+    @action("setFreeJoin", body=FreeJoin, callers=ADMINISTRATOR, reply="`status`")
     def set_free_join(self, body: FreeJoin, context: Context) -> Effects:
-        """``{"dao", "free"}`` from the administrator."""
+        """Set whether any account with a name may join a group."""
         return self._keep(*self._administered(body.dao, context), free=body.free)
 
-    @action("join", body=OfDao)
+    @action("join", body=OfDao, callers=NAMED, reply="`status`")
     def join(self, body: OfDao, context: Context) -> Effects:
-        """``{"dao"}``: the sender becomes a member, if anybody may."""
+        """Join a group that is free to join."""
         address, dao = self._dao(body.dao)
         if not dao.free:
             raise Refusal("this group is not free to join: its administrator adds its members")
         caller = self._named(caller_of(context))
-        return self._keep_members(address, dao.with_members(caller), came=[caller])
+        return self._keep_members(address, dao.with_members(caller), added=[caller])
 
-    @action("addMember", body=AddMembers)
+    @action("addMember", body=AddMembers, callers=ADMINISTRATOR, reply="`status`")
     def add_member(self, body: AddMembers, context: Context) -> Effects:
-        """``{"dao", "addr"}`` from the administrator."""
+        """Add accounts with a name to a group."""
         address, dao = self._administered(body.dao, context)
-        came = [self._named(address_of(one)) for one in body.addr]
-        return self._keep_members(address, dao.with_members(*came), came=came)
+        added = [self._named(address_of(address)) for address in body.addr]
+        return self._keep_members(address, dao.with_members(*added), added=added)
 
-    @action("remove", body=RemoveMember)
+    @action(
+        "remove", body=RemoveMember, callers="the member itself, or the administrator of the group", reply="`status`"
+    )
     def remove(self, body: RemoveMember, context: Context) -> Effects:
-        """``{"dao", "addr"}`` from that member, or from the administrator."""
+        """Remove a member from a group. The administrator cannot be removed."""
         address, dao = self._dao(body.dao)
-        gone = address_of(body.addr)
-        return self._keep_members(address, dao.without(gone, by=caller_of(context)), gone=[gone])
+        member = address_of(body.addr)
+        return self._keep_members(address, dao.without(member, by=caller_of(context)), removed=[member])
 
-    @action("name", body=OfDao)
+    @action("name", body=OfDao, reply="`name`")
     def name(self, body: OfDao, context: Context) -> Effects:
-        """``{"dao"}``: what it is called."""
+        """Return the name of a group."""
         return Effects({"name": self._dao(body.dao)[1].name})
 
-    @action("daoURI", body=OfDao)
+    @action("daoURI", body=OfDao, reply="`daoURI`")
     def dao_uri(self, body: OfDao, context: Context) -> Effects:
-        """``{"dao"}``: where its avatar is."""
+        """Return the URI of a group's avatar."""
         return Effects({"daoURI": self._dao(body.dao)[1].uri})
 
-    @action("setDaoURI", body=DaoUri)
+    @action("setDaoURI", body=DaoUri, callers=ADMINISTRATOR, reply="`status`")
     def set_dao_uri(self, body: DaoUri, context: Context) -> Effects:
-        """``{"dao", "uri"}`` from the administrator."""
+        """Set the URI of a group's avatar."""
         return self._keep(*self._administered(body.dao, context), uri=body.uri)
 
-    @action("members", body=OfDao)
+    @action("members", body=OfDao, reply="list of addresses")
     def members(self, body: OfDao, context: Context) -> Effects:
-        """``{"dao"}``: who holds its token, in the order in which they came."""
+        """List the members of a group in the order of joining."""
         return Effects(_by_token(self._dao(body.dao)[1].members))
 
-    @action("balanceOf", body=BalanceOf)
+    @action("balanceOf", body=BalanceOf, reply="`balance`")
     def balance_of(self, body: BalanceOf, context: Context) -> Effects:
-        """``{"dao", "addr"}``: how many of its tokens that address holds: 1 or 0."""
+        """Return the number of a group's tokens that an address holds: 1 or 0."""
         return Effects({"balance": int(address_of(body.addr) in self._dao(body.dao)[1].members)})
 
     def _messages(self) -> int:
-        """How many messages there are."""
+        """Number of messages. A subclass defines it."""
         raise NotImplementedError
 
     def _named(self, address: str) -> str:
-        """An address that has a name."""
+        """Return the address, or refuse it if it has no name."""
         if not self.state.names.of_owner(address):
             raise Refusal(f"{address} has no name: register one first")
         return address
@@ -273,11 +222,13 @@ class Contracts(Process):
         self._replace(daos=self.state.daos.set(address, msgspec.structs.replace(dao, **changes)))
         return Effects(succeed())
 
-    def _keep_members(self, address: str, dao: Dao, *, came: Sequence[str] = (), gone: Sequence[str] = ()) -> Effects:
+    def _keep_members(
+        self, address: str, dao: Dao, *, added: Sequence[str] = (), removed: Sequence[str] = ()
+    ) -> Effects:
         groups = self.state.groups
-        for member in came:
+        for member in added:
             groups = groups.set(member, groups.get(member, Map[str, int]()).set(address, self._messages()))
-        for member in gone:
+        for member in removed:
             groups = groups.set(member, groups[member].delete(address))
         self._replace(groups=groups)
         return self._keep(address, dao)
@@ -287,7 +238,7 @@ def caller_of(context: Context) -> str:
     """The Ethereum address that signed the message.
 
     Raises:
-        Refusal: another kind of key did.
+        Refusal: the sender is not an Ethereum account.
     """
     try:
         return checksummed(context.sender)
@@ -296,10 +247,10 @@ def caller_of(context: Context) -> str:
 
 
 def address_of(text: str) -> str:
-    """An address as EIP-55 writes it.
+    """An Ethereum address with its EIP-55 checksum.
 
     Raises:
-        Refusal: it is none.
+        Refusal: the text is not an Ethereum address.
     """
     try:
         return checksummed(text)
@@ -318,4 +269,4 @@ def _by_token(holders: Map[str, int]) -> list[str]:
 
 
 METHODS = frozenset(Contracts.handlers) - {REPLY}
-"""What the contracts are called for."""
+"""Names of the contracts' methods: the actions of the registers."""

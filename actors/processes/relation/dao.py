@@ -1,4 +1,4 @@
-"""Groups by contract: who belongs to one is who holds its token (relation-one-im.md 5.2)."""
+"""Groups by contract: the members of a group hold its token (relation-one-im.md 5.2)."""
 
 import msgspec
 from immutables import Map
@@ -9,25 +9,25 @@ MEMBERS_MAX = 10_000
 
 
 class Dao(msgspec.Struct, frozen=True, gc=False):
-    """One group."""
+    """An immutable group. Changes return a new group."""
 
     name: str
     owner: str
-    """Its administrator's address."""
+    """Address of the administrator."""
     uri: str = ""
-    """Where its avatar is."""
+    """URI of the avatar."""
     free: bool = False
-    """Whether anybody may join."""
+    """Whether any named account may join."""
     members: Map[str, int] = Map()
-    """Address to the number of its token."""
+    """Address of a member to the number of its token."""
     tokens: int = 0
-    """How many were ever given out."""
+    """Number of tokens ever issued."""
 
     def with_members(self, *addresses: str) -> "Dao":
-        """With a token for each.
+        """Add members, each with a new token.
 
         Raises:
-            Refusal: one has one already, or there are too many.
+            Refusal: an address is a member already, or the group is full.
         """
         members, tokens = self.members, self.tokens
         for address in addresses:
@@ -40,10 +40,10 @@ class Dao(msgspec.Struct, frozen=True, gc=False):
         return msgspec.structs.replace(self, members=members, tokens=tokens)
 
     def without(self, address: str, *, by: str) -> "Dao":
-        """Without a member, who goes or whom the administrator takes out.
+        """Remove a member, by itself or by the administrator.
 
         Raises:
-            Refusal: it is none, or somebody else wants it, or it is the administrator.
+            Refusal: the address is not a member, or is the administrator, or ``by`` may not remove it.
         """
         if address not in self.members:
             raise Refusal(f"{address} is no member")

@@ -1,4 +1,4 @@
-"""A key keeper: gives keys to those who meet the conditions under which they were saved (relation-one-im.md 6.3)."""
+"""The key keeper: grants saved keys to users who meet their conditions (relation-one-im.md 6.3)."""
 
 import re
 from typing import Annotated, Any
@@ -18,7 +18,7 @@ from actors.protocol.messages import REPLY, Context, Effects, Outgoing, Refusal
 
 KEY_BYTES = 32
 SEALED_BYTES = 32 + 16 + KEY_BYTES + KEY_BYTES
-"""A sealed box around a key and the digest of its conditions."""
+"""Size of a sealed box that holds a key and the digest of its conditions."""
 
 _PublicKey = Annotated[str, Meta(pattern=r"^0x[0-9a-f]{64}\Z", description="0x and 64 hex digits")]
 _Sealed = Annotated[
@@ -30,22 +30,22 @@ _STATEMENT = re.compile(
 
 
 class Grant(msgspec.Struct, frozen=True, gc=False):
-    """What became of a request."""
+    """The decision about a request."""
 
     address: str
-    """Who asked."""
+    """The proven address of the requester."""
     public_key: str
-    """Whom the key is to be sealed to."""
+    """The public key to seal the key to."""
     sealed: str
-    """The key as it was saved."""
+    """The saved key, sealed to the key keeper."""
     given: bool
 
 
-class Asked(msgspec.Struct, frozen=True, gc=False):
-    """A request that waits for what its registers say."""
+class PendingRequest(msgspec.Struct, frozen=True, gc=False):
+    """A request that waits for balances from the registers."""
 
     request: str
-    """Id of the message."""
+    """Id of the requesting message."""
     grant: Grant
     conditions: Conditions
     daos: tuple[str, ...]
@@ -53,27 +53,27 @@ class Asked(msgspec.Struct, frozen=True, gc=False):
 
 
 class KeyKeeperState(msgspec.Struct, frozen=True, gc=False):
-    """What a key keeper knows. Keys are sealed to the secret of whoever runs it, which is nowhere in the log."""
+    """State of a key keeper. Saved keys are sealed to the operator's secret, which is not in the log."""
 
     relation: str
-    """The process with the registers."""
+    """Id of the process with the registers."""
     public_key: str
     saved: Map[str, str] = Map()
-    """Digest of a sealed key to that of its conditions."""
-    asked: Asked | None = None
+    """Digest of a sealed key to the digest of its conditions."""
+    asked: PendingRequest | None = None
     grants: Map[str, Grant] = Map()
-    """By id of the request."""
+    """Id of the request to its decision."""
 
 
 class Start(Body):
-    """What a key keeper starts from."""
+    """Start body: the process with the registers, and the public key of the operator."""
 
     relation: Text
     publicKey: _PublicKey
 
 
 class AuthSig(Body):
-    """A proof of an address: a statement that it signed (EIP-191)."""
+    """A proof of an address: a statement that the address signed (EIP-191)."""
 
     address: Text
     signedMessage: Text
@@ -81,7 +81,7 @@ class AuthSig(Body):
 
 
 class SaveEncryptionKey(Body):
-    """A sealed key and who may have it."""
+    """A sealed key and its conditions."""
 
     accessControlConditions: list[Any]
     encryptedSymmetricKey: _Sealed
@@ -90,7 +90,7 @@ class SaveEncryptionKey(Body):
 
 
 class GetEncryptionKey(Body):
-    """A key that somebody wants."""
+    """A request for a saved key."""
 
     accessControlConditions: list[Any]
     toDecrypt: _Sealed
@@ -99,35 +99,43 @@ class GetEncryptionKey(Body):
 
 
 class GetGrant(Body):
-    """Which request's."""
+    """Id of a request."""
 
     request: Text
 
 
-_start = parser(Start)
+_parse_start = parser(Start)
 
 
 class KeyKeeper(Process):
-    """Module ``mostao.keykeeper@1``: in place of the Lit nodes, with their two methods."""
+    """Keeps keys under access-control conditions, in place of the Lit nodes and with their two methods
+    (relation-one-im.md 6.3).
+    """
 
     __slots__ = ()
 
     module = "mostao.keykeeper@1"
+    start_body = Start
     state: KeyKeeperState
 
     def __init__(self, data: bytes, context: Context) -> None:
-        """See ``Start``."""
-        start = _start(data)
+        """Start from a ``Start`` body."""
+        start = _parse_start(data)
         self.state = KeyKeeperState(start.relation, start.publicKey)
 
-    @action("getPublicKey")
+    @action("getPublicKey", reply="`publicKey`")
     def get_public_key(self, body: NoBody, context: Context) -> Effects:
-        """What keys are sealed to before they are saved."""
+        """Return the public key that clients seal keys to before they save them."""
         return Effects({"publicKey": self.state.public_key})
 
-    @action("saveEncryptionKey", body=SaveEncryptionKey)
+    @action(
+        "saveEncryptionKey",
+        body=SaveEncryptionKey,
+        callers="anyone; `authSig` proves an address",
+        reply="`status`, `encryptedSymmetricKey`",
+    )
     def save_encryption_key(self, body: SaveEncryptionKey, context: Context) -> Effects:
-        """Takes a sealed key, which from then on nobody can save under other conditions."""
+        """Save a sealed key under its conditions. The conditions of a saved key cannot change."""
         _proven(body.authSig, now=context.timestamp)
         conditions_of(body.accessControlConditions)
         conditions = digest(body.accessControlConditions)
@@ -137,56 +145,66 @@ class KeyKeeper(Process):
         self._replace(saved=self.state.saved.set(name, conditions))
         return Effects(succeed(encryptedSymmetricKey=body.encryptedSymmetricKey))
 
-    @action("getEncryptionKey", body=GetEncryptionKey)
+    @action(
+        "getEncryptionKey",
+        body=GetEncryptionKey,
+        callers="anyone but a process; `authSig` proves an address",
+        reply="`status`, `address`; `given`, or `asked` (number of balances requested) if the conditions name groups",
+    )
     def get_encryption_key(self, body: GetEncryptionKey, context: Context) -> Effects:
-        """Decides who gets a key; asks the registers first, where its conditions name a group. See ``getGrant``."""
+        """Decide whether an address gets a key. The decision is the reply of getGrant.
+
+        If the conditions name groups, the process first sends balanceOf to the registers for each group.
+        """
         address, public_key = _proven(body.authSig, now=context.timestamp)
         conditions = conditions_of(body.accessControlConditions)
         if self.state.saved.get(_name(body.toDecrypt)) != digest(body.accessControlConditions):
             raise Refusal("no such key is saved under these conditions")
-        if context.from_process:  # everything that a message from outside causes is done before the next
+        if context.from_process:  # every message that this one causes is evaluated before the next message from outside
             raise Refusal("a process does not ask for keys")
         daos = tuple(daos_of(conditions))
-        asked = Asked(context.message_id, Grant(address, public_key, body.toDecrypt, given=False), conditions, daos)
+        undecided = Grant(address, public_key, body.toDecrypt, given=False)
+        pending = PendingRequest(context.message_id, undecided, conditions, daos)
         if not daos:
-            self._decide(asked)
-            return Effects(succeed(address=address, given=self.state.grants[asked.request].given))
-        self._replace(asked=asked)
-        questions = (Outgoing(self.state.relation, "balanceOf", encode({"dao": dao, "addr": address})) for dao in daos)
-        return Effects(succeed(address=address, asked=len(daos)), messages=tuple(questions))
+            self._decide(pending)
+            return Effects(succeed(address=address, given=self.state.grants[pending.request].given))
+        self._replace(asked=pending)
+        queries = (Outgoing(self.state.relation, "balanceOf", encode({"dao": dao, "addr": address})) for dao in daos)
+        return Effects(succeed(address=address, asked=len(daos)), messages=tuple(queries))
 
-    @action("getGrant", body=GetGrant)
+    @action("getGrant", body=GetGrant, reply="`address`, `public_key`, `sealed`, `given`")
     def get_grant(self, body: GetGrant, context: Context) -> Effects:
-        """``{"request"}``: what became of a request, by the id of its message."""
+        """Return the decision about a request, by the id of its message."""
         grant = self.state.grants.get(body.request)
         if grant is None:
             raise Refusal(f"there is no request {body.request[:64]!r}, or it is not decided")
         return Effects(grant)
 
-    @action(REPLY, body=Fields)
-    def hear(self, body: Fields, context: Context) -> Effects:
-        """What the registers say of the request that waits."""
-        asked = self.state.asked
-        if asked is None or not context.from_process or context.sender != self.state.relation:
+    @action(REPLY, body=Fields, callers="a process")
+    def take_balance(self, body: Fields, context: Context) -> Effects:
+        """Take a balance from the registers, and decide the pending request when it has all of them."""
+        pending = self.state.asked
+        if pending is None or not context.from_process or context.sender != self.state.relation:
             return Effects(None)
-        balance = body.get("balance")  # a refusal, where there is no such group, has none
-        asked = msgspec.structs.replace(asked, balances=(*asked.balances, balance if isinstance(balance, int) else 0))
-        if len(asked.balances) < len(asked.daos):
-            self._replace(asked=asked)
+        balance = body.get("balance")  # a refusal has no balance: the group does not exist
+        balances = (*pending.balances, balance if isinstance(balance, int) else 0)
+        pending = msgspec.structs.replace(pending, balances=balances)
+        if len(pending.balances) < len(pending.daos):
+            self._replace(asked=pending)
         else:
-            self._decide(asked)
+            self._decide(pending)
             self._replace(asked=None)
         return Effects(None)
 
-    def _decide(self, asked: Asked) -> None:
-        balances = dict(zip(asked.daos, asked.balances, strict=True))
-        given = met(asked.conditions, asked.grant.address, balances)
-        grant = msgspec.structs.replace(asked.grant, given=given)
-        self._replace(grants=self.state.grants.set(asked.request, grant))
+    def _decide(self, pending: PendingRequest) -> None:
+        balances = dict(zip(pending.daos, pending.balances, strict=True))
+        given = met(pending.conditions, pending.grant.address, balances)
+        grant = msgspec.structs.replace(pending.grant, given=given)
+        self._replace(grants=self.state.grants.set(pending.request, grant))
 
 
 def statement(public_key: str, *, created: int, expires: int) -> str:
-    """What a wallet signs so that keys for its address are sealed to a public key (hex); times in ms."""
+    """The statement that a wallet signs to receive keys, sealed to a public key (hex). Times are in ms."""
     return f"Authorize {public_key} to receive keys, Creation timestamp: {created}, Expiry timestamp: {expires}"
 
 
@@ -195,10 +213,10 @@ def _name(sealed: str) -> str:
 
 
 def _proven(proof: AuthSig, *, now: int) -> tuple[str, str]:
-    """The address that a proof is of, and the public key that it authorises.
+    """Verify a proof; returns its address and the public key that it authorises.
 
     Raises:
-        Refusal: it proves nothing.
+        Refusal: the proof is not valid at this time.
     """
     address = address_of(proof.address)
     found = _STATEMENT.fullmatch(proof.signedMessage)

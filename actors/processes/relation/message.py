@@ -1,4 +1,4 @@
-"""A message of Relation ONE IM: what it is called, and who signed it (relation-one-im.md 7.1)."""
+"""Messages of Relation ONE IM: their ids, delegations and signatures (relation-one-im.md 7.1)."""
 
 import re
 from typing import Annotated, Literal
@@ -14,7 +14,7 @@ P2P, GROUP, DAO, ANNOUNCEMENT, HIDE = range(5)
 QUOTE, MENTION = "quoteId", "mentionedUsers"
 TAGS_MAX = 64
 TIME_MS_MAX = 2**53 - 1
-"""The last whole number that every client keeps exactly."""
+"""The largest whole number that every client represents exactly."""
 _DELEGATION = re.compile(
     r"Authorize +(0x[0-9a-fA-F]{40}) to delegate signature,"
     r" Creation timestamp: ([0-9]{1,16}), Expiry timestamp: ([0-9]{1,16})"
@@ -33,14 +33,14 @@ _Kind = Annotated[int, Meta(ge=P2P, le=HIDE, description=f"a whole number from {
 
 
 class RelationMessage(Body):
-    """A message as clients send it. Its payload is encrypted before it is signed."""
+    """A message in the form that clients send. Its payload is encrypted before it is signed."""
 
     id: Text
     encryptedBy: Text
     sender: Text
     receiver: Text
     timestamp: _Time
-    """When its sender says that it was made, in ms."""
+    """The sender's time of creation, in ms."""
     kind: _Kind
     type: Annotated[Type, _TYPES]
     payload: Text
@@ -51,22 +51,23 @@ class RelationMessage(Body):
     tags: Annotated[tuple[_Tag, ...], _TAGS] = ()
 
     def tagged(self, name: str) -> list[str]:
-        """The values of its tags of that name."""
+        """Values of the tags with this name."""
         return [value for key, value in self.tags if key == name]
 
 
 class Delegation(msgspec.Struct, frozen=True, gc=False):
-    """What a wallet authorises a session key to do."""
+    """A wallet's authorisation of a session key."""
 
     session_key: str
-    """Its address."""
+    """Address of the session key."""
     created: int
+    """In ms."""
     expires: int
-    """Both in ms."""
+    """In ms."""
 
 
 def message_id(message: RelationMessage) -> str:
-    """Keccak-256 over the JSON array of section 7.1, as ``JSON.stringify`` writes it, in hex."""
+    """Keccak-256 of the JSON array of section 7.1, in the form of ``JSON.stringify``, in hex."""
     signed = [
         message.encryptedBy,
         message.sender,
@@ -82,15 +83,15 @@ def message_id(message: RelationMessage) -> str:
 
 
 def delegation_text(session_key: str, *, created: int, expires: int) -> str:
-    """What a wallet signs so that a session key (its address) may sign for it; times in ms."""
+    """The text that a wallet signs to let a session key (an address) sign for it. Times are in ms."""
     return f"Authorize {session_key} to delegate signature, Creation timestamp: {created}, Expiry timestamp: {expires}"
 
 
 def delegation_of(text: str) -> Delegation:
-    """The delegation that a text is.
+    """Parse a delegation.
 
     Raises:
-        Refusal: it is none.
+        Refusal: the text is not a delegation.
     """
     found = _DELEGATION.fullmatch(text)
     if found is None:
@@ -102,24 +103,24 @@ def delegation_of(text: str) -> Delegation:
 
 
 def check_message(message: RelationMessage, *, now: int) -> None:
-    """See that a message is what its sender signed, through a session key that is good at this time.
+    """Verify the id of a message, its delegation and its signature.
 
     Args:
-        message: from whoever brings it.
-        now: ms.
+        message: message from any source.
+        now: time of the check, in ms. The delegation has to be valid then and at the message's time.
 
     Raises:
-        Refusal: it is not; says why.
+        Refusal: a check fails.
     """
     check_id(message)
     check_signed(message, now=now)
 
 
 def check_id(message: RelationMessage) -> None:
-    """See that a message is whole: that its id is the one of what it says.
+    """Verify that the id of a message is the hash of its content.
 
     Raises:
-        Refusal: it is not; says why.
+        Refusal: the id, an address or a quoted id is wrong.
     """
     _address(message.sender, "sender")
     _address(message.receiver, "receiver")
@@ -134,10 +135,10 @@ def check_id(message: RelationMessage) -> None:
 
 
 def check_signed(message: RelationMessage, *, now: int) -> None:
-    """See that a message's id is signed by a session key that its sender authorised, and that is good at this time.
+    """Verify that the sender authorised the session key, that the key signed the id, and that the delegation is valid.
 
     Raises:
-        Refusal: it is not; says why.
+        Refusal: a check fails.
     """
     sender = _address(message.sender, "sender")
     delegation = delegation_of(message.delegationMessage)
@@ -160,10 +161,10 @@ def _address(text: str, field: str) -> str:
 
 
 def signer_of(text: str, signature: str, field: str) -> str:
-    """The address of whoever signed a text.
+    """The address that signed a text.
 
     Raises:
-        Refusal: nobody did; names the field of the signature.
+        Refusal: the signature is not valid. The text names ``field``.
     """
     if not _HEX.fullmatch(signature) or len(signature) != 2 + 2 * SIGNATURE_BYTES:
         raise Refusal(f"the field {field!r} has to be a signature: 0x and {2 * SIGNATURE_BYTES} hex digits")

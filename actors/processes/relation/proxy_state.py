@@ -1,4 +1,4 @@
-"""A proxy's own state: what each person read, muted and pinned there (relation-one-im.md 4.2)."""
+"""The state of a proxy: the chats that each person read, muted and pinned (relation-one-im.md 4.2)."""
 
 from typing import Any
 
@@ -13,54 +13,54 @@ from actors.protocol.messages import Context, Effects, Refusal
 
 
 class Flags(msgspec.Struct, frozen=True, gc=False):
-    """One chat of one person."""
+    """A person's settings of one chat."""
 
     read: int = -1
-    """Place of the last message that was read."""
+    """Place of the last message read; -1 for none."""
     muted: bool = False
     sticky: bool = False
 
 
 class ProxyState(msgspec.Struct, frozen=True, gc=False):
-    """What a proxy knows."""
+    """State of a proxy."""
 
     people: Map[str, Map[str, Flags]] = Map()
-    """Address of a person to addresses of chats."""
+    """Address of a person to addresses of chats to their settings."""
 
 
 class OfChat(Body):
-    """Which chat of whom: the address of the other, or of the group."""
+    """A person, and the address of the other person or the group of a chat."""
 
     addr: Text
     chat: Text
 
 
 class MarkAsRead(OfChat):
-    """Up to where it was read."""
+    """The place up to which a chat was read."""
 
     place: Place
 
 
 class SetMuted(OfChat):
-    """Whether its messages count."""
+    """Whether a chat is muted: its messages do not count as unread."""
 
     muted: bool
 
 
 class SetSticky(OfChat):
-    """Whether it stays on top."""
+    """Whether a chat is pinned to the top."""
 
     sticky: bool
 
 
 class Person(Body):
-    """Who."""
+    """A person."""
 
     addr: Text
 
 
 class Proxy(Process):
-    """Module ``mostao.proxy@1``. Only its owner, who serves it, changes it: in the name of whoever logged in there."""
+    """The state of one proxy. Its owner, the serving node, changes it for its users. Its start data is ignored."""
 
     __slots__ = ()
 
@@ -68,28 +68,28 @@ class Proxy(Process):
     state: ProxyState
 
     def __init__(self, data: bytes, context: Context) -> None:
-        """Whatever the data: it starts with nothing."""
+        """Start empty. The data is ignored."""
         self.state = ProxyState()
 
-    @action("markAsRead", body=MarkAsRead)
+    @action("markAsRead", body=MarkAsRead, callers="the owner", reply="`status`")
     def mark_as_read(self, body: MarkAsRead, context: Context) -> Effects:
-        """``{"addr", "chat", "place"}``: read up to there; never back."""
+        """Mark a chat as read up to a place. The place never decreases."""
         read = self.state.people.get(address_of(body.addr), Map()).get(address_of(body.chat), Flags()).read
         return self._set(body, context, read=max(read, body.place))
 
-    @action("setMuted", body=SetMuted)
+    @action("setMuted", body=SetMuted, callers="the owner", reply="`status`")
     def set_muted(self, body: SetMuted, context: Context) -> Effects:
-        """``{"addr", "chat", "muted"}``."""
+        """Mute or unmute a chat."""
         return self._set(body, context, muted=body.muted)
 
-    @action("setSticky", body=SetSticky)
+    @action("setSticky", body=SetSticky, callers="the owner", reply="`status`")
     def set_sticky(self, body: SetSticky, context: Context) -> Effects:
-        """``{"addr", "chat", "sticky"}``."""
+        """Pin or unpin a chat."""
         return self._set(body, context, sticky=body.sticky)
 
-    @action("getFlags", body=Person)
+    @action("getFlags", body=Person, reply="object of chat addresses to `read`, `muted`, `sticky`")
     def get_flags(self, body: Person, context: Context) -> Effects:
-        """``{"addr"}``: for each chat what was set."""
+        """Return a person's settings of each chat."""
         flags = self.state.people.get(address_of(body.addr), Map())
         return Effects({chat: flags[chat] for chat in sorted(flags)})
 

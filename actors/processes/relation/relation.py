@@ -1,4 +1,4 @@
-"""Relation ONE: its contracts, and the messages that people send one another and their groups."""
+"""Relation ONE: its contracts, and the messages between people and in groups."""
 
 from typing import Annotated, Any
 
@@ -25,6 +25,7 @@ from actors.protocol.messages import Context, Effects, Refusal
 
 PAGE_DEFAULT, PAGE_MAX = 100, 500
 P2P_CHANNEL, GROUP_CHANNEL = "P2P", "GROUP"
+MESSAGE_ROWS = "list of `place`, `received` (ms), `hidden`, `message`"
 
 _Limit = Annotated[int, Meta(ge=0, le=PAGE_MAX, description=f"a whole number from 0 to {PAGE_MAX}")]
 _Offset = Annotated[int, Meta(ge=0, le=TIME_MS_MAX, description="a whole number from 0")]
@@ -36,11 +37,11 @@ class RelationState(ContractsState, frozen=True):
 
     mail: Mail = Mail()
     hidden: Map[str, str] = Map()
-    """Id of a message to that of the one that hides it."""
+    """Id of a message to the id of the message that hides it."""
 
 
 class ListMessages(Body):
-    """Whose, and which part of them, newest first."""
+    """A page of an address's messages, newest first."""
 
     addr: Text
     limit: _Limit = PAGE_DEFAULT
@@ -48,7 +49,7 @@ class ListMessages(Body):
 
 
 class MessagesAfter(Body):
-    """Whose (without one: everybody's), and which part of them, oldest first."""
+    """A page of the messages after a place, oldest first: of an address, or of all."""
 
     after: Place
     addr: Text | None = None
@@ -56,20 +57,20 @@ class MessagesAfter(Body):
 
 
 class GetMessage(Body):
-    """Which."""
+    """Id of a message."""
 
     id: Text
 
 
 class GetChats(Body):
-    """Whose, and for each of them the place up to which it was read."""
+    """A person, and for each chat address the place up to which it was read."""
 
     addr: Text
     read: dict[str, Place] = msgspec.field(default_factory=dict)
 
 
 class Relation(Contracts):
-    """Module ``mostao.relation@1`` (relation-one-im.md 2.1, 5, 6, 7)."""
+    """The contracts and messages of Relation ONE (relation-one-im.md 2.1, 5, 6, 7). Its start data is ignored."""
 
     __slots__ = ()
 
@@ -77,15 +78,20 @@ class Relation(Contracts):
     state: RelationState
 
     def __init__(self, data: bytes, context: Context) -> None:
-        """Whatever the data: it starts with nothing."""
+        """Start empty. The data is ignored."""
         self.state = RelationState()
 
-    @action("sendMessage", body=RelationMessage)
+    @action(
+        "sendMessage",
+        body=RelationMessage,
+        callers="anyone; the message itself proves its sender",
+        reply="`status`, `id`",
+    )
     def send_message(self, body: RelationMessage, context: Context) -> Effects:
-        """A message, from whoever brings it: it proves itself who sent it. The same one again changes nothing."""
+        """Add a message. A message that was added before changes nothing."""
         check_id(body)
         mail = self.state.mail
-        if body.id in mail.places:  # also when its session key has expired meanwhile
+        if body.id in mail.places:  # accept a repetition even if its session key has expired since
             return Effects(succeed(id=body.id))
         check_signed(body, now=context.timestamp)
         sender, receiver = self._named(checksummed(body.sender)), checksummed(body.receiver)
@@ -106,16 +112,16 @@ class Relation(Contracts):
         self._replace(mail=mail.add(body.id, posted, sender=sender, receiver=receiver, group=group, shown=shown))
         return Effects(succeed(id=body.id))
 
-    @action("listMessages", body=ListMessages)
+    @action("listMessages", body=ListMessages, reply=MESSAGE_ROWS)
     def list_messages(self, body: ListMessages, context: Context) -> Effects:
-        """``{"addr", "limit", "offset"}``: the messages of a person, in groups too, or of a group, newest first."""
+        """List the messages of a group, or of a person and the person's groups, newest first."""
         address = address_of(body.addr)
         places = self.state.mail.newest(address, self._groups(address), limit=body.limit, offset=body.offset)
         return Effects(self._rows(places, context))
 
-    @action("messagesAfter", body=MessagesAfter)
+    @action("messagesAfter", body=MessagesAfter, reply=MESSAGE_ROWS)
     def messages_after(self, body: MessagesAfter, context: Context) -> Effects:
-        """``{"after", "addr", "limit"}``: those that came after a place, the oldest first."""
+        """List the messages after a place, oldest first: of an address, or of all."""
         mail = self.state.mail
         if body.addr is None:
             end = min(body.after + 1 + body.limit, len(mail.posted))
@@ -123,24 +129,33 @@ class Relation(Contracts):
         address = address_of(body.addr)
         return Effects(self._rows(mail.after(address, self._groups(address), body.after, limit=body.limit), context))
 
-    @action("waitingAfter", body=MessagesAfter)
+    @action(
+        "waitingAfter",
+        body=MessagesAfter,
+        reply="`messages` (their number), `bytes`, `first` (ms, or null)",
+    )
     def waiting_after(self, body: MessagesAfter, context: Context) -> Effects:
-        """``{"after"}``: how many messages came after a place, their size, and when the first came, in ms."""
+        """Return number and size of the messages after a place, and the time of the first."""
         mail = self.state.mail
         count = max(len(mail.posted) - body.after - 1, 0)
         first = mail.posted[body.after + 1].timestamp if count else None
         size = mail.bytes_after(body.after) if count else 0
         return Effects({"messages": count, "bytes": size, "first": first})
 
-    @action("getMessage", body=GetMessage)
+    @action("getMessage", body=GetMessage, reply=f"{MESSAGE_ROWS}; empty if there is none")
     def get_message(self, body: GetMessage, context: Context) -> Effects:
-        """``{"id"}``: that message in a list; empty where there is none."""
+        """Return one message, in a list."""
         place = self.state.mail.places.get(body.id)
         return Effects([] if place is None else self._rows([place], context))
 
-    @action("getChats", body=GetChats)
+    @action(
+        "getChats",
+        body=GetChats,
+        reply="list of `id`, `name`, `avatar`, `channelType`, `unreadMessageCount`, `place` (of the newest message, or"
+        " -1)",
+    )
     def get_chats(self, body: GetChats, context: Context) -> Effects:
-        """``{"addr", "read"}``: a person's conversations, what is new in them, and the place of the newest message."""
+        """List a person's conversations with their unread counts, newest first."""
         address = address_of(body.addr)
         rows = []
         for other in self.state.mail.partners.get(address, Map()):
@@ -161,14 +176,14 @@ class Relation(Contracts):
 
     def _rows(self, places: list[int], context: Context) -> list[dict[str, Any]]:
         posted = [self.state.mail.posted[place] for place in places]
-        payloads = context.payloads([one.slot for one in posted])
+        payloads = context.payloads([entry.slot for entry in posted])
         rows = []
-        for place, one, data in zip(places, posted, payloads, strict=True):
+        for place, entry, data in zip(places, posted, payloads, strict=True):
             message = msgspec.json.decode(data, type=RelationMessage)
             rows.append(
                 {
                     "place": place,
-                    "received": one.timestamp,
+                    "received": entry.timestamp,
                     "hidden": message.id in self.state.hidden,
                     "message": msgspec.to_builtins(message),
                 }
@@ -176,11 +191,11 @@ class Relation(Contracts):
         return rows
 
     def _hide(self, body: RelationMessage, sender: str, context: Context) -> None:
-        """Take note of messages that their sender wants hidden."""
+        """Hide the quoted messages."""
         quoted = body.tagged(QUOTE)
         if not quoted:
             raise Refusal(f"a message that hides another names it in a tag {QUOTE!r}")
-        for row in self._rows([self.state.mail.places[one] for one in quoted], context):
+        for row in self._rows([self.state.mail.places[id_] for id_ in quoted], context):
             if checksummed(row["message"]["sender"]) != sender:
                 raise Refusal("only its sender hides a message")
         self._replace(hidden=self.state.hidden.update(dict.fromkeys(quoted, body.id)))

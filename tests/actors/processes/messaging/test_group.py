@@ -1,6 +1,6 @@
 import pytest
 
-from actors.processes.messaging.group import AT_ONCE_MAX
+from actors.processes.messaging.group_bodies import AT_ONCE_MAX
 from tests.actors.processes.stage import ALICE, BOB, EVE, Stage, refused
 
 SUCCESS = {"status": "success"}
