@@ -1,6 +1,6 @@
-"""Processes as actors on a log: messages and wallets, the pure processes, the mailbox runtime, the node.
+"""The public API: a node, wallets, replay and their errors. Processes are actors, and their messages are in a log.
 
-What it offers is imported when it is first asked for: who only reads a log starts sooner without the rest.
+Each name is imported on first use, so a program that only reads a log starts faster.
 """
 
 from importlib import import_module
