@@ -1,4 +1,4 @@
-"""People of Ethereum and of Arweave, with their own keys, among those of AO."""
+"""Ethereum and Arweave wallets, and their use beside Ed25519 wallets on one node."""
 
 import asyncio
 from base64 import urlsafe_b64encode
@@ -52,10 +52,10 @@ def test_what_an_ethereum_wallet_signs_is_read_back_and_genuine(
     assert (found.sender, found.target, found.tags, found.data) == (ETHER.address, PROCESS, tags, data)
 
 
-@given(place=st.integers(min_value=0), bit=st.integers(0, 7))
-def test_no_bit_of_an_ethereum_item_can_be_changed(place: int, bit: int) -> None:
+@given(position=st.integers(min_value=0), bit=st.integers(0, 7))
+def test_no_bit_of_an_ethereum_item_can_be_changed(position: int, bit: int) -> None:
     raw = bytearray(ETHER.sign(target=PROCESS, action="Register", data=b'{"handle":"alice"}', anchor=bytes(32)))
-    raw[place % len(raw)] ^= 1 << bit
+    raw[position % len(raw)] ^= 1 << bit
     with pytest.raises(ItemRefused):
         parse(bytes(raw)).verify()
 
@@ -82,9 +82,9 @@ def test_what_an_arweave_wallet_signs_is_genuine_and_nothing_else_is(arweave: Ar
     found = parse(raw)
     found.verify()
     assert found.sender == arweave.address
-    for place in (2, 513, 514, 1025, len(raw) - 1):
+    for position in (2, 513, 514, 1025, len(raw) - 1):
         changed = bytearray(raw)
-        changed[place] ^= 1
+        changed[position] ^= 1
         with pytest.raises(ItemRefused):
             parse(bytes(changed)).verify()
     for modulus in (bytes(512), bytes(511) + b"\1", bytes(511) + b"\2"):
@@ -108,9 +108,9 @@ async def test_people_of_three_networks_register_and_talk_and_the_audit_verifies
         for name, wallet in people.items():
             body = msgspec.json.encode({"handle": name, "pubkey": "k"})
             raw = wallet.sign(target=node.registry, action="Register", data=body)
-            [one, again] = await asyncio.gather(node.send(raw), node.send(raw))
-            assert one == again
-            pids[name] = one.answer["pid"]
+            [first, repeated] = await asyncio.gather(node.send(raw), node.send(raw))
+            assert first == repeated
+            pids[name] = first.answer["pid"]
         establish = msgspec.json.encode({"handleA": "ether", "handleB": "weave"})
         session = await node.send(ETHER.sign(target=node.registry, action="EstablishSession", data=establish))
         keys = dict.fromkeys(("encrypted_sk_by_a", "pubkey_a", "encrypted_sk_by_b", "pubkey_b"), "k")

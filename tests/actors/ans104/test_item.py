@@ -66,10 +66,10 @@ def test_what_a_wallet_signs_is_read_back_and_genuine(
     assert item.envelope + item.data == raw
 
 
-@given(place=st.integers(min_value=0), bit=st.integers(0, 7))
-def test_no_bit_of_an_item_can_be_changed(place: int, bit: int) -> None:
+@given(position=st.integers(min_value=0), bit=st.integers(0, 7))
+def test_no_bit_of_an_item_can_be_changed(position: int, bit: int) -> None:
     raw = bytearray(WALLET.sign(target=PROCESS, action="Register", data=b'{"handle":"alice"}', anchor=bytes(32)))
-    raw[place % len(raw)] ^= 1 << bit
+    raw[position % len(raw)] ^= 1 << bit
     with pytest.raises(ItemRefused):
         parse(bytes(raw)).verify()
 

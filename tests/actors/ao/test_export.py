@@ -1,4 +1,4 @@
-"""A history leaves a log as a bundle, and comes back."""
+"""Export and import of histories."""
 
 import sqlite3
 from collections.abc import Callable
@@ -20,8 +20,8 @@ from eventstore import LogExists, LogUnusable, read_log
 from tests.actors.people import ALICE, BOB, EVE, NODE, item, relay, still, talking
 
 
-async def lived(path: Path) -> tuple[str, str, str]:
-    """A log in which something of every kind happened."""
+async def create_log(path: Path) -> tuple[str, str, str]:
+    """Create a log with events of every kind; returns two handles and their session."""
     async with Node.open(path, wallet=NODE, clock=still) as node:
         a, b, session = await talking(node)
         for number in range(5):
@@ -37,7 +37,7 @@ async def lived(path: Path) -> tuple[str, str, str]:
     return a, b, session
 
 
-def exported(path: Path, bundle: Path, *processes: str) -> Exported:
+def export_to(path: Path, bundle: Path, *processes: str) -> Exported:
     log = read_log(path)
     try:
         with bundle.open("wb") as file:
@@ -51,23 +51,23 @@ def rows(path: Path) -> list[object]:
 
 
 async def test_a_whole_log_comes_back_as_it_was(path: Path, tmp_path: Path) -> None:
-    await lived(path)
+    await create_log(path)
     bundle, again = tmp_path / "bundle", tmp_path / "again.db"
-    out = exported(path, bundle)
+    out = export_to(path, bundle)
     imported = import_bundle(bundle, again)
     assert rows(again) == rows(path)
     assert imported.whole
     assert imported.node == NODE.address
     assert imported.state_root == out.state_root == replay(path).state_root == replay(again).state_root
     assert audit(again).faults == []
-    async with Node.open(again, wallet=NODE, clock=still) as node:  # and goes on
+    async with Node.open(again, wallet=NODE, clock=still) as node:  # the new log can be continued
         await node.send(item(ALICE, node.registry, "Register", {"handle": "second", "pubkey": "k"}))
 
 
 async def test_a_processs_history_comes_back_as_an_excerpt(path: Path, tmp_path: Path) -> None:
-    for process in await lived(path):
+    for process in await create_log(path):
         bundle, again = tmp_path / "bundle", tmp_path / f"{process}.db"
-        out = exported(path, bundle, process)
+        out = export_to(path, bundle, process)
         imported = import_bundle(bundle, again)
         assert (imported.whole, imported.processes, imported.events) == (False, [process], out.events)
         replayed = replay(again)
@@ -81,16 +81,16 @@ async def test_a_processs_history_comes_back_as_an_excerpt(path: Path, tmp_path:
 
 
 async def test_several_processes_go_into_one_bundle(path: Path, tmp_path: Path) -> None:
-    a, b, _ = await lived(path)
+    a, b, _ = await create_log(path)
     bundle, again = tmp_path / "bundle", tmp_path / "again.db"
-    exported(path, bundle, a, b, a)
+    export_to(path, bundle, a, b, a)
     assert import_bundle(bundle, again).processes == sorted([a, b])
     whole = replay(path)
     assert [replay(again).state(one) for one in (a, b)] == [whole.state(one) for one in (a, b)]
 
 
 async def test_a_process_is_named_by_id_or_handle(path: Path) -> None:
-    a, _, session = await lived(path)
+    a, _, session = await create_log(path)
     log = read_log(path)
     assert process_of(log, "@alice") == process_of(log, "@ALICE") == a
     assert process_of(log, session) == session
@@ -99,7 +99,7 @@ async def test_a_process_is_named_by_id_or_handle(path: Path) -> None:
 
 
 def resigned(raw: bytes, key: Wallet, **changes: object) -> bytes:
-    """The item as another key would sign it, or the same key with other words."""
+    """Sign an item again, with another key or with other content."""
     found = parse(raw)
     parts = {"target": found.target, "tags": found.tags, "data": found.data, "anchor": found.anchor, **changes}
     return key.sign(**parts)  # type: ignore[arg-type]
@@ -169,9 +169,9 @@ FORGERIES: dict[str, tuple[Callable[[list[bytes]], object], str]] = {
 async def test_a_forged_history_is_refused_and_leaves_nothing(
     path: Path, tmp_path: Path, forgery: str, whole: bool
 ) -> None:
-    a, _, _ = await lived(path)
+    a, _, _ = await create_log(path)
     bundle, again = tmp_path / "bundle", tmp_path / "again.db"
-    exported(path, bundle, *([] if whole else [a]))
+    export_to(path, bundle, *([] if whole else [a]))
     items = list(Bundle.of_file(bundle).items())
     forge, reason = FORGERIES[forgery]
     forge(items)
@@ -185,9 +185,9 @@ async def test_a_forged_history_is_refused_and_leaves_nothing(
 async def test_a_message_that_no_evaluation_sent_is_refused_though_the_node_signed_it(
     path: Path, tmp_path: Path
 ) -> None:
-    await lived(path)
+    await create_log(path)
     bundle = tmp_path / "bundle"
-    exported(path, bundle)
+    export_to(path, bundle)
     items = list(Bundle.of_file(bundle).items())
     place = next(number for number, raw in enumerate(items) if dict(parse(raw).tags).get("Action") == "Notify")
     items[place] = resigned(items[place], NODE, data=b'{"lastMessageTime": 1}')
@@ -239,9 +239,9 @@ def test_what_is_no_history_is_said_to_be_none(tmp_path: Path) -> None:
 
 
 async def test_a_log_that_holds_something_is_left_alone(path: Path, tmp_path: Path) -> None:
-    await lived(path)
+    await create_log(path)
     bundle = tmp_path / "bundle"
-    exported(path, bundle)
+    export_to(path, bundle)
     before = path.read_bytes()
     with pytest.raises(LogExists):
         import_bundle(bundle, path)

@@ -1,4 +1,4 @@
-"""Ed25519: whatever is asked, the answer is libsodium's."""
+"""Ed25519 verification: the verdict equals libsodium's for every signature."""
 
 from base64 import b64encode
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ SMALL = [IDENTITY, OF_ORDER_2, OF_ORDER_4, OF_ORDER_8, *UNCANONICAL]
 SMALL += [point[:31] + bytes([point[31] | 0x80]) for point in SMALL]
 
 
-def libsodium_takes(signature: bytes, text: bytes, public_key: bytes) -> bool:
+def libsodium_accepts(signature: bytes, text: bytes, public_key: bytes) -> bool:
     try:
         crypto_sign_open(signature + text, public_key)
     except BadSignatureError:
@@ -54,7 +54,10 @@ def secret(seed: bytes) -> int:
 
 
 def odd_signatures(text: bytes, seed: bytes) -> Iterator[tuple[str, bytes, bytes]]:
-    """What only who knows a secret, or needs none, can make: what it is, the signature and the key."""
+    """Signatures that implementations disagree about: description, signature and public key.
+
+    Making them needs the secret key, or a key of small order, which needs none.
+    """
     public_key, _ = crypto_sign_seed_keypair(seed)
     for point in SMALL:
         yield "a key of small order, and nothing else", point + scalar(0), point
@@ -70,7 +73,7 @@ def odd_signatures(text: bytes, seed: bytes) -> Iterator[tuple[str, bytes, bytes
         yield "a nonce of mixed order", mixed + s, public_key
 
 
-def vodozemac_takes(signature: bytes, text: bytes, public_key: bytes) -> bool:
+def vodozemac_accepts(signature: bytes, text: bytes, public_key: bytes) -> bool:
     with suppress(ValueError):
         key = Ed25519PublicKey.from_base64(b64encode(public_key).decode())
         key.verify_signature(text, Ed25519Signature.from_base64(b64encode(signature).decode()))
@@ -91,8 +94,8 @@ def test_a_signature_is_taken_and_none_that_differs_in_a_bit(seed: bytes, text: 
 
 @given(seed=st.binary(min_size=32, max_size=32), text=st.binary(max_size=64))
 def test_what_implementations_differ_about_is_answered_as_libsodium_does(seed: bytes, text: bytes) -> None:
-    for what, signature, public_key in odd_signatures(text, seed):
-        assert is_valid(signature, text, public_key) == libsodium_takes(signature, text, public_key), what
+    for description, signature, public_key in odd_signatures(text, seed):
+        assert is_valid(signature, text, public_key) == libsodium_accepts(signature, text, public_key), description
 
 
 @given(seed=st.binary(min_size=32, max_size=32), text=st.binary(max_size=64))
@@ -105,9 +108,9 @@ def test_a_scalar_beyond_the_order_is_refused(seed: bytes, text: bytes) -> None:
 
 
 def test_the_odd_signatures_are_odd() -> None:
-    """They would be no test of anything were all of them taken, or none."""
+    """The odd signatures test nothing if libraries accept all of them, or none."""
     verdicts = {
-        (libsodium_takes(signature, bytes([n]), key), vodozemac_takes(signature, bytes([n]), key))
+        (libsodium_accepts(signature, bytes([n]), key), vodozemac_accepts(signature, bytes([n]), key))
         for n in range(16)
         for _, signature, key in odd_signatures(bytes([n]), bytes(32))
     }

@@ -1,4 +1,4 @@
-"""Whoever has a proof needs neither the log nor the node, and is not deceived."""
+"""Proofs are checked without the log and without the node, and no forgery passes."""
 
 import asyncio
 from pathlib import Path
@@ -66,7 +66,7 @@ def test_a_checkpoint_is_a_signed_note_as_c2sp_has_them(log: SqliteLog) -> None:
 
 
 def test_the_vector_of_gos_note_package() -> None:
-    """golang.org/x/mod/sumdb/note, its documentation's example."""
+    """The example in the documentation of golang.org/x/mod/sumdb/note."""
     key = VerifierKey.parse("PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW")
     assert key.id.hex() == "c74f20a3"
 
@@ -82,8 +82,8 @@ def test_every_event_is_proven_to_be_in_the_log(log: SqliteLog, sequence: int) -
 
 def test_a_newer_log_is_proven_to_begin_with_an_older_one(log: SqliteLog) -> None:
     older, newer = log.checkpoints()
-    for one, other in ((older, newer), (newer, older), (older, older)):
-        proven = check(read_proof(msgspec.json.encode(prove_consistency(log, one, other, key_of(log)))))
+    for first, second in ((older, newer), (newer, older), (older, older)):
+        proven = check(read_proof(msgspec.json.encode(prove_consistency(log, first, second, key_of(log)))))
         assert proven.older is not None
         assert proven.older.size <= proven.checkpoint.size
 
@@ -96,8 +96,8 @@ def test_no_proof_can_be_changed(log: SqliteLog) -> None:
     older, newer = log.checkpoints()
     events, key = list(log.read()), key_of(log)
     proof, other = (prove_inclusion(log, events[at], newer, key) for at in (200, 201))
-    since = prove_consistency(log, older, newer, key)
-    hers = sign(checkpoint_of(log, key), EVE)
+    consistency = prove_consistency(log, older, newer, key)
+    note_of_eve = sign(checkpoint_of(log, key), EVE)
     for wrong in (
         forged(proof, record=other.record),
         forged(proof, path=other.path),
@@ -108,14 +108,14 @@ def test_no_proof_can_be_changed(log: SqliteLog) -> None:
         forged(proof, record="!"),
         forged(proof, record="AAAA"),
         forged(proof, checkpoint=older.replace("mostao/", "other/")),
-        forged(proof, checkpoint=hers),
+        forged(proof, checkpoint=note_of_eve),
         forged(proof, checkpoint=older),
         forged(proof, key="nonsense"),
         forged(proof, key=str(VerifierKey(key.name, EVE.public_key))),
-        forged(since, older=newer),
-        forged(since, newer=hers),
-        forged(since, path=since.path[1:]),
-        forged(since, path=[]),
+        forged(consistency, older=newer),
+        forged(consistency, newer=note_of_eve),
+        forged(consistency, path=consistency.path[1:]),
+        forged(consistency, path=[]),
     ):
         with pytest.raises((ProofInvalid, NoteInvalid)):
             check(wrong)

@@ -1,4 +1,4 @@
-"""Processes without a node: messages go in, and everything that they cause is evaluated in order."""
+"""Runs processes without a node: evaluates a message and all the messages that it causes, in order."""
 
 import json
 from collections import deque
@@ -16,14 +16,14 @@ KEYS = {"encrypted_sk_by_a": "SK_EA", "pubkey_a": "a-key", "encrypted_sk_by_b": 
 
 
 class Stage:
-    """A world with a registry, at a time that the test sets.
+    """A process table with a registry, and a clock that the test sets.
 
     Attributes:
-        events: every assignment, evaluated.
+        events: every evaluated assignment.
     """
 
     def __init__(self) -> None:
-        self.world = ProcessTable(self._received)
+        self.table = ProcessTable(self._read_payloads)
         self.sequencer = Sequencer()
         self.now_ms = NOW_MS
         self.events: list[Assignment] = []
@@ -32,33 +32,33 @@ class Stage:
         self._run(Message(self.registry, "node-address", self.registry, "", tags, b"", envelope=b""))
 
     def send(self, sender: str, target: str, action: str, body: Any = "") -> Any:
-        """Send a message from outside and give its answer."""
-        return self._answer(self._run(self._message(sender, target, action, body)))
+        """Send a message from outside; returns its reply."""
+        return self._reply(self._run(self._message(sender, target, action, body)))
 
     def query(self, target: str, action: str, body: Any = "", *, sender: str = "") -> Any:
-        """Ask by dryrun, and see that nothing changes."""
-        before = self.world.state_root()
+        """Evaluate a message by dryrun; returns its reply, and asserts that no state changes."""
+        before = self.table.state_root()
         message = self._message(sender, target, action, body)
-        answer = self._answer(self.world.dryrun(message, timestamp=self.now_ms))
-        assert self.world.state_root() == before
-        return answer
+        reply = self._reply(self.table.dryrun(message, timestamp=self.now_ms))
+        assert self.table.state_root() == before
+        return reply
 
     def relay(self, sender: str, handle: str, target: str, action: str, body: Any = "") -> Any:
-        """Have a handle send a message; gives the answer of what it was sent to, or of the handle if it refused."""
+        """Relay a message through a handle; returns the target's reply, or the handle's refusal."""
         data = body if isinstance(body, str) else json.dumps(body)
-        answer = self.send(sender, handle, "RelayMessage", {"Target": target, "Data": data, "Tags": {"Action": action}})
-        if answer["status"] == "error":
-            return answer
-        [relayed] = [event for event in self.events if event.message.id == answer["messageID"]]
+        reply = self.send(sender, handle, "RelayMessage", {"Target": target, "Data": data, "Tags": {"Action": action}})
+        if reply["status"] == "error":
+            return reply
+        [relayed] = [event for event in self.events if event.message.id == reply["messageID"]]
         return json.loads(relayed.output or "null")
 
     def register(self, owner: str, handle: str, pubkey: str = "key") -> str:
-        answer = self.send(owner, self.registry, "Register", {"handle": handle, "pubkey": pubkey})
-        assert answer["status"] == "success", answer
-        return answer["pid"]
+        reply = self.send(owner, self.registry, "Register", {"handle": handle, "pubkey": pubkey})
+        assert reply["status"] == "success", reply
+        return reply["pid"]
 
     def spawn(self, sender: str, module: str, body: Any = "") -> str:
-        """A process that a wallet starts."""
+        """Start a process from a wallet; returns its id."""
         id_ = self._id()
         tags = json.dumps([["Type", "Process"], ["Module", module]])
         data = body if isinstance(body, str) else json.dumps(body)
@@ -67,14 +67,14 @@ class Stage:
 
     def create_group(self, sender: str, handle: str, name: str = "friends", *, free: bool = False) -> str:
         body = {"handle": handle, "name": name, "free": free}
-        answer = self.send(sender, self.registry, "CreateGroup", body)
-        assert answer["status"] == "success", answer
-        return answer["groupID"]
+        reply = self.send(sender, self.registry, "CreateGroup", body)
+        assert reply["status"] == "success", reply
+        return reply["groupID"]
 
     def establish(self, sender: str, one: str, other: str) -> str:
-        answer = self.send(sender, self.registry, "EstablishSession", {"handleA": one, "handleB": other})
-        assert answer["status"] == "success", answer
-        return answer["sessionID"]
+        reply = self.send(sender, self.registry, "EstablishSession", {"handleA": one, "handleB": other})
+        assert reply["status"] == "success", reply
+        return reply["sessionID"]
 
     def _message(self, sender: str, target: str, action: str, body: Any) -> Message:
         data = body if isinstance(body, bytes) else (body if isinstance(body, str) else json.dumps(body)).encode()
@@ -85,21 +85,21 @@ class Stage:
         first = queue[0]
         while queue:
             assignment = queue.popleft()
-            evaluated = self.world.evaluate(assignment)
+            evaluated = self.table.evaluate(assignment)
             assignment.output, assignment.error = evaluated.output, evaluated.error
             self.events.append(assignment)
             queue.extend(self.sequencer.assign(sent, self.now_ms) for sent in evaluated.outbox)
         return first
 
     @staticmethod
-    def _answer(evaluated: Any) -> Any:
+    def _reply(evaluated: Any) -> Any:
         assert evaluated.output is not None, evaluated.error
-        answer = json.loads(evaluated.output)
-        refused = isinstance(answer, dict) and answer.get("status") == "error"
+        reply = json.loads(evaluated.output)
+        refused = isinstance(reply, dict) and reply.get("status") == "error"
         assert refused == (evaluated.error is not None)
-        return answer
+        return reply
 
-    def _received(self, process: str, slots: Sequence[int]) -> list[bytes]:
+    def _read_payloads(self, process: str, slots: Sequence[int]) -> list[bytes]:
         history = [event.message.data for event in self.events if event.process == process]
         return [history[slot] for slot in slots]
 
@@ -108,8 +108,8 @@ class Stage:
         return encode_id(self._ids.to_bytes(32, "big"))
 
 
-def refused(answer: Any, because: str) -> bool:
-    """Whether an answer is a refusal for that reason."""
-    assert answer == {"status": "error", "message": answer.get("message")}, answer
-    assert because in answer["message"], answer
+def refused(reply: Any, because: str) -> bool:
+    """Assert that a reply is a refusal with this reason; returns True."""
+    assert reply == {"status": "error", "message": reply.get("message")}, reply
+    assert because in reply["message"], reply
     return True

@@ -1,4 +1,4 @@
-"""What holds for every process and every action."""
+"""Properties of every process and every action."""
 
 import builtins
 import os
@@ -27,7 +27,7 @@ MALFORMED = [b"", b"{", b"null", b"[]", b'"text"', b"\xff\xfe", b"[" * 100, b'{"
 
 
 def processes(stage: Stage) -> dict[str, str]:
-    """A process of every module, with some history."""
+    """Start a process of every module, with some history; returns their ids by module."""
     a, _ = stage.register(ALICE, "alice"), stage.register(BOB, "bob")
     session = stage.establish(ALICE, "alice", "bob")
     stage.relay(ALICE, a, session, "RotateSessionKey", KEYS)
@@ -50,7 +50,7 @@ def processes(stage: Stage) -> dict[str, str]:
 
 
 def do_everything(stage: Stage) -> None:
-    """Every action of every module, once at least, with success."""
+    """Call every action of every module with success, at least once."""
     pids = processes(stage)
     registry, a, session, group, old, _, *services = pids.values()
     names = (
@@ -182,7 +182,7 @@ def test_no_handler_touches_a_clock_randomness_a_file_or_a_socket(
     def impure(*_: Any, **__: Any) -> NoReturn:
         raise AssertionError("a process reached out of its box")
 
-    do_everything(Stage())  # libraries load parts of themselves when they are first used
+    do_everything(Stage())  # libraries load some modules on first use
     with monkeypatch.context() as patch:
         for place, names in (
             (time, ("time", "time_ns", "monotonic", "perf_counter", "sleep")),
@@ -197,7 +197,7 @@ def test_no_handler_touches_a_clock_randomness_a_file_or_a_socket(
                 patch.setattr(place, attribute, impure)
         do_everything(stage)
     done = {
-        (stage.world.entries[event.process].module, event.message.action)
+        (stage.table.entries[event.process].module, event.message.action)
         for event in stage.events
         if event.slot and event.error is None and event.message.action != REPLY
     }
@@ -209,7 +209,7 @@ def test_every_action_answers_a_malformed_body_once_in_json_and_goes_on(stage: S
     process = processes(stage)[module]
     for data in MALFORMED:
         before = len(stage.events)
-        stage.send(ALICE, process, name, data)  # the stage checks that the answer is JSON
+        stage.send(ALICE, process, name, data)  # the stage asserts that the reply is JSON
         assert len(stage.events) == before + 1, data
         assert " in the handler of " not in (stage.events[-1].error or ""), data
     assert stage.query(stage.registry, "QueryHandle", {"handle": "alice"})["registered"]
@@ -225,12 +225,12 @@ def test_an_unknown_action_is_answered_with_those_that_are_known(stage: Stage, m
 @pytest.mark.parametrize("module", MODULES)
 def test_a_reply_from_outside_is_never_answered(stage: Stage, module: str) -> None:
     process = processes(stage)[module]
-    before, root = len(stage.events), stage.world.state_root()
+    before, root = len(stage.events), stage.table.state_root()
     for body in ({"status": "error", "message": "x"}, "not json", ""):
         with pytest.raises(AssertionError):
-            stage.send(ALICE, process, REPLY, body)  # there is no output
+            stage.send(ALICE, process, REPLY, body)  # a reply has no output
     assert len(stage.events) == before + 3
-    assert stage.world.state_root() == root
+    assert stage.table.state_root() == root
 
 
 class Clumsy(Process):
@@ -260,7 +260,7 @@ def processes_state(number: int) -> Any:
 def test_a_handler_that_raises_changes_nothing_and_its_error_is_the_result(stage: Stage, name: str) -> None:
     context = Context("p", ALICE, ALICE, False, "m", 0, 0, lambda process, slots: [])
     clumsy = Clumsy(b"", context)
-    stage.world.entries[stage.registry] = Entry("clumsy@1", ALICE, clumsy)
+    stage.table.entries[stage.registry] = Entry("clumsy@1", ALICE, clumsy)
     assert refused(stage.send(ALICE, stage.registry, name), f"in the handler of '{name}'")
     assert clumsy.state.number == 0
 
@@ -279,9 +279,9 @@ def test_an_older_version_of_a_history_never_changes() -> None:
 def test_a_dryrun_changes_nothing_and_what_follows_is_as_if_it_had_not_been(stage: Stage) -> None:
     pids = processes(stage)
     session, a = pids["mostao.session@2"], pids["mostao.handle@1"]
-    before = canonical_state(stage.world.entries[session].process.state)
+    before = canonical_state(stage.table.entries[session].process.state)
     assert stage.query(session, "SendMessage", {"content": "never"}, sender=a) == {"status": "success", "id": 2}
-    assert canonical_state(stage.world.entries[session].process.state) == before
+    assert canonical_state(stage.table.entries[session].process.state) == before
     stage.relay(ALICE, a, session, "SendMessage", {"content": "second"})
     assert [row["content"] for row in stage.query(session, "QueryMessage")] == ["second", "x"]
 

@@ -59,7 +59,7 @@ def test_replies_have_the_fields_of_the_reference(stage: Stage) -> None:
         name = event.message.action
         if event.slot == 0 or event.error is not None or name == REPLY:
             continue
-        module = stage.world.entries[event.process].module
+        module = stage.table.entries[event.process].module
         declared = HANDLERS[module, name].reply
         reply = json.loads(event.output or "null")
         rows = reply if isinstance(reply, list) else [reply]

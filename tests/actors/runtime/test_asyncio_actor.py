@@ -1,4 +1,4 @@
-"""The mailbox runtime, against what Pykka says of its actors."""
+"""The actor runtime behaves as Pykka documents its actors."""
 
 import asyncio
 import threading

@@ -1,4 +1,4 @@
-"""A child process is asked and answers, and whoever asks hears of its end."""
+"""A child process replies to requests, and pending requests fail when it ends."""
 
 import asyncio
 import sys
@@ -13,23 +13,23 @@ TIMES = 3
 
 
 def work() -> None:
-    """Answer with what was asked, several times over; or do what is said instead."""
+    """The child: reply with the request repeated, or act on the arguments."""
     if "end" in sys.argv:
         return
     if "babble" in sys.argv:
-        send_reply(b"not what was agreed")
+        send_reply(b"not request was agreed")
     send_ready()
-    while (what := receive_request()) is not None:
-        if what.startswith(b"write "):
-            Path(what[6:].decode()).write_text("written")
+    while (request := receive_request()) is not None:
+        if request.startswith(b"write "):
+            Path(request[6:].decode()).write_text("written")
         else:
-            send_reply(what * TIMES)
+            send_reply(request * TIMES)
 
 
 async def test_it_answers_in_the_order_in_which_it_is_asked() -> None:
     child = await Child.start(__name__)
-    asked = [b"", b"a", b"b" * 2**20, b"c"]
-    assert await asyncio.gather(*map(child.ask_future, asked)) == [what * TIMES for what in asked]
+    requests = [b"", b"a", b"b" * 2**20, b"c"]
+    assert await asyncio.gather(*map(child.ask_future, requests)) == [request * TIMES for request in requests]
     await child.end()
 
 
@@ -50,9 +50,9 @@ async def test_one_that_cannot_be_run_is_not_started(monkeypatch: pytest.MonkeyP
 async def test_whoever_asked_hears_that_it_is_gone() -> None:
     child = await Child.start(__name__)
     psutil.Process(child.pid).suspend()
-    asked = [child.ask_future(b"a") for _ in range(3)]
+    requests = [child.ask_future(b"a") for _ in range(3)]
     await child.kill()
-    assert await asyncio.gather(*asked) == [None] * 3
+    assert await asyncio.gather(*requests) == [None] * 3
     assert await child.ask_future(b"a") is None
     assert not psutil.pid_exists(child.pid)
 

@@ -7,7 +7,7 @@ SUCCESS = {"status": "success"}
 
 
 class Friends:
-    """A group that alice founded, and bob and eve with handles of their own."""
+    """A group that Alice created, and the handles of Alice, Bob and Eve."""
 
     def __init__(self, stage: Stage, *, free: bool = False) -> None:
         self.stage = stage
@@ -18,7 +18,7 @@ class Friends:
         self.names = {self.a: "alice", self.b: "bob", self.e: "eve"}
         self.group = stage.create_group(ALICE, "alice", free=free)
 
-    def say(self, handle: str, action: str, body: object = "") -> dict[str, object]:
+    def relay(self, handle: str, action: str, body: object = "") -> dict[str, object]:
         return self.stage.relay(self.owners[handle], handle, self.group, action, body)
 
     def join(self, handle: str) -> None:
@@ -34,7 +34,7 @@ class Friends:
     def rotate(self, by: str) -> dict[str, object]:
         known = self.stage.query(self.group, "GetGroup")
         sealed = {member: f"key {known['generation'] + 1} to {member}" for member in self.members()}
-        return self.say(by, "RotateGroupKey", {"epoch": known["epoch"], "sealed": sealed})
+        return self.relay(by, "RotateGroupKey", {"epoch": known["epoch"], "sealed": sealed})
 
 
 @pytest.fixture
@@ -84,11 +84,11 @@ def test_a_free_group_lets_in_who_wants_and_tells_the_handle(stage: Stage) -> No
 def test_another_group_lets_in_who_was_invited(friends: Friends) -> None:
     friends.join(friends.b)
     assert "nobody invited" in str(friends.stage.events[-2].error)
-    assert friends.say(friends.a, "Invite", {"members": [friends.b]}) == SUCCESS
+    assert friends.relay(friends.a, "Invite", {"members": [friends.b]}) == SUCCESS
     friends.join(friends.b)
     assert list(friends.members()) == [friends.a, friends.b]
-    friends.say(friends.b, "Leave")
-    friends.join(friends.b)  # an invitation is good for once
+    friends.relay(friends.b, "Leave")
+    friends.join(friends.b)  # an invitation is valid once
     assert list(friends.members()) == [friends.a]
 
 
@@ -103,7 +103,7 @@ def test_nobody_joins_past_the_registry(friends: Friends) -> None:
 
 
 def test_what_only_an_administrator_does(friends: Friends) -> None:
-    friends.say(friends.a, "AddMember", {"members": [friends.b]})
+    friends.relay(friends.a, "AddMember", {"members": [friends.b]})
     for action, body in (
         ("AddMember", {"members": [friends.e]}),
         ("Invite", {"members": [friends.e]}),
@@ -111,65 +111,65 @@ def test_what_only_an_administrator_does(friends: Friends) -> None:
         ("SetRole", {"member": friends.b, "role": "administrator"}),
         ("SetGroup", {"name": "x"}),
     ):
-        assert refused(friends.say(friends.b, action, body), "only an administrator")
+        assert refused(friends.relay(friends.b, action, body), "only an administrator")
         assert refused(friends.stage.send(ALICE, friends.group, action, body), "only a member")
-    assert friends.say(friends.a, "SetRole", {"member": friends.b, "role": "administrator"}) == SUCCESS
-    assert friends.say(friends.b, "SetGroup", {"announcement": "hello", "avatar": "a.png"}) == SUCCESS
+    assert friends.relay(friends.a, "SetRole", {"member": friends.b, "role": "administrator"}) == SUCCESS
+    assert friends.relay(friends.b, "SetGroup", {"announcement": "hello", "avatar": "a.png"}) == SUCCESS
     known = friends.stage.query(friends.group, "GetGroup")
     assert (known["announcement"], known["avatar"], known["name"]) == ("hello", "a.png", "friends")
 
 
 def test_a_group_is_never_without_an_administrator(friends: Friends) -> None:
-    friends.say(friends.a, "AddMember", {"members": [friends.b, friends.e]})
+    friends.relay(friends.a, "AddMember", {"members": [friends.b, friends.e]})
     demote = {"member": friends.a, "role": "member"}
-    assert refused(friends.say(friends.a, "SetRole", demote), "name another one first")
-    assert refused(friends.say(friends.a, "Remove", {"members": [friends.a]}), "leave")
-    friends.say(friends.a, "Leave")
+    assert refused(friends.relay(friends.a, "SetRole", demote), "name another one first")
+    assert refused(friends.relay(friends.a, "Remove", {"members": [friends.a]}), "leave")
+    friends.relay(friends.a, "Leave")
     assert friends.members() == {friends.b: "administrator", friends.e: "member"}
-    friends.say(friends.b, "Leave")
-    friends.say(friends.e, "Leave")
+    friends.relay(friends.b, "Leave")
+    friends.relay(friends.e, "Leave")
     assert friends.members() == {}
 
 
 def test_nothing_is_said_before_there_is_a_key_and_after_anybody_came_or_went(friends: Friends) -> None:
     hello = {"content": "c"}
-    assert refused(friends.say(friends.a, "SendMessage", hello), "rotate it before")
+    assert refused(friends.relay(friends.a, "SendMessage", hello), "rotate it before")
     assert friends.rotate(friends.a) == {**SUCCESS, "generation": 1}
-    assert friends.say(friends.a, "SendMessage", hello) == {**SUCCESS, "id": 1}
-    friends.say(friends.a, "AddMember", {"members": [friends.b]})
-    assert refused(friends.say(friends.a, "SendMessage", hello), "rotate it before")
+    assert friends.relay(friends.a, "SendMessage", hello) == {**SUCCESS, "id": 1}
+    friends.relay(friends.a, "AddMember", {"members": [friends.b]})
+    assert refused(friends.relay(friends.a, "SendMessage", hello), "rotate it before")
     assert friends.rotate(friends.b) == {**SUCCESS, "generation": 2}
-    assert friends.say(friends.b, "SendMessage", {**hello, "generation": 2}) == {**SUCCESS, "id": 2}
-    assert refused(friends.say(friends.b, "SendMessage", {**hello, "generation": 1}), "not the newest")
-    friends.say(friends.a, "Remove", {"members": [friends.b]})
-    assert refused(friends.say(friends.a, "SendMessage", hello), "rotate it before")
-    assert refused(friends.say(friends.b, "SendMessage", hello), "only a member")
+    assert friends.relay(friends.b, "SendMessage", {**hello, "generation": 2}) == {**SUCCESS, "id": 2}
+    assert refused(friends.relay(friends.b, "SendMessage", {**hello, "generation": 1}), "not the newest")
+    friends.relay(friends.a, "Remove", {"members": [friends.b]})
+    assert refused(friends.relay(friends.a, "SendMessage", hello), "rotate it before")
+    assert refused(friends.relay(friends.b, "SendMessage", hello), "only a member")
 
 
 def test_a_key_is_the_next_generation_when_it_is_sealed_to_every_member(friends: Friends) -> None:
-    friends.say(friends.a, "AddMember", {"members": [friends.b, friends.e]})
+    friends.relay(friends.a, "AddMember", {"members": [friends.b, friends.e]})
     rotate, add = "RotateGroupKey", "AddGroupKeys"
-    assert refused(friends.say(friends.b, add, {"epoch": 2, "sealed": {friends.a: "x"}}), "begin with RotateGroupKey")
-    assert friends.say(friends.b, rotate, {"epoch": 2, "sealed": {friends.a: "1a"}}) == {**SUCCESS, "missing": 2}
-    assert refused(friends.say(friends.a, add, {"epoch": 2, "sealed": {friends.e: "x"}}), "begin with RotateGroupKey")
-    assert refused(friends.say(friends.b, add, {"epoch": 2, "sealed": {"x": "x"}}), "is no member")
-    assert refused(friends.say(friends.b, add, {"epoch": 1, "sealed": {friends.e: "x"}}), "the epoch is 2")
+    assert refused(friends.relay(friends.b, add, {"epoch": 2, "sealed": {friends.a: "x"}}), "begin with RotateGroupKey")
+    assert friends.relay(friends.b, rotate, {"epoch": 2, "sealed": {friends.a: "1a"}}) == {**SUCCESS, "missing": 2}
+    assert refused(friends.relay(friends.a, add, {"epoch": 2, "sealed": {friends.e: "x"}}), "begin with RotateGroupKey")
+    assert refused(friends.relay(friends.b, add, {"epoch": 2, "sealed": {"x": "x"}}), "is no member")
+    assert refused(friends.relay(friends.b, add, {"epoch": 1, "sealed": {friends.e: "x"}}), "the epoch is 2")
     sealed = {friends.b: "1b", friends.e: "1e"}
-    assert friends.say(friends.b, add, {"epoch": 2, "sealed": sealed}) == {**SUCCESS, "generation": 1}
+    assert friends.relay(friends.b, add, {"epoch": 2, "sealed": sealed}) == {**SUCCESS, "generation": 1}
     for member, text in ((friends.a, "1a"), (friends.b, "1b"), (friends.e, "1e")):
         row = {"generation": 1, "epoch": 2, "rotated_by": friends.b, "sealed": text}
         assert friends.stage.query(friends.group, "GetCurrentKeys", {"member": member}) == [row]
-    # somebody who comes in between begins it anew
-    friends.say(friends.b, rotate, {"epoch": 2, "sealed": {friends.a: "2a"}})
-    friends.say(friends.e, "Leave")
-    assert refused(friends.say(friends.b, add, {"epoch": 2, "sealed": sealed}), "begin with RotateGroupKey")
+    # a membership change discards the pending key
+    friends.relay(friends.b, rotate, {"epoch": 2, "sealed": {friends.a: "2a"}})
+    friends.relay(friends.e, "Leave")
+    assert refused(friends.relay(friends.b, add, {"epoch": 2, "sealed": sealed}), "begin with RotateGroupKey")
 
 
 def test_a_newcomer_gets_no_earlier_key_and_a_leaver_no_later_one(friends: Friends) -> None:
     friends.rotate(friends.a)
-    friends.say(friends.a, "AddMember", {"members": [friends.b]})
+    friends.relay(friends.a, "AddMember", {"members": [friends.b]})
     friends.rotate(friends.a)
-    friends.say(friends.a, "Remove", {"members": [friends.b]})
+    friends.relay(friends.a, "Remove", {"members": [friends.b]})
     friends.rotate(friends.a)
     found = {
         generation: friends.stage.query(
@@ -182,11 +182,11 @@ def test_a_newcomer_gets_no_earlier_key_and_a_leaver_no_later_one(friends: Frien
 
 def test_messages_are_read_in_order_by_time_and_counted_until_they_are_seen(friends: Friends) -> None:
     stage = friends.stage
-    friends.say(friends.a, "AddMember", {"members": [friends.b]})
+    friends.relay(friends.a, "AddMember", {"members": [friends.b]})
     friends.rotate(friends.a)
     for number in range(4):
         stage.now_ms += 1000
-        friends.say(friends.a if number % 2 else friends.b, "SendMessage", {"content": f"m{number}"})
+        friends.relay(friends.a if number % 2 else friends.b, "SendMessage", {"content": f"m{number}"})
     rows = stage.query(friends.group, "QueryMessage", {"order": "ASC"})
     assert [(row["id"], row["content"], row["sender"]) for row in rows] == [
         (number + 1, f"m{number}", friends.a if number % 2 else friends.b) for number in range(4)
@@ -196,7 +196,7 @@ def test_messages_are_read_in_order_by_time_and_counted_until_they_are_seen(frie
     assert [row["id"] for row in stage.query(friends.group, "QueryMessage", since)] == [3, 2]
     assert stage.query(friends.group, "GetUnread", {"member": friends.b}) == {"total": 1}
     assert stage.query(friends.group, "GetUnread", {"member": friends.a}) == {"total": 0}
-    friends.say(friends.b, "MarkAsViewed")
+    friends.relay(friends.b, "MarkAsViewed")
     assert stage.query(friends.group, "GetUnread", {"member": friends.b}) == {"total": 0}
 
 
@@ -207,9 +207,9 @@ def test_what_a_message_costs_does_not_grow_with_the_members(stage: Stage) -> No
         friends = Friends(stage)
         others = [f"{number:043}" for number in range(count)]
         for start in range(0, count, AT_ONCE_MAX):
-            friends.say(friends.a, "AddMember", {"members": others[start : start + AT_ONCE_MAX]})
+            friends.relay(friends.a, "AddMember", {"members": others[start : start + AT_ONCE_MAX]})
         friends.rotate(friends.a)
         before = len(stage.events)
-        assert friends.say(friends.a, "SendMessage", {"content": "x"}) == {**SUCCESS, "id": 1}
+        assert friends.relay(friends.a, "SendMessage", {"content": "x"}) == {**SUCCESS, "id": 1}
         costs.append([event.message.action for event in stage.events[before:]])
     assert costs[0] == costs[1] == ["RelayMessage", "SendMessage"]

@@ -27,9 +27,9 @@ def talking(stage: Stage) -> tuple[str, str, str]:
 @pytest.mark.parametrize(("action", "body"), OWNERS_ACTIONS)
 def test_what_is_the_owners_is_refused_to_anyone_else(stage: Stage, action: str, body: dict) -> None:
     pid = stage.register(ALICE, "alice")
-    before = stage.world.state_root()
+    before = stage.table.state_root()
     assert refused(stage.send(EVE, pid, action, body), "only the owner can do that")
-    assert stage.world.state_root() == before
+    assert stage.table.state_root() == before
 
 
 def test_a_profile_keeps_the_fields_given_and_the_key_of_register(stage: Stage) -> None:
@@ -70,9 +70,9 @@ def test_a_relay_names_the_message_that_it_sent_on(stage: Stage, talking: tuple[
     a, b, session = talking
     body = {"Target": session, "Data": '{"content":"x"}', "Tags": [{"name": "Action", "value": "SendMessage"}]}
     events = len(stage.events)
-    answer = stage.send(ALICE, a, "RelayMessage", body)
-    relay, message, notification = stage.events[events:]  # a good send is three events
-    assert answer == {"status": "success", "messageID": message.message.id}
+    reply = stage.send(ALICE, a, "RelayMessage", body)
+    relay, message, notification = stage.events[events:]  # a successful send causes three events
+    assert reply == {"status": "success", "messageID": message.message.id}
     assert (message.message.sender, message.process, message.message.action) == (a, session, "SendMessage")
     assert (notification.message.sender, notification.process, notification.message.action) == (session, b, "Notify")
     assert (relay.message.parent, message.message.parent) == (None, relay.sequence)
@@ -201,7 +201,7 @@ def test_a_delegate_can_be_removed_and_there_is_a_limit(stage: Stage) -> None:
     for number in range(DELEGATES_MAX):
         stage.send(ALICE, pid, "AddDelegate", {**body, "address": str(number)})
     assert refused(stage.send(ALICE, pid, "AddDelegate", body), f"at most {DELEGATES_MAX}")
-    stage.now_ms += 60_000  # those whose time has run out make room
+    stage.now_ms += 60_000  # expired delegates do not count
     later = {"address": EVE, "expires": stage.now_ms / 1000 + 1}
     assert stage.send(ALICE, pid, "AddDelegate", later) == {"status": "success"}
 

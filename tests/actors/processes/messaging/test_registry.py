@@ -7,11 +7,11 @@ PROCESS = "A" * 43
 
 
 def test_register_spawns_a_handle_process_owned_by_the_sender(stage: Stage) -> None:
-    answer = stage.send(ALICE, stage.registry, "Register", {"handle": "alice", "pubkey": "k"})
-    pid = answer["pid"]
-    assert answer == {"status": "success", "handle": "alice", "pid": pid, "owner": ALICE}
-    assert stage.world.entries[pid].module == "mostao.handle@1"
-    assert stage.world.entries[pid].owner == ALICE
+    reply = stage.send(ALICE, stage.registry, "Register", {"handle": "alice", "pubkey": "k"})
+    pid = reply["pid"]
+    assert reply == {"status": "success", "handle": "alice", "pid": pid, "owner": ALICE}
+    assert stage.table.entries[pid].module == "mostao.handle@1"
+    assert stage.table.entries[pid].owner == ALICE
     assert stage.query(stage.registry, "QueryHandle", {"handle": "alice"}) == {
         "status": "success",
         "handle": "alice",
@@ -22,8 +22,8 @@ def test_register_spawns_a_handle_process_owned_by_the_sender(stage: Stage) -> N
 
 
 def test_a_name_that_nobody_has_is_not_registered(stage: Stage) -> None:
-    answer = stage.query(stage.registry, "QueryHandle", {"handle": "nobody"})
-    assert answer == {"status": "success", "handle": "nobody", "registered": False}
+    reply = stage.query(stage.registry, "QueryHandle", {"handle": "nobody"})
+    assert reply == {"status": "success", "handle": "nobody", "registered": False}
 
 
 @pytest.mark.parametrize("taken", ["alice", " alice ", "ALICE", "Ａlice", "\u2002alice"])
@@ -80,8 +80,8 @@ def test_an_arweave_owner_is_compared_exactly(stage: Stage) -> None:
 def test_a_renounced_name_is_free_and_its_process_and_history_stay(stage: Stage) -> None:
     old = stage.register(ALICE, "alice")
     assert refused(stage.send(EVE, stage.registry, "Renounce", {"handle": "alice"}), "only the owner")
-    answer = stage.send(ALICE, stage.registry, "Renounce", {"handle": "alice"})
-    assert answer == {"status": "success", "handle": "alice"}
+    reply = stage.send(ALICE, stage.registry, "Renounce", {"handle": "alice"})
+    assert reply == {"status": "success", "handle": "alice"}
     assert stage.query(stage.registry, "GetHandles", {"owner": ALICE}) == []
     new = stage.register(BOB, "alice")
     assert new != old
@@ -98,7 +98,7 @@ def test_renouncing_what_is_not_registered_is_refused(stage: Stage) -> None:
 def test_either_owner_establishes_the_session_and_both_handles_learn_of_it(stage: Stage, sender: str) -> None:
     a, b = stage.register(ALICE, "alice"), stage.register(BOB, "bob")
     session = stage.establish(sender, "alice", "bob")
-    assert stage.world.entries[session].module == "mostao.session@2"
+    assert stage.table.entries[session].module == "mostao.session@2"
     for pid, name, other in ((a, "bob", b), (b, "alice", a)):
         [row] = stage.query(pid, "GetChatList")
         assert (row["sessionID"], row["otherHandleName"], row["otherHandleID"]) == (session, name, other)
@@ -110,17 +110,17 @@ def test_a_session_is_found_in_either_order(stage: Stage) -> None:
     assert stage.query(stage.registry, "QuerySession", {"handleA": "alice", "handleB": "bob"}) == nil
     session = stage.establish(ALICE, "alice", "bob")
     for one, other in (("alice", "bob"), ("BOB", "Alice")):
-        answer = stage.query(stage.registry, "QuerySession", {"handleA": one, "handleB": other})
-        assert answer == {"status": "success", "sessionID": session}
+        reply = stage.query(stage.registry, "QuerySession", {"handleA": one, "handleB": other})
+        assert reply == {"status": "success", "sessionID": session}
     assert stage.query(stage.registry, "QuerySession", {"handleA": "alice", "handleB": "nobody"}) == nil
 
 
 def test_a_second_call_returns_the_same_session_and_spawns_nothing(stage: Stage) -> None:
     stage.register(ALICE, "alice"), stage.register(BOB, "bob")
     session = stage.establish(ALICE, "alice", "bob")
-    processes = len(stage.world.entries)
+    processes = len(stage.table.entries)
     assert stage.establish(BOB, "bob", "alice") == session
-    assert len(stage.world.entries) == processes
+    assert len(stage.table.entries) == processes
 
 
 def test_a_session_of_others_is_not_established(stage: Stage) -> None:
@@ -143,10 +143,10 @@ def test_a_handle_has_no_session_with_itself(stage: Stage) -> None:
 
 def test_a_handle_process_establishes_a_session_itself(stage: Stage) -> None:
     a, _ = stage.register(ALICE, "alice"), stage.register(BOB, "bob")
-    answer = stage.relay(ALICE, a, stage.registry, "EstablishSession", {"otherHandle": "bob"})
-    assert answer["status"] == "success"
-    assert stage.query(a, "GetChatList")[0]["sessionID"] == answer["sessionID"]
-    assert stage.establish(BOB, "alice", "bob") == answer["sessionID"]
+    reply = stage.relay(ALICE, a, stage.registry, "EstablishSession", {"otherHandle": "bob"})
+    assert reply["status"] == "success"
+    assert stage.query(a, "GetChatList")[0]["sessionID"] == reply["sessionID"]
+    assert stage.establish(BOB, "alice", "bob") == reply["sessionID"]
     body = {"otherHandle": "bob"}
     assert refused(stage.send(ALICE, stage.registry, "EstablishSession", body), "only a handle process")
 
@@ -165,14 +165,14 @@ def test_after_a_name_changed_hands_its_new_owner_gets_a_new_session(stage: Stag
 
 def test_domains_are_names_of_their_own(stage: Stage) -> None:
     pid = stage.register(ALICE, "alice")
-    answer = stage.send(ALICE, stage.registry, "Register", {"name": "alice.ao", "pid": pid})
-    assert answer == {"status": "success", "name": "alice.ao", "pid": pid, "owner": ALICE}
+    reply = stage.send(ALICE, stage.registry, "Register", {"name": "alice.ao", "pid": pid})
+    assert reply == {"status": "success", "name": "alice.ao", "pid": pid, "owner": ALICE}
     assert stage.query(stage.registry, "QueryDomain", {"name": "ALICE.ao"})["pid"] == pid
     assert stage.query(stage.registry, "GetDomains", {"owner": ALICE}) == [{"name": "alice.ao", "pid": pid}]
     assert stage.query(stage.registry, "QueryHandle", {"handle": "alice.ao"})["registered"] is False
     assert refused(stage.send(BOB, stage.registry, "Register", {"name": "alice.ao", "pid": pid}), "only the owner")
     assert refused(stage.send(BOB, stage.registry, "Renounce", {"name": "alice.ao"}), "only the owner")
-    answer = stage.send(ALICE, stage.registry, "Renounce", {"name": "alice.ao"})
-    assert answer == {"status": "success", "name": "alice.ao"}
+    reply = stage.send(ALICE, stage.registry, "Renounce", {"name": "alice.ao"})
+    assert reply == {"status": "success", "name": "alice.ao"}
     spawned = stage.send(BOB, stage.registry, "Register", {"name": "bob.ao", "pubkey": "k"})["pid"]
-    assert stage.world.entries[spawned].owner == BOB
+    assert stage.table.entries[spawned].owner == BOB

@@ -5,7 +5,7 @@ from tests.actors.processes.stage import ALICE, BOB, EVE, KEYS, NOW_MS, Stage, r
 
 
 class Talk:
-    """Alice and Bob in a session, each speaking through a handle."""
+    """A session of Alice and Bob, who send through their handles."""
 
     def __init__(self, stage: Stage) -> None:
         self.stage = stage
@@ -36,8 +36,8 @@ def test_only_the_two_handle_processes_change_a_session_not_even_their_owners(
     talk: Talk, sender: str, action: str
 ) -> None:
     talk.alice("RotateSessionKey", KEYS)
-    answer = talk.stage.send(sender, talk.session, action, {**KEYS, "content": "x"})
-    assert refused(answer, "only the two handles")
+    reply = talk.stage.send(sender, talk.session, action, {**KEYS, "content": "x"})
+    assert refused(reply, "only the two handles")
 
 
 def test_each_rotation_is_a_generation(talk: Talk) -> None:

@@ -17,8 +17,8 @@ A, B = (checksummed("0x" + digit * 40) for digit in "ab")
 AND, OR = {"operator": "and"}, {"operator": "or"}
 
 
-class Kept:
-    """Alice, Bob and Eve, the registers, and a key keeper."""
+class KeyKeeperStage:
+    """The users Alice, Bob and Eve, the registers, and a key keeper."""
 
     def __init__(self) -> None:
         self.stage = Stage()
@@ -38,32 +38,32 @@ class Kept:
         }
         return self.stage.send(ALICE, self.keeper, "saveEncryptionKey", body)
 
-    def ask(self, user: RelationUser, conditions: list[Any], sealed: str = SEALED, **changes: Any) -> Any:
+    def request(self, user: RelationUser, conditions: list[Any], sealed: str = SEALED, **changes: Any) -> Any:
         proof = auth_sig(user, now=self.stage.now_ms)
         body = {"accessControlConditions": conditions, "toDecrypt": sealed, "authSig": proof, **changes}
         return self.stage.send(ALICE, self.keeper, "getEncryptionKey", body)
 
     def given(self, user: RelationUser, conditions: list[Any]) -> Any:
-        answer = self.ask(user, conditions)
-        assert answer["status"] == "success", answer
-        asked = [event for event in self.stage.events if event.message.action == "getEncryptionKey"][-1]
-        grant = self.stage.query(self.keeper, "getGrant", {"request": asked.message.id})
+        reply = self.request(user, conditions)
+        assert reply["status"] == "success", reply
+        [*_, request] = [event for event in self.stage.events if event.message.action == "getEncryptionKey"]
+        grant = self.stage.query(self.keeper, "getGrant", {"request": request.message.id})
         assert grant["address"] == user.address
         return grant["given"]
 
 
 @pytest.fixture
-def kept() -> Kept:
-    return Kept()
+def kept() -> KeyKeeperStage:
+    return KeyKeeperStage()
 
 
-def test_a_key_for_an_address_is_given_to_nobody_else(kept: Kept) -> None:
+def test_a_key_for_an_address_is_given_to_nobody_else(kept: KeyKeeperStage) -> None:
     conditions = for_address(kept.bob.address)
     assert kept.save(kept.alice, conditions)["encryptedSymmetricKey"] == SEALED
     assert [kept.given(user, conditions) for user in (kept.bob, kept.eve, kept.alice)] == [True, False, False]
 
 
-def test_a_key_for_a_group_follows_its_membership(kept: Kept) -> None:
+def test_a_key_for_a_group_follows_its_membership(kept: KeyKeeperStage) -> None:
     body = {"owner": kept.alice.address, "name": "friends"}
     dao = kept.stage.send(kept.alice.address, kept.relation, "deployDaoContract", body)["dao"]
     conditions = for_members(dao)
@@ -79,13 +79,12 @@ def test_a_key_for_a_group_follows_its_membership(kept: Kept) -> None:
     kept.stage.now_ms += 1
     sealed = "ef" * 112
     kept.save(kept.alice, either, sealed)
-    kept.ask(kept.bob, either, sealed)
-    assert (
-        kept.stage.world.entries[kept.keeper].process.state.asked is None
-    )  # a group that there is not is answered, too
+    kept.request(kept.bob, either, sealed)
+    # a group that does not exist gets a reply, too
+    assert kept.stage.table.entries[kept.keeper].process.state.asked is None
 
 
-def test_who_asked_stands_in_the_log(kept: Kept) -> None:
+def test_who_asked_stands_in_the_log(kept: KeyKeeperStage) -> None:
     conditions = for_address(kept.bob.address)
     kept.save(kept.alice, conditions)
     kept.given(kept.eve, conditions)
@@ -94,13 +93,13 @@ def test_who_asked_stands_in_the_log(kept: Kept) -> None:
     assert json.loads(event.output) == {"status": "success", "address": kept.eve.address, "given": False}
 
 
-def test_a_key_is_kept_under_one_set_of_conditions(kept: Kept) -> None:
+def test_a_key_is_kept_under_one_set_of_conditions(kept: KeyKeeperStage) -> None:
     conditions = for_address(kept.bob.address)
     kept.save(kept.alice, conditions)
     assert kept.save(kept.alice, conditions)["status"] == "success"
     assert refused(kept.save(kept.eve, for_address(kept.eve.address)), "under other conditions")
-    assert refused(kept.ask(kept.eve, for_address(kept.eve.address)), "no such key")
-    assert refused(kept.ask(kept.bob, conditions, "cd" * 112), "no such key")
+    assert refused(kept.request(kept.eve, for_address(kept.eve.address)), "no such key")
+    assert refused(kept.request(kept.bob, conditions, "cd" * 112), "no such key")
 
 
 @pytest.mark.parametrize(
@@ -112,26 +111,26 @@ def test_a_key_is_kept_under_one_set_of_conditions(kept: Kept) -> None:
         ({"address": "bob.eth"}, "no Ethereum address"),
     ],
 )
-def test_a_proof_that_proves_nothing_is_refused(kept: Kept, change: dict[str, str], reason: str) -> None:
+def test_a_proof_that_proves_nothing_is_refused(kept: KeyKeeperStage, change: dict[str, str], reason: str) -> None:
     conditions = for_address(kept.bob.address)
     kept.save(kept.alice, conditions)
     proof = {**auth_sig(kept.bob, now=NOW_MS), **change}
-    assert refused(kept.ask(kept.bob, conditions, authSig=proof), reason)
+    assert refused(kept.request(kept.bob, conditions, authSig=proof), reason)
 
 
 @pytest.mark.parametrize("later", [-1, DAY_MS])
-def test_a_proof_is_good_from_its_beginning_to_its_end(kept: Kept, later: int) -> None:
+def test_a_proof_is_good_from_its_beginning_to_its_end(kept: KeyKeeperStage, later: int) -> None:
     conditions = for_address(kept.bob.address)
     kept.save(kept.alice, conditions)
     proof = auth_sig(kept.bob, now=NOW_MS - later)
-    assert refused(kept.ask(kept.bob, conditions, authSig=proof), "not good at this time")
+    assert refused(kept.request(kept.bob, conditions, authSig=proof), "not good at this time")
 
 
-def test_nobody_answers_in_place_of_the_registers(kept: Kept) -> None:
-    root = kept.stage.world.state_root()
-    with pytest.raises(AssertionError):  # there is no output
+def test_nobody_answers_in_place_of_the_registers(kept: KeyKeeperStage) -> None:
+    root = kept.stage.table.state_root()
+    with pytest.raises(AssertionError):  # a reply has no output
         kept.stage.send(kept.relation, kept.keeper, "Reply", {"balance": 1})
-    assert kept.stage.world.state_root() == root
+    assert kept.stage.table.state_root() == root
 
 
 @pytest.mark.parametrize(

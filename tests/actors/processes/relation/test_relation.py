@@ -12,7 +12,7 @@ SUCCESS = {"status": "success"}
 
 
 class People:
-    """Alice, Bob and Eve with names, and the registers."""
+    """The users Alice, Bob and Eve, who have names, and the registers."""
 
     def __init__(self) -> None:
         self.stage = Stage()
@@ -20,8 +20,8 @@ class People:
         self.alice, self.bob, self.eve, self.nameless = (RelationUser(random.randbytes, now=NOW_MS) for _ in range(4))
         self.pid = self.stage.spawn(self.alice.address, "mostao.relation@1")
         for user, name in ((self.alice, "alice.eth"), (self.bob, "bob.eth"), (self.eve, "eve.eth")):
-            answer = self.call(user, "register", {"owner": user.address, "name": name, "reverseRecord": True})
-            assert answer["status"] == "success", answer
+            reply = self.call(user, "register", {"owner": user.address, "name": name, "reverseRecord": True})
+            assert reply["status"] == "success", reply
 
     def call(self, user: RelationUser, action: str, body: Any) -> Any:
         return self.stage.send(user.address, self.pid, action, body)
@@ -156,12 +156,12 @@ def test_only_a_session_key_that_the_sender_authorised_signs(people: People) -> 
     assert refused(people.send(by_eve), "not signed by the session key")
     by_wallet = {**message, "sig": hex_signature(people.alice.wallet, message["id"])}
     assert refused(people.send(by_wallet), "not signed by the session key")
-    # a delegation of eve's, in alice's name
+    # Eve signs a delegation in Alice's name
     forged = people.eve.sign(
         {**message, "delegationMessage": people.eve.delegation, "delegationSig": people.eve.delegation_sig}
     )
     assert refused(people.send(forged), "the delegation is not signed by the sender")
-    # alice's delegation, but eve's session key
+    # Alice's delegation, but Eve's session key
     stolen = people.eve.sign({**message, "encryptedBy": "x"})
     assert refused(people.send(stolen), "not signed by the session key")
 
@@ -274,11 +274,11 @@ def test_a_chat_counts_what_others_wrote_since_it_was_read(people: People) -> No
     say(alice, bob.address)
     say(bob, dao, GROUP)
     say(eve, alice.address)
-    assert unread(alice) == {eve.address: 1, dao: 1, bob.address: 1}  # the newest first
+    assert unread(alice) == {eve.address: 1, dao: 1, bob.address: 1}  # newest first
     assert unread(bob) == {dao: 0, alice.address: 2}
     assert unread(bob, **{alice.address: 0}) == {dao: 0, alice.address: 1}
     people.call(alice, "addMember", {"dao": dao, "addr": [eve.address]})
-    assert unread(eve) == {alice.address: 0, dao: 0}  # what was said before she came is not hers to read
+    assert unread(eve) == {alice.address: 0, dao: 0}  # a new member does not read earlier messages
     assert people.ask("listMessages", {"addr": eve.address, "limit": 5})[0]["message"]["receiver"] == alice.address
     say(alice, dao, GROUP)
     assert unread(eve) == {dao: 1, alice.address: 0}
@@ -289,7 +289,7 @@ def test_a_chat_counts_what_others_wrote_since_it_was_read(people: People) -> No
 
 
 def test_the_id_is_keccak_over_the_array_as_javascript_writes_it() -> None:
-    # made with JSON.stringify and keccak256 of the npm package ethereum-cryptography's kind: the array of section 7.1
+    # computed in JavaScript: keccak256 of JSON.stringify of the array of section 7.1
     from eth_hash.auto import keccak
 
     user = RelationUser(Random(1).randbytes, now=NOW_MS)
