@@ -138,9 +138,10 @@ def _field(field: types.Field) -> str:
     text = _type(field.type)
     if field.required:
         return text
-    if field.default in (None, msgspec.NODEFAULT, "", ()):
+    if field.default is None:
         return f"{text}; optional"
-    return f"{text}; optional, default {msgspec.json.encode(field.default).decode()}"
+    default = field.default_factory() if field.default is msgspec.NODEFAULT else field.default
+    return f"{text}; default {msgspec.json.encode(default).decode()}"
 
 
 def _type(info: types.Type) -> str:

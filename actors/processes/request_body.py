@@ -31,7 +31,11 @@ Fields = dict[str, Any]
 
 
 class Body(msgspec.Struct, gc=False):
-    """Base class of bodies. Fields without a default are required; null counts as absent; others are ignored."""
+    """Base class of bodies.
+
+    Fields without a default are required. Fields that are not declared are ignored. Null counts as absent, except for a
+    field whose default is not None: there the refusal is "the data is not valid JSON", which old logs contain.
+    """
 
 
 class NoBody(Body):
