@@ -39,9 +39,9 @@ class EthereumWallet(Signer):
             raise WalletError(f"this is no secp256k1 key ({error})") from None
         super().__init__(self._key.public_key.format(compressed=False))
 
-    def signature(self, data: bytes) -> bytes:
-        """The signature of some data: r, s and v (27 or 28), 65 bytes."""
-        signed = self._key.sign_recoverable(keccak(eip191(data)), hasher=None)
+    def signature(self, text: bytes) -> bytes:
+        """The signature of a text: r, s and v (27 or 28), 65 bytes."""
+        signed = self._key.sign_recoverable(keccak(eip191(text)), hasher=None)
         return signed[:64] + bytes([signed[64] + 27])
 
 
