@@ -32,10 +32,10 @@ from actors.runtime.tuning import dedicate_process
 from eventstore.records import encode_id
 from simulations.benchmarks.fresh import fresh_processes
 from simulations.benchmarks.load import CONTENT_BYTES, SESSIONS
-from simulations.load.http_transport import CONNECTIONS, HttpLine
-from simulations.load.people import Talk, Talker, set_up
+from simulations.load.http_transport import CONNECTIONS, HttpTransport
+from simulations.load.people import Conversation, MessageSource, set_up
 from simulations.load.plan import Plan
-from simulations.load.socket_transport import ACCEPTED
+from simulations.load.transport import ACCEPTED
 
 
 @click.command()
@@ -67,27 +67,29 @@ def posts_per_second(url: str, sends: int, sessions: int, seed: int, *, constant
 
 async def _post(url: str, sends: int, sessions: int, seed: int, constant: bool) -> float:
     plan = Plan(sessions, 2 * sessions, CONTENT_BYTES, 0, 0, CONNECTIONS, (), 1, seed)
-    line = await HttpLine.open(url)
-    talks = _anybody(plan) if constant else await set_up(line, (await line.get("/info"))["registry"], plan)
-    talkers = [Talker(talk, CONTENT_BYTES, number) for number, talk in enumerate(talks)]
-    items = iter([talkers[number % sessions].next() for number in range(sends)])
+    transport = await HttpTransport.open(url)
+    conversations = (
+        _anybody(plan) if constant else await set_up(transport, (await transport.get("/info"))["registry"], plan)
+    )
+    sources = [MessageSource(one, CONTENT_BYTES, number) for number, one in enumerate(conversations)]
+    items = iter([sources[number % sessions].next() for number in range(sends)])
     begun = time.perf_counter()
-    await asyncio.gather(*(_client(line, items) for _ in range(CONNECTIONS)))
+    await asyncio.gather(*(_client(transport, items) for _ in range(CONNECTIONS)))
     elapsed = time.perf_counter() - begun
-    await line.close()
+    await transport.close()
     return sends / elapsed
 
 
-async def _client(line: HttpLine, items: Iterator[bytes]) -> None:
+async def _client(transport: HttpTransport, items: Iterator[bytes]) -> None:
     for item in items:
-        answered = await line.ask(item)
-        assert answered.kind == ACCEPTED, answered
+        reply = await transport.send(item)
+        assert reply.kind == ACCEPTED, reply
 
 
-def _anybody(plan: Plan) -> list[Talk]:
+def _anybody(plan: Plan) -> list[Conversation]:
     """Sessions of nobody's: the constant does not look."""
     return [
-        Talk(encode_id(key), (key, key), (encode_id(key), encode_id(key)), key)
+        Conversation(encode_id(key), (key, key), (encode_id(key), encode_id(key)), key)
         for key in (sha256(b"%d %d" % (plan.seed, number)).digest() for number in range(plan.sessions))
     ]
 

@@ -17,15 +17,16 @@ from actors.cli.paths import check_new_log, check_writable, free_log
 from actors.cli.progress import progress_bar
 from simulations.cli.load_compare import compare
 from simulations.cli.load_display import LiveLoad
-from simulations.load.connect import NotServed, is_url
+from simulations.load.connect import is_url
 from simulations.load.labels import rows, title
-from simulations.load.metrics import Figures, figures_of
+from simulations.load.metrics import Metrics, metrics_of
 from simulations.load.people import SetUpFailed, sessions_max
 from simulations.load.plan import Plan, Stage, parse_duration, parse_rate, parse_stages
 from simulations.load.report import write_report
 from simulations.load.run import Bench, LoadFailed, Run, bench
 from simulations.load.search import Trial, find_max
 from simulations.load.thresholds import Threshold, parse_threshold
+from simulations.load.transport import NotServed
 from simulations.load.verify import verify
 
 EXIT_FINDING = 1
@@ -223,7 +224,7 @@ def load(
 load.add_command(compare)
 
 
-async def _load(path: Path, plan: Plan, thresholds: tuple[Threshold, ...], search: bool) -> tuple[Figures, list[Trial]]:
+async def _load(path: Path, plan: Plan, thresholds: tuple[Threshold, ...], search: bool) -> tuple[Metrics, list[Trial]]:
     with tempfile.TemporaryDirectory(prefix="mostao-load-") as folder:
         with LiveLoad(thresholds) as live:
             live.show_text(f"setting up {plan.users:,} people and {plan.sessions:,} sessions")
@@ -231,22 +232,22 @@ async def _load(path: Path, plan: Plan, thresholds: tuple[Threshold, ...], searc
                 run, trials = await _run_load(node, plan, thresholds, search, live)
         with progress_bar("auditing", node.events) as bar:
             verified = await asyncio.to_thread(verify, path, node.acknowledged, bar.at)
-    return figures_of(run, verified, thresholds), trials
+    return metrics_of(run, verified, thresholds), trials
 
 
 async def _load_served(
     url: str, plan: Plan, thresholds: tuple[Threshold, ...], search: bool
-) -> tuple[Figures, list[Trial]]:
+) -> tuple[Metrics, list[Trial]]:
     from simulations.load.served import served_bench, verify_served
 
     with tempfile.TemporaryDirectory(prefix="mostao-load-") as folder:
         async with served_bench(url, Path(folder), plan) as (node, before):
             with LiveLoad(thresholds) as live:
                 run, trials = await _run_load(node, plan, thresholds, search, live)
-            handles = sorted({handle for talk in node.talks for handle in talk.handles})
+            handles = sorted({handle for talk in node.conversations for handle in talk.handles})
             with progress_bar("verifying", run.summary.accepted.total()) as bar:
                 verified = await verify_served(url, node.acknowledged, handles, before, bar.at)
-    return figures_of(run, verified, thresholds, url=url), trials
+    return metrics_of(run, verified, thresholds, url=url), trials
 
 
 async def _run_load(
@@ -274,7 +275,7 @@ def _command() -> str:
     return shlex.join(["mostao", *sys.argv[1:]])
 
 
-def _print(figures: Figures, trials: list[Trial], target: str, as_json: bool) -> None:
+def _print(figures: Metrics, trials: list[Trial], target: str, as_json: bool) -> None:
     if as_json:
         fields = msgspec.to_builtins(figures) | ({} if figures.url else {"log": target})
         if trials:
@@ -285,7 +286,7 @@ def _print(figures: Figures, trials: list[Trial], target: str, as_json: bool) ->
     click.echo(_text(figures, trials, target))
 
 
-def _text(figures: Figures, trials: list[Trial], target: str) -> str:
+def _text(figures: Metrics, trials: list[Trial], target: str) -> str:
     lines = [
         title(figures),
         "",

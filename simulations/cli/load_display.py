@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from simulations.load.metrics import quick_figures
+from simulations.load.metrics import threshold_metrics
 from simulations.load.run import Run
 from simulations.load.search import Trial
 from simulations.load.thresholds import Threshold
@@ -68,7 +68,7 @@ class LiveLoad:
                 f"{sample.rss_mb:,.0f}" if is_last and sample else "",
                 f"{sample.cpu_percent:.0f}" if is_last and sample else "",
             )
-        metrics = quick_figures(run)
+        metrics = threshold_metrics(run)
         verdicts = [f"{each} {'passes' if each.kept(metrics) else 'FAILS'}" for each in self._thresholds]
         errors = sum(run.summary.errors.values())
         table.caption = "  ".join([f"errors {errors:,}", *verdicts])

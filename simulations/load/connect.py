@@ -1,34 +1,18 @@
-"""A way to the node: a socket of this machine, or HTTP."""
+"""Opens a transport to a node: a socket on this machine, or HTTP."""
 
-import asyncio
-from typing import Protocol
-
-from simulations.load.socket_transport import Answered, SocketLine
+from simulations.load.socket_transport import SocketTransport
+from simulations.load.transport import Transport
 
 
-class NotServed(Exception):
-    """Nothing at an address answers as a node does; says why."""
-
-
-class Line(Protocol):
-    """Where items go in and what comes of them comes out."""
-
-    def submit(self, raw: bytes, *, answer: bool = False) -> "asyncio.Future[Answered]":
-        """Send an item; the future is done when the node says what came of it."""
-
-    async def close(self) -> None:
-        """Hang up."""
-
-
-async def open_line(address: str) -> Line:
-    """A line to a node at a socket's path or a URL."""
+async def open_transport(address: str) -> Transport:
+    """Connect to a node at a socket's path or at a URL."""
     if not is_url(address):
-        return await SocketLine.open(address)
-    from simulations.load.http_transport import HttpLine  # who does not need it starts sooner
+        return await SocketTransport.open(address)
+    from simulations.load.http_transport import HttpTransport  # only load over HTTP needs an HTTP client
 
-    return await HttpLine.open(address)
+    return await HttpTransport.open(address)
 
 
 def is_url(address: str) -> bool:
-    """Whether an address is one of HTTP's."""
+    """Whether an address is an HTTP URL."""
     return address.startswith(("http://", "https://"))

@@ -1,4 +1,4 @@
-"""The load: items signed, sent and timed in a process that does nothing else."""
+"""The process of a load generator: it signs items, sends them and measures the latency of the replies."""
 
 import asyncio
 import signal
@@ -16,15 +16,15 @@ import uvloop
 
 from actors.ans104.item import item_id
 from simulations.load.arrivals import arrivals
-from simulations.load.connect import Line, open_line
-from simulations.load.people import Talk, Talker
+from simulations.load.connect import open_transport
+from simulations.load.people import Conversation, MessageSource
 from simulations.load.plan import Plan, Stage
-from simulations.load.socket_transport import ACCEPTED
 from simulations.load.time_series import Second
+from simulations.load.transport import ACCEPTED, Transport
 from simulations.report.histogram import LATENCY_US_MAX, new_histogram
 
 DRAIN_S = 60.0
-"""How long answers are waited for after the last send."""
+"""How long to wait for replies after the last send."""
 _SENDS_PER_TURN = 32
 
 
@@ -33,50 +33,56 @@ class Job(msgspec.Struct):
 
     number: int
     address: str
-    """The node's."""
+    """Address of the node: a socket's path or a URL."""
     acknowledged: str
-    """File that the ids of acknowledged sends go to."""
+    """Path of the file for the ids of acknowledged sends."""
     plan: Plan
-    talks: list[Talk]
+    conversations: list[Conversation]
     in_flight: int
 
 
 class _Load:
-    def __init__(self, job: Job, line: Line) -> None:
+    """Sends the load of one job, and prints one ``Second`` per second."""
+
+    def __init__(self, job: Job, transport: Transport) -> None:
         self._plan = job.plan
         self._job = job
-        self._line = line
-        talkers = [Talker(talk, job.plan.content_bytes, number) for number, talk in enumerate(job.talks)]
-        self._talkers = cycle(talkers)
+        self._transport = transport
+        self._sources = cycle(
+            [
+                MessageSource(conversation, job.plan.content_bytes, number)
+                for number, conversation in enumerate(job.conversations)
+            ]
+        )
         self._acknowledged: list[str] = []
         self._begun = 0.0
         self._second = -1
         self._late_ms = 0.0
         self._sending: set[asyncio.Task[None]] = set()
-        self._fresh()
+        self._reset()
 
     async def run(self) -> None:
-        """Make the load, and say every second what came of it."""
+        """Send the load, and print the results of every second."""
         plan = self._plan
         self._begun = time.perf_counter() + plan.warmup_s
         self._second = -ceil(plan.warmup_s) - 1
-        making = asyncio.create_task(self._arrive() if plan.is_open else self._repeat())
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, making.cancel)
+        sending = asyncio.create_task(self._send_when_due() if plan.is_open else self._keep_in_flight())
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, sending.cancel)
         ticker = asyncio.create_task(self._tick())
         with suppress(asyncio.CancelledError):
-            await making
+            await sending
         if self._sending:
             await asyncio.wait(self._sending, timeout=DRAIN_S)
         ticker.cancel()
         self._errors["not answered"] += len(self._sending)
-        self._say()
+        self._print()
 
     def acknowledged(self) -> str:
-        """The ids of every send that was acknowledged, a line each."""
-        return "".join(f"{one}\n" for one in self._acknowledged)
+        """The ids of all acknowledged sends, one per line."""
+        return "".join(f"{message_id}\n" for message_id in self._acknowledged)
 
-    async def _repeat(self) -> None:
-        """Keep so many in flight: the next leaves when one is answered."""
+    async def _keep_in_flight(self) -> None:
+        """Closed model: keep a fixed number of sends in flight."""
         slots = asyncio.Semaphore(self._job.in_flight)
         end = self._begun + self._plan.seconds
         while True:
@@ -85,8 +91,8 @@ class _Load:
                 return
             self._start(now).add_done_callback(lambda _: slots.release())
 
-    async def _arrive(self) -> None:
-        """Send what is due, whether or not what was sent before is answered."""
+    async def _send_when_due(self) -> None:
+        """Open model: start each send at its due time, regardless of earlier replies."""
         stages = self._plan.stages
         if self._plan.warmup_s:
             stages = (Stage(self._plan.warmup_s, stages[0].rate), *stages)
@@ -97,7 +103,7 @@ class _Load:
             if (wait := due - time.perf_counter()) > 0:
                 await asyncio.sleep(wait)
             elif number % _SENDS_PER_TURN == 0:
-                await asyncio.sleep(0)  # answers are timed also when sends are behind
+                await asyncio.sleep(0)  # receive replies in time even if the sends are behind schedule
             self._start(due)
 
     def _start(self, due: float) -> "asyncio.Task[None]":
@@ -107,33 +113,33 @@ class _Load:
         return task
 
     async def _send(self, due: float) -> None:
-        raw = next(self._talkers).next()
+        raw = next(self._sources).next()
         self._late_ms = max(self._late_ms, (time.perf_counter() - due) * 1000)
-        answered = await self._line.submit(raw)
-        took_us = int((time.perf_counter() - due) * 1_000_000)
-        if answered.kind == ACCEPTED:
+        reply = await self._transport.submit(raw)
+        latency_us = int((time.perf_counter() - due) * 1_000_000)
+        if reply.kind == ACCEPTED:
             self._accepted += 1
             self._acknowledged.append(item_id(raw))
-            self._latencies.record_value(min(max(took_us, 1), LATENCY_US_MAX))
+            self._latencies.record_value(min(max(latency_us, 1), LATENCY_US_MAX))
         else:
-            self._errors[answered.kind] += 1
+            self._errors[reply.kind] += 1
 
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(max(self._begun + self._second + 1 - time.perf_counter(), 0))
             if self._second >= -ceil(self._plan.warmup_s):
-                self._say()
+                self._print()
             self._second += 1
-            self._fresh()
+            self._reset()
 
-    def _fresh(self) -> None:
-        """Begin to count anew."""
+    def _reset(self) -> None:
+        """Start the counts of the next second."""
         self._accepted = 0
         self._errors: Counter[str] = Counter()
         self._latencies = new_histogram()
         self._late_ms = 0.0
 
-    def _say(self) -> None:
+    def _print(self) -> None:
         errors = {kind: count for kind, count in self._errors.items() if count}
         second = Second(self._second, self._accepted, errors, self._latencies.encode().decode(), self._late_ms)
         sys.stdout.buffer.write(msgspec.json.encode(second) + b"\n")
@@ -141,14 +147,14 @@ class _Load:
 
 
 async def _generate(job: Job) -> str:
-    line = await open_line(job.address)
-    load = _Load(job, line)
+    transport = await open_transport(job.address)
+    load = _Load(job, transport)
     await load.run()
-    await line.close()
+    await transport.close()
     return load.acknowledged()
 
 
 def work() -> None:
-    """What the process does: the job on its standard input."""
+    """Entry point of the process. It reads its job as JSON from standard input."""
     job = msgspec.json.decode(sys.stdin.buffer.read(), type=Job)
     Path(job.acknowledged).write_text(uvloop.run(_generate(job)))

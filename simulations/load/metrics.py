@@ -1,4 +1,4 @@
-"""The figures of a run that its log has confirmed."""
+"""The metrics of a run, once its log has confirmed them."""
 
 from collections.abc import Sequence
 from statistics import mean
@@ -11,7 +11,7 @@ from simulations.load.thresholds import Threshold
 from simulations.load.verify import Verified
 
 EVENTS_PER_SEND = 3
-"""The handle's message from outside, the session's, the other handle's notification."""
+"""The relay to the sender's handle, the message to the session, and the notification to the receiver's handle."""
 
 
 class PerSecond(msgspec.Struct):
@@ -24,12 +24,15 @@ class PerSecond(msgspec.Struct):
     rss_mb: float | None
 
 
-class Figures(msgspec.Struct):
-    """What a load test came to. Latencies are from when a send was due (closed model: made) to its acknowledgement."""
+class Metrics(msgspec.Struct):
+    """The results of a load test.
+
+    A latency is the time from a send's due time (closed model: from sending it) to its acknowledgement.
+    """
 
     model: str
     url: str | None
-    """Where the node is served; None where the test started one."""
+    """Address of the served node; None if the test started its own node."""
     seconds: float
     sessions: int
     users: int
@@ -39,7 +42,7 @@ class Figures(msgspec.Struct):
     sends: int
     """Acknowledged after the warm-up."""
     sends_per_s: float
-    """Acknowledged within the measured time, by its length."""
+    """Sends acknowledged within the measured time, divided by its length."""
     events_per_s: float
     p50_ms: float | None
     p90_ms: float | None
@@ -48,43 +51,43 @@ class Figures(msgspec.Struct):
     max_ms: float | None
     errors: dict[str, int]
     acknowledged: int
-    """Sends of the whole run, the warm-up's too, that somebody was told are durable."""
+    """Acknowledged sends of the whole run, including the warm-up."""
     in_log: int
     """Those of them that the log holds."""
     twice: int
     faults: list[str]
-    """What the audit of the log found."""
+    """The findings of the log's audit."""
     log_bytes: int
     bytes_per_send: float
     rss_mb: float
-    """The node's memory at its highest."""
+    """The node's peak memory."""
     cpu_percent: float
-    """Of one core, the node's on average."""
+    """The node's average processor time, in percent of one core."""
     late_ms: float
-    """The latest that a send left after it was due: where this is not small, the generators were too few."""
+    """The longest delay between a send's due time and its departure. If it is not small, use more generators."""
     interrupted: bool
     thresholds: dict[str, bool]
-    """Each, and whether it was kept."""
+    """Each threshold, and whether the run met it."""
     per_second: list[PerSecond]
 
     @property
     def valid(self) -> bool:
-        """Whether the log confirms it."""
+        """Whether the log confirms these results."""
         return self.acknowledged == self.in_log and not self.twice and not self.faults
 
 
-def figures_of(
+def metrics_of(
     run: Run, verified: Verified, thresholds: Sequence[Threshold] = (), *, url: str | None = None
-) -> Figures:
-    """Put a run and what the log says of it together."""
+) -> Metrics:
+    """Combine a run with the log's confirmation of it."""
     plan, summary = run.plan, run.summary
     measured = min(plan.seconds, max(summary.accepted, default=-1) + 1) if run.interrupted else plan.seconds
     within = sum(count for at, count in summary.accepted.items() if at < measured)
     sends = sum(summary.accepted.values())
     rate = within / measured if measured else 0.0
-    held = judged(run, thresholds)
+    met = judged(run, thresholds)
     latencies = summary.latencies()
-    return Figures(
+    return Metrics(
         url=url,
         model="open" if plan.is_open else "closed",
         seconds=measured,
@@ -112,23 +115,23 @@ def figures_of(
         cpu_percent=round(mean(sample.cpu_percent for sample in run.samples), 1) if run.samples else 0.0,
         late_ms=round(summary.late_ms, 1),
         interrupted=run.interrupted,
-        thresholds=held,
+        thresholds=met,
         per_second=[_second(run, at) for at in sorted(summary.accepted) if at < measured],
     )
 
 
 def judged(run: Run, thresholds: Sequence[Threshold]) -> dict[str, bool]:
-    """Each threshold, and whether the run kept it."""
-    figures = quick_figures(run)
-    return {str(threshold): threshold.kept(figures) for threshold in thresholds}
+    """Each threshold, and whether the run met it."""
+    metrics = threshold_metrics(run)
+    return {str(threshold): threshold.kept(metrics) for threshold in thresholds}
 
 
-def quick_figures(run: Run) -> dict[str, float]:
-    """What thresholds are about."""
+def threshold_metrics(run: Run) -> dict[str, float]:
+    """The metrics that thresholds can refer to."""
     summary, plan = run.summary, run.plan
     within = sum(count for at, count in summary.accepted.items() if at < plan.seconds)
-    figures: dict[str, Any] = summary.latencies()
-    return figures | {
+    latencies: dict[str, Any] = summary.latencies()
+    return latencies | {
         "sends": sum(summary.accepted.values()),
         "errors": summary.errors.total(),
         "sends_per_s": within / plan.seconds,
@@ -139,6 +142,6 @@ def quick_figures(run: Run) -> dict[str, float]:
 def _second(run: Run, at: int) -> PerSecond:
     latencies = run.summary.latencies([at])
     plan = run.plan
-    place = at + round(plan.warmup_s)
-    rss = run.samples[place].rss_mb if 0 <= place < len(run.samples) else None
+    index = at + round(plan.warmup_s)
+    rss = run.samples[index].rss_mb if 0 <= index < len(run.samples) else None
     return PerSecond(at, run.summary.accepted[at], latencies.get("p50"), latencies.get("p99"), rss)

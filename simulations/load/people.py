@@ -1,4 +1,4 @@
-"""Who talks in a load test: people with keys of their own, registered, each session with its first key."""
+"""The people of a load test: wallets, registered handles, and sessions with their first keys."""
 
 import asyncio
 from collections.abc import Iterator
@@ -10,55 +10,63 @@ from nacl.public import PrivateKey
 from actors import Wallet
 from actors.protocol.canonical_json import encode
 from simulations.clients.encryption import encrypt, public_key_text, seal_session_key
-from simulations.load.connect import Line
 from simulations.load.plan import Plan
-from simulations.load.socket_transport import ACCEPTED, Answered
+from simulations.load.transport import ACCEPTED, Reply, Transport
 
-SETTING_UP_AT_ONCE = 256
+SET_UP_IN_FLIGHT_MAX = 256
 
 
 class SetUpFailed(Exception):
-    """The people could not be brought onto the node."""
+    """The node refused a registration, a session or a key."""
 
 
-class Talk(msgspec.Struct):
-    """One session, as one who makes load for it has to know it."""
+class Conversation(msgspec.Struct):
+    """One session, with everything that a generator needs to send messages in it."""
 
     session: str
     seeds: tuple[bytes, bytes]
-    """Of the wallets of its two people."""
+    """Seeds of the wallets of its two people."""
     handles: tuple[str, str]
     key: bytes
     """The session key."""
 
 
-class Talker:
-    """Makes the signed items of a session, its two people in turn."""
+class MessageSource:
+    """Makes the signed items of a session; its two people send alternately.
 
-    def __init__(self, talk: Talk, content_bytes: int, number: int) -> None:
-        self._talk = talk
-        self._wallets = [Wallet(seed) for seed in talk.seeds]
+    Args:
+        conversation: the session.
+        content_bytes: size of the plain text.
+        number: seed of the nonces and anchors.
+    """
+
+    def __init__(self, conversation: Conversation, content_bytes: int, number: int) -> None:
+        self._conversation = conversation
+        self._wallets = [Wallet(seed) for seed in conversation.seeds]
         self._text = "x" * content_bytes
         self._entropy = _stream(b"%d" % number)
         self._sent = 0
 
     def next(self) -> bytes:
-        """The next signed message: its content encrypted under the session key, its nonce its own."""
+        """The next signed message: its content is encrypted under the session key with a new nonce."""
         side = self._sent % 2
         self._sent += 1
-        content = encrypt(self._text, self._talk.key, lambda count: next(self._entropy)[:count])
+        content = encrypt(self._text, self._conversation.key, lambda count: next(self._entropy)[:count])
         relayed = {
-            "Target": self._talk.session,
+            "Target": self._conversation.session,
             "Data": encode({"content": content, "generation": 1}),
             "Tags": {"Action": "SendMessage"},
         }
         return self._wallets[side].sign(
-            target=self._talk.handles[side], action="RelayMessage", data=encode(relayed), anchor=next(self._entropy)
+            target=self._conversation.handles[side],
+            action="RelayMessage",
+            data=encode(relayed),
+            anchor=next(self._entropy),
         )
 
 
 def _stream(seed: bytes) -> Iterator[bytes]:
-    """Bytes that follow from a seed, 32 at a time."""
+    """A deterministic stream of 32-byte blocks."""
     number = 0
     while True:
         yield sha256(b"mostao load %s %d" % (seed, number)).digest()
@@ -66,22 +74,22 @@ def _stream(seed: bytes) -> Iterator[bytes]:
 
 
 def pairs(users: int, sessions: int) -> Iterator[tuple[int, int]]:
-    """Who talks with whom: everybody with the next, then with the one after, until there are enough sessions."""
+    """The pairs of users who share a session: each user with the next one, then with the one after it, and so on."""
     for number in range(sessions):
-        distance, one = divmod(number, users)
-        yield one, (one + distance + 1) % users
+        distance, user = divmod(number, users)
+        yield user, (user + distance + 1) % users
 
 
 def sessions_max(users: int) -> int:
-    """Sessions that ``pairs`` makes without making one twice."""
+    """The highest number of sessions for which ``pairs`` yields distinct pairs."""
     return users * ((users - 1) // 2) + (users // 2 if users % 2 == 0 else 0)
 
 
-async def set_up(line: Line, registry: str, plan: Plan) -> list[Talk]:
-    """Register everybody, establish every session, and give each a key.
+async def set_up(transport: Transport, registry: str, plan: Plan) -> list[Conversation]:
+    """Register all users, establish all sessions, and rotate each session's key once.
 
     Raises:
-        SetUpFailed: the node refused something.
+        SetUpFailed: the node refused an item.
     """
     seeds = [sha256(b"load user %d %d" % (plan.seed, number)).digest() for number in range(plan.users)]
     wallets = [Wallet(seed) for seed in seeds]
@@ -90,25 +98,25 @@ async def set_up(line: Line, registry: str, plan: Plan) -> list[Talk]:
     def name(number: int) -> str:
         return f"user{number}-{plan.seed}"
 
-    turn = asyncio.Semaphore(SETTING_UP_AT_ONCE)
+    slots = asyncio.Semaphore(SET_UP_IN_FLIGHT_MAX)
 
-    async def ask(wallet: Wallet, target: str, action: str, body: object) -> dict[str, str]:
-        async with turn:
-            answered = await line.submit(
+    async def request(wallet: Wallet, target: str, action: str, body: object) -> dict[str, str]:
+        async with slots:
+            reply = await transport.submit(
                 wallet.sign(target=target, action=action, data=encode(body), anchor=bytes(32)), answer=True
             )
-        return _answer(answered, action)
+        return _output(reply, action)
 
     async def register(number: int) -> str:
         pubkey = public_key_text(keys[number].public_key)
-        answer = await ask(wallets[number], registry, "Register", {"handle": name(number), "pubkey": pubkey})
-        return answer["pid"]
+        output = await request(wallets[number], registry, "Register", {"handle": name(number), "pubkey": pubkey})
+        return output["pid"]
 
     handles = await asyncio.gather(*map(register, range(plan.users)))
 
-    async def establish(one: int, other: int) -> Talk:
+    async def establish(one: int, other: int) -> Conversation:
         both = {"handleA": name(one), "handleB": name(other)}
-        session = (await ask(wallets[one], registry, "EstablishSession", both))["sessionID"]
+        session = (await request(wallets[one], registry, "EstablishSession", both))["sessionID"]
         entropy = _stream(session.encode())
         key = next(entropy)
         batch = {}
@@ -118,14 +126,14 @@ async def set_up(line: Line, registry: str, plan: Plan) -> list[Talk]:
             )
             batch[f"pubkey_{side}"] = public_key_text(keys[number].public_key)
         relayed = {"Target": session, "Data": encode(batch), "Tags": {"Action": "RotateSessionKey"}}
-        await ask(wallets[one], handles[one], "RelayMessage", relayed)
-        return Talk(session, (seeds[one], seeds[other]), (handles[one], handles[other]), key)
+        await request(wallets[one], handles[one], "RelayMessage", relayed)
+        return Conversation(session, (seeds[one], seeds[other]), (handles[one], handles[other]), key)
 
     return list(await asyncio.gather(*(establish(*pair) for pair in pairs(plan.users, plan.sessions))))
 
 
-def _answer(answered: Answered, action: str) -> dict[str, str]:
-    if answered.kind != ACCEPTED:
-        raise SetUpFailed(f"{action}: {answered.kind}: {answered.text}")
-    answer: dict[str, str] = msgspec.json.decode(answered.text)
-    return answer
+def _output(reply: Reply, action: str) -> dict[str, str]:
+    if reply.kind != ACCEPTED:
+        raise SetUpFailed(f"{action}: {reply.kind}: {reply.text}")
+    output: dict[str, str] = msgspec.json.decode(reply.text)
+    return output

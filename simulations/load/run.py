@@ -1,4 +1,4 @@
-"""One run: the node started, people set up, load made, everything counted and the node closed."""
+"""Runs a load test: starts the node, registers its people, runs the generators and collects their results."""
 
 import asyncio
 from asyncio.subprocess import PIPE, Process
@@ -11,8 +11,8 @@ import msgspec
 
 from actors.runtime.child_process import command_of
 from simulations.load import generator, host
-from simulations.load.connect import open_line
-from simulations.load.people import Talk, set_up
+from simulations.load.connect import open_transport
+from simulations.load.people import Conversation, set_up
 from simulations.load.plan import Plan
 from simulations.load.time_series import Second, Summary
 from simulations.load.usage import Sample, Usage
@@ -21,11 +21,11 @@ LINE_BYTES_MAX = 1 << 22
 
 
 class LoadFailed(Exception):
-    """A process of the load test failed; says which, and what it said."""
+    """A process of the load test failed. The text is the last line of its error output."""
 
 
 class Run(msgspec.Struct):
-    """What a run gave, before the log has confirmed it."""
+    """The results of a run, before the log has confirmed them."""
 
     plan: Plan
     summary: Summary
@@ -34,37 +34,41 @@ class Run(msgspec.Struct):
 
 
 class Bench:
-    """A node under test with its people, for one run or several after one another.
+    """A node under test with its people, for one or more runs in sequence.
 
     Attributes:
-        events: events of its log when it was closed.
-        talks: its people's sessions.
-        acknowledged: files with the ids of what was acknowledged, of every run.
+        events: number of events in its log, once it is closed.
+        conversations: the sessions of its people.
+        acknowledged: files with the ids of acknowledged sends, of all runs.
     """
 
     def __init__(
-        self, folder: Path, address: str, talks: list[Talk], sample: Callable[[], Awaitable[Sample | None]]
+        self,
+        folder: Path,
+        address: str,
+        conversations: list[Conversation],
+        sample: Callable[[], Awaitable[Sample | None]],
     ) -> None:
         """Args:
-        folder: for what lasts as long as the test.
-        address: the node's: a socket's path or a URL.
-        talks: who talks.
-        sample: what the node's process is at the moment.
+        folder: a temporary folder of the test.
+        address: of the node: a socket's path or a URL.
+        conversations: the sessions to send messages in.
+        sample: measures the node's process; None if there is no measurement.
         """
         self._folder = folder
         self._address = address
-        self.talks = talks
+        self.conversations = conversations
         self._sample_node = sample
         self._runs = 0
         self.events = 0
         self.acknowledged: list[Path] = []
 
     async def run(self, plan: Plan, watch: Callable[[Run], Any]) -> Run:
-        """Make the load of a plan.
+        """Run the load of a plan.
 
         Args:
-            plan: the load; its people are those that are there.
-            watch: called every second with what there is so far.
+            plan: the load. Its people must be registered already.
+            watch: called every second with the results so far.
 
         Raises:
             LoadFailed: a generator failed.
@@ -77,20 +81,20 @@ class Bench:
         sampling = asyncio.create_task(self._sample(run, watch))
         try:
             await asyncio.gather(*(_collect(process, run.summary) for process in generators))
-        except asyncio.CancelledError:  # Ctrl-C: what was sent so far is counted, too
+        except asyncio.CancelledError:  # Ctrl-C: the sends so far count, too
             run.interrupted = True
             for process in generators:
                 process.terminate()
             await asyncio.gather(*(_collect(process, run.summary) for process in generators))
         finally:
             sampling.cancel()
-            await _end(generators)
+            await _kill(generators)
         return run
 
     async def _generator(self, plan: Plan, number: int, acknowledged: Path) -> Process:
         in_flight = plan.in_flight // plan.generators + (number < plan.in_flight % plan.generators)
-        talks = self.talks[number :: plan.generators]
-        job = generator.Job(number, self._address, str(acknowledged), plan, talks, in_flight)
+        conversations = self.conversations[number :: plan.generators]
+        job = generator.Job(number, self._address, str(acknowledged), plan, conversations, in_flight)
         process = await _start(generator.__name__)
         assert process.stdin is not None
         process.stdin.write(msgspec.json.encode(job))
@@ -108,33 +112,33 @@ class Bench:
 
 @asynccontextmanager
 async def bench(log: Path, folder: Path, plan: Plan) -> AsyncIterator[Bench]:
-    """Start a node on a new log, and bring a plan's people onto it. The node is closed when the block ends.
+    """Start a node on a new log, and register a plan's people. The node is closed when the block ends.
 
     Args:
-        log: its file.
-        folder: for what lasts as long as the test: the node's socket, lists of what was acknowledged.
-        plan: who talks.
+        log: path of the log.
+        folder: a temporary folder for the node's socket and the lists of acknowledged sends.
+        plan: how many people and sessions.
 
     Raises:
-        LoadFailed: the node could not be started, or did not end well.
-        SetUpFailed: it refused somebody.
+        LoadFailed: the node did not start, or failed.
+        SetUpFailed: the node refused a registration, a session or a key.
     """
     socket = str(folder / "node")
     node = await _start(host.__name__, str(log), socket)
     try:
         ready = msgspec.json.decode(await _line(node), type=host.Ready)
-        line = await open_line(socket)
-        talks = await set_up(line, ready.registry, plan)
-        await line.close()
-        under_test = Bench(folder, socket, talks, Usage(node.pid).sample)
+        transport = await open_transport(socket)
+        conversations = await set_up(transport, ready.registry, plan)
+        await transport.close()
+        under_test = Bench(folder, socket, conversations, Usage(node.pid).sample)
         yield under_test
         assert node.stdin is not None
         node.stdin.close()
         under_test.events = msgspec.json.decode(await _line(node), type=host.Closed).events
         if await node.wait():
-            raise LoadFailed(await _said(node))
+            raise LoadFailed(await _last_error_line(node))
     finally:
-        await _end([node])
+        await _kill([node])
 
 
 async def _start(module: str, *arguments: str) -> Process:
@@ -146,7 +150,7 @@ async def _start(module: str, *arguments: str) -> Process:
         stderr=PIPE,
         env=environment,
         limit=LINE_BYTES_MAX,
-        start_new_session=True,  # Ctrl-C is for whoever started it, who ends it in order
+        start_new_session=True,  # Ctrl-C must reach only this process, which stops the others in order
     )
 
 
@@ -155,24 +159,24 @@ async def _collect(process: Process, summary: Summary) -> None:
     async for line in process.stdout:
         summary.add(msgspec.json.decode(line, type=Second))
     if await process.wait():
-        raise LoadFailed(await _said(process))
+        raise LoadFailed(await _last_error_line(process))
 
 
 async def _line(process: Process) -> bytes:
     assert process.stdout is not None
     line = await process.stdout.readline()
     if not line:
-        raise LoadFailed(await _said(process))
+        raise LoadFailed(await _last_error_line(process))
     return line
 
 
-async def _said(process: Process) -> str:
+async def _last_error_line(process: Process) -> str:
     assert process.stderr is not None
-    said = (await process.stderr.read()).decode(errors="replace").strip().splitlines()
-    return said[-1] if said else "a process of the load test ended without a word"
+    lines = (await process.stderr.read()).decode(errors="replace").strip().splitlines()
+    return lines[-1] if lines else "a process of the load test exited without an error message"
 
 
-async def _end(processes: Sequence[Process]) -> None:
+async def _kill(processes: Sequence[Process]) -> None:
     for process in processes:
         if process.returncode is None:
             process.kill()

@@ -1,21 +1,21 @@
-"""The highest rate that keeps the thresholds."""
+"""Finds the highest rate that meets the thresholds."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
 
-from simulations.load.metrics import judged, quick_figures
+from simulations.load.metrics import judged, threshold_metrics
 from simulations.load.plan import Plan, Stage
 from simulations.load.run import Bench, Run
 from simulations.load.thresholds import Threshold
 
-CLOSE_ENOUGH = 0.05
-"""Part of the highest possible rate within which the answer lies."""
+TOLERANCE = 0.05
+"""Precision of the search, as a fraction of the highest possible rate."""
 
 
 class Trial(msgspec.Struct):
-    """One rate that was tried."""
+    """One run at one rate."""
 
     rate: float
     kept: bool
@@ -30,24 +30,24 @@ async def find_max(
     watch: Callable[[Run], Any],
     tried: Callable[[Trial], Any],
 ) -> list[Trial]:
-    """Halve the rates between none and what a closed model comes to, until the highest that keeps them is known.
+    """Bisect between zero and the rate of a closed model, until the highest rate that meets the thresholds is known.
 
     Args:
         bench: the node, with its people.
-        plan: a closed one; each trial is as long as it.
-        thresholds: what has to be kept.
+        plan: a closed model; each trial takes as long.
+        thresholds: the conditions to meet.
         watch: called every second of every run.
         tried: called after each trial.
 
     Returns:
-        Every trial. The answer is the highest rate among those that kept the thresholds.
+        Every trial. The highest rate among those with ``kept`` is the result.
     """
     closed = await bench.run(plan, watch)
-    highest = quick_figures(closed)["sends_per_s"]
+    highest = threshold_metrics(closed)["sends_per_s"]
     trials: list[Trial] = []
     low, high = 0.0, highest
     rate = highest
-    while high - low > highest * CLOSE_ENOUGH and not closed.interrupted:
+    while high - low > highest * TOLERANCE and not closed.interrupted:
         run = await bench.run(msgspec.structs.replace(plan, stages=(Stage(plan.seconds, rate),)), watch)
         kept = all(judged(run, thresholds).values()) and _reached(run, rate)
         trials.append(Trial(round(rate, 1), kept, run.summary.latencies().get("p99"), run))
@@ -60,5 +60,5 @@ async def find_max(
 
 
 def _reached(run: Run, rate: float) -> bool:
-    """Whether what was due was sent and answered; else the rate was none."""
-    return quick_figures(run)["sends_per_s"] >= rate * (1 - CLOSE_ENOUGH)
+    """Whether the node acknowledged sends at this rate, within the tolerance."""
+    return threshold_metrics(run)["sends_per_s"] >= rate * (1 - TOLERANCE)

@@ -1,4 +1,4 @@
-"""How load reaches the node: length-prefixed MessagePack frames on a socket of this machine."""
+"""A transport over a local socket: length-prefixed MessagePack frames."""
 
 import asyncio
 from collections.abc import Callable
@@ -6,33 +6,28 @@ from typing import Any, cast
 
 import msgspec
 
+from simulations.load.transport import FAILED, Reply
+
 LENGTH_BYTES = 4
-ACCEPTED, REFUSED, ITEM_REFUSED, OVERLOADED, FAILED = "", "refused", "item refused", "overloaded", "failed"
-RATE_LIMITED = "rate limited"
-"""What came of an item: it was evaluated, it was but refused, or it is not in the log, and why."""
 
 
-class Asked(msgspec.Struct, array_like=True, gc=False):
-    """An item on its way to the node."""
+class Request(msgspec.Struct, array_like=True, gc=False):
+    """A signed item for the node."""
 
     number: int
     raw: bytes
     answer: bool
-    """Whether its answer is wanted; else only what came of it."""
-
-
-class Answered(msgspec.Struct, array_like=True, gc=False):
-    """What came of an item."""
-
-    number: int
-    kind: str
-    """One of the constants above."""
-    text: str
-    """The answer, or why there is none."""
+    """Whether the reply should contain the result's output."""
 
 
 class Frames(asyncio.Protocol):
-    """Frames out and in. What is written in one turn of the event loop leaves in one piece."""
+    """Encodes and decodes frames. All frames written in one iteration of the event loop leave in one system call.
+
+    Args:
+        kind: type of the frames that arrive.
+        take: called with each frame that arrives.
+        lost: called when the connection ends.
+    """
 
     def __init__(self, kind: type, take: Callable[[Any], None], lost: Callable[[], None]) -> None:
         self._decode: Callable[[bytearray], Any] = msgspec.msgpack.Decoder(kind).decode
@@ -44,11 +39,11 @@ class Frames(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """See ``asyncio.Protocol``."""
+        """Keep the transport to write to (``asyncio.Protocol``)."""
         self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        """See ``asyncio.Protocol``."""
+        """Decode the frames that are complete (``asyncio.Protocol``)."""
         unread = self._unread
         unread += data
         start = 0
@@ -61,7 +56,7 @@ class Frames(asyncio.Protocol):
         del unread[:start]
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """See ``asyncio.Protocol``."""
+        """Report the end of the connection (``asyncio.Protocol``)."""
         self._transport = None
         self._lost()
 
@@ -73,7 +68,7 @@ class Frames(asyncio.Protocol):
         self._unsent += (len(encoded).to_bytes(LENGTH_BYTES, "little"), encoded)
 
     def close(self) -> None:
-        """Send what is left, and hang up."""
+        """Flush the frames that are queued, and close the connection."""
         self._flush()
         if self._transport is not None:
             self._transport.close()
@@ -84,40 +79,40 @@ class Frames(asyncio.Protocol):
         self._unsent = []
 
 
-class SocketLine:
-    """A client's end of a connection to the node."""
+class SocketTransport:
+    """The client's side of a connection to the node."""
 
     def __init__(self) -> None:
         self._numbers = 0
-        self._waiting: dict[int, asyncio.Future[Answered]] = {}
-        self._frames = Frames(Answered, self._answered, self._lost)
+        self._waiting: dict[int, asyncio.Future[Reply]] = {}
+        self._frames = Frames(Reply, self._reply, self._lost)
 
     @classmethod
-    async def open(cls, path: str) -> "SocketLine":
+    async def open(cls, path: str) -> "SocketTransport":
         """Connect to the node's socket."""
-        line = cls()
-        await asyncio.get_running_loop().create_unix_connection(lambda: line._frames, path)
-        return line
+        transport = cls()
+        await asyncio.get_running_loop().create_unix_connection(lambda: transport._frames, path)
+        return transport
 
-    def submit(self, raw: bytes, *, answer: bool = False) -> "asyncio.Future[Answered]":
-        """Send an item; the future is done when the node says what came of it."""
+    def submit(self, raw: bytes, *, answer: bool = False) -> "asyncio.Future[Reply]":
+        """Send an item; the future completes with the node's reply."""
         self._numbers += 1
-        future: asyncio.Future[Answered] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         self._waiting[self._numbers] = future
-        self._frames.write(Asked(self._numbers, raw, answer))
+        self._frames.write(Request(self._numbers, raw, answer))
         return future
 
     async def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         self._frames.close()
 
-    def _answered(self, answered: Answered) -> None:
-        future = self._waiting.pop(answered.number)
+    def _reply(self, reply: Reply) -> None:
+        future = self._waiting.pop(reply.number)
         if not future.done():
-            future.set_result(answered)
+            future.set_result(reply)
 
     def _lost(self) -> None:
         for number, future in self._waiting.items():
             if not future.done():
-                future.set_result(Answered(number, FAILED, "the node hung up"))
+                future.set_result(Reply(number, FAILED, "the node closed the connection"))
         self._waiting.clear()

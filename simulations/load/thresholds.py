@@ -1,4 +1,4 @@
-"""What a load test has to keep, and whether it did."""
+"""Thresholds: the conditions that a load test must meet."""
 
 import operator
 import re
@@ -31,34 +31,34 @@ class Threshold(NamedTuple):
     def __str__(self) -> str:
         return f"{self.metric}{self.comparison}{self.bound:g}{self.unit}"
 
-    def value(self, figures: Mapping[str, float]) -> float:
-        """The figure that it is about, in its unit; infinite where nothing was measured."""
+    def value(self, metrics: Mapping[str, float]) -> float:
+        """The value of its metric in the threshold's unit; infinite if there is no measurement."""
         if self.metric == "errors" and self.unit == "%":
-            asked = figures["sends"] + figures["errors"]
-            return 100 * figures["errors"] / asked if asked else 0.0
+            requests = metrics["sends"] + metrics["errors"]
+            return 100 * metrics["errors"] / requests if requests else 0.0
         if self.metric == "rss":
-            return figures["rss_mb"]
-        value = figures.get(self.metric, float("inf"))
+            return metrics["rss_mb"]
+        value = metrics.get(self.metric, float("inf"))
         return value / 1000 if self.unit == "s" else value
 
-    def kept(self, figures: Mapping[str, float]) -> bool:
-        """Whether it holds."""
-        return _COMPARISONS[self.comparison](self.value(figures), self.bound)
+    def kept(self, metrics: Mapping[str, float]) -> bool:
+        """Whether these metrics meet the threshold."""
+        return _COMPARISONS[self.comparison](self.value(metrics), self.bound)
 
 
 def parse_threshold(text: str) -> Threshold:
-    """The threshold of a text.
+    """Parse a threshold such as ``p99<50ms``.
 
     Raises:
-        ValueError: it is none.
+        ValueError: the text is not a threshold. The message gives the reason.
     """
     match = _THRESHOLD.fullmatch(text)
     if match is None:
-        raise ValueError(f"{text!r} is no threshold: write a figure, <, <=, > or >=, and a bound, as in p99<50ms")
+        raise ValueError(f"{text!r} is not a threshold: write a metric, <, <=, > or >=, and a bound, as in p99<50ms")
     metric, comparison, bound, unit = match[1], match[2], float(match[3]), match[4] or ""
     if metric not in _UNITS:
-        raise ValueError(f"{metric!r} is no figure of a load test; there are {', '.join(_UNITS)}")
+        raise ValueError(f"unknown metric {metric!r}; known: {', '.join(_UNITS)}")
     if unit not in _UNITS[metric]:
         units = " or ".join(unit or "no unit" for unit in _UNITS[metric])
-        raise ValueError(f"{text.strip()!r}: {metric} is given in {units}")
+        raise ValueError(f"{text.strip()!r}: {metric} needs the unit {units}")
     return Threshold(metric, comparison, bound, unit)

@@ -1,4 +1,4 @@
-"""What came of a load, second by second, and all in all."""
+"""The results of a run: one record per second, and their sum."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -10,21 +10,21 @@ from simulations.report.histogram import PERCENTILES, new_histogram
 
 
 class Second(msgspec.Struct):
-    """What one generator saw answered within one second."""
+    """The replies that one generator received within one second."""
 
     at: int
-    """Which second of the run; the warm-up's are negative."""
+    """Number of the second, from 0; negative during the warm-up."""
     accepted: int
     errors: dict[str, int]
-    """By kind."""
+    """Count by kind."""
     latencies: str
     """An encoded HDR histogram, in microseconds."""
     late_ms: float
-    """How long after it was due the latest send left: load that its generator could not make in time."""
+    """The longest delay between a send's due time and its departure: load that the generator could not keep up with."""
 
 
 class Summary:
-    """Seconds of several generators added up."""
+    """The sum of all generators' seconds."""
 
     def __init__(self) -> None:
         self.accepted: Counter[int] = Counter()
@@ -34,7 +34,7 @@ class Summary:
         self.warmup_accepted = 0
 
     def add(self, second: Second) -> None:
-        """Count a second; of the warm-up only how much was sent."""
+        """Add a second. A second of the warm-up counts only in ``warmup_accepted``."""
         if second.at < 0:
             self.warmup_accepted += second.accepted
             return
@@ -45,12 +45,12 @@ class Summary:
         histogram.add(HdrHistogram.decode(second.latencies))
 
     def latencies(self, seconds: Iterable[int] | None = None) -> dict[str, float]:
-        """Percentiles and the maximum in ms, of some seconds or of all; empty where nothing was answered."""
-        whole = new_histogram()
+        """Percentiles and the maximum in ms, of the given seconds or of all; empty if there were no replies."""
+        total = new_histogram()
         for at in self.histograms if seconds is None else seconds:
             if at in self.histograms:
-                whole.add(self.histograms[at])
-        if not whole.get_total_count():
+                total.add(self.histograms[at])
+        if not total.get_total_count():
             return {}
-        found = {name: whole.get_value_at_percentile(percent) / 1000 for name, percent in PERCENTILES.items()}
-        return found | {"max": whole.get_max_value() / 1000}
+        found = {name: total.get_value_at_percentile(percent) / 1000 for name, percent in PERCENTILES.items()}
+        return found | {"max": total.get_max_value() / 1000}

@@ -1,4 +1,4 @@
-"""The log has to confirm what a load test counted."""
+"""Compares what a load test counted with the node's log."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -9,42 +9,51 @@ from typing import Any, NamedTuple
 from actors.audit.audit import audit
 from eventstore import read_log
 
-_AT_ONCE = 500
+_IDS_PER_QUERY = 500
 
 
 class Verified(NamedTuple):
-    """What the log says."""
+    """What the log confirms."""
 
     acknowledged: int
-    """Sends that somebody was told are durable."""
+    """Sends that the node acknowledged as durable."""
     in_log: int
     """Those of them that the log holds."""
     twice: int
-    """Those that somebody was told of more than once."""
+    """Those that the node acknowledged more than once."""
     faults: list[str]
-    """What the audit found."""
+    """The audit's findings."""
     log_bytes: int
-    """Partition of the log's files that its events have. By how much the files grew says little: they grow ahead."""
+    """Size of the log in bytes; for a served node, the proportional part that this run's events take.
+
+    The growth of the files during the run would be misleading, because they grow in advance.
+    """
     events: int
 
     @property
     def holds(self) -> bool:
-        """Whether the run is a result."""
+        """Whether the log confirms the run, so that its metrics are valid."""
         return self.acknowledged == self.in_log and not self.twice and not self.faults
 
 
 def verify(log: Path, acknowledged: Sequence[Path], progress: Callable[[int], Any] | None = None) -> Verified:
-    """Look up every acknowledged send, and audit the log."""
+    """Look up every acknowledged send in the log, and audit the log.
+
+    Args:
+        log: the log file.
+        acknowledged: files with the ids of acknowledged sends, one per line.
+        progress: called with the number of events audited so far.
+    """
     count = found = twice = 0
     reader = read_log(log)
     try:
         for path in acknowledged:
             ids = _lines(path)
-            while some := list(islice(ids, _AT_ONCE)):
-                times = Counter(some)
-                count += len(times)
-                twice += sum(number > 1 for number in times.values())
-                found += len(reader.existing_ids(list(times)))
+            while batch := list(islice(ids, _IDS_PER_QUERY)):
+                occurrences = Counter(batch)
+                count += len(occurrences)
+                twice += sum(number > 1 for number in occurrences.values())
+                found += len(reader.existing_ids(list(occurrences)))
         events = reader.head().sequence
     finally:
         reader.close()

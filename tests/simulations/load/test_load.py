@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from actors.audit.audit import audit
 from eventstore import read_log
 from simulations.cli.main import main
-from simulations.load.metrics import figures_of
+from simulations.load.metrics import metrics_of
 from simulations.load.plan import Plan
 from simulations.load.run import Run
 from simulations.load.time_series import Second, Summary
@@ -109,7 +109,7 @@ def test_a_send_that_the_log_does_not_hold_is_no_result(path: Path, tmp_path: Pa
     verified = verify(path, [told])
     assert (verified.acknowledged, verified.in_log, verified.twice, verified.holds) == (6, 5, 1, False)
     plan = Plan(1, 2, 1, 1.0, 0.0, 1, (), 1, 1)
-    assert not figures_of(Run(plan, Summary(), []), verified).valid
+    assert not metrics_of(Run(plan, Summary(), []), verified).valid
 
 
 def test_a_second_of_the_warm_up_counts_for_no_figure() -> None:
@@ -142,13 +142,13 @@ def test_compare_sets_two_results_side_by_side(tmp_path: Path, path: Path) -> No
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--threshold", "p99<50"], "p99 is given in ms or s"),
-        (["--threshold", "speed<1"], "no figure of a load test"),
+        (["--threshold", "p99<50"], "p99 needs the unit ms or s"),
+        (["--threshold", "speed<1"], "unknown metric 'speed'"),
         (["--rate", "-1"], "not between 0 and"),
-        (["--rate", "0"], "the rate is 0"),
-        (["--stages", "10:5"], "no duration"),
-        (["--duration", "0s"], "more than nothing"),
-        (["--rate", "5", "--in-flight", "3"], "use only one of"),
+        (["--rate", "0"], "no load"),
+        (["--stages", "10:5"], "not a duration"),
+        (["--duration", "0s"], "must be above 0"),
+        (["--rate", "5", "--in-flight", "3"], "choose one of"),
         (["--find-max"], "needs a --threshold"),
         (["--sessions", "10", "--users", "3"], "3 users can have at most 3 sessions"),
         (["--report", "nowhere/load.html"], "not a folder"),

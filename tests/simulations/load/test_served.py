@@ -1,4 +1,4 @@
-"""Load on a node that is served, over HTTP."""
+"""Load on a served node, over HTTP."""
 
 import asyncio
 from pathlib import Path
@@ -10,9 +10,9 @@ from click.testing import CliRunner
 
 from actors.audit.audit import audit
 from simulations.cli.main import main
-from simulations.load.connect import NotServed
-from simulations.load.http_transport import HttpLine
+from simulations.load.http_transport import HttpTransport
 from simulations.load.served import Size, verify_served
+from simulations.load.transport import NotServed
 from tests.actors.http.serve_command import mostao_serve
 
 SMALL = ["--sessions", "3", "--duration", "500ms", "--warmup", "200ms", "--in-flight", "8"]
@@ -35,8 +35,8 @@ def test_what_was_acknowledged_is_in_the_nodes_signed_pages(path: Path) -> None:
             assert found["log_bytes"] > 0
         code, out, _ = load("--url", url, *SMALL, "--seed", "3")
         assert code == 0
-        assert "sound: every assignment follows and is signed" in out
-        # the same items again are answered, and no new events: that is no load
+        assert "valid: every assignment continues the hash chain and is signed" in out
+        # sending the same items again returns their first results and adds no events, so the counts are invalid
         code, out, _ = load("--url", url, *SMALL, "--seed", "2", "--json")
         assert code == 1
         assert "which is less than" in msgspec.json.decode(out)["faults"][0]
@@ -54,11 +54,11 @@ def test_what_is_not_in_the_pages_is_found_out(path: Path, tmp_path: Path) -> No
 
 
 async def _registry(url: str) -> str:
-    line = await HttpLine.open(url)
+    transport = await HttpTransport.open(url)
     try:
-        return str((await line.get("/info"))["registry"])
+        return str((await transport.get("/info"))["registry"])
     finally:
-        await line.close()
+        await transport.close()
 
 
 @pytest.mark.parametrize(
@@ -79,9 +79,9 @@ def test_where_nobody_answers(tmp_path: Path) -> None:
 
 
 async def test_a_line_says_why() -> None:
-    line = await HttpLine.open("http://127.0.0.1:1")
+    transport = await HttpTransport.open("http://127.0.0.1:1")
     with pytest.raises(NotServed, match="does not answer as a node"):
-        await line.get("/info")
-    answered = await line.submit(b"x")
-    assert answered.kind == "failed"
-    await line.close()
+        await transport.get("/info")
+    reply = await transport.submit(b"x")
+    assert reply.kind == "failed"
+    await transport.close()
