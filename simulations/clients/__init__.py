@@ -1,1 +1,1 @@
-"""Clients that simulated people use: keys, encryption, sessions and groups."""
+"""Clients of MostAO and Relation ONE: keys, encryption, sessions and groups."""

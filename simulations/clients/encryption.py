@@ -1,4 +1,4 @@
-"""The encryption of a conversation: session keys sealed to people, messages under session keys (PyNaCl)."""
+"""The encryption of a conversation: session keys are sealed to people, messages are encrypted under session keys."""
 
 from base64 import b64decode, b64encode
 from collections.abc import Callable
@@ -11,35 +11,35 @@ from nacl.public import PrivateKey, PublicKey, SealedBox
 from nacl.secret import SecretBox
 
 Entropy = Callable[[int], bytes]
-"""Gives that many random bytes: the operating system's, or a simulation's from its seed."""
+"""Returns the given number of random bytes: from the operating system, or in a simulation from its seed."""
 
 
 class CannotOpen(Exception):
-    """The key does not open this."""
+    """A ciphertext does not belong to the key, or a text is not a public key."""
 
 
 def seal_session_key(session_key: bytes, public_key: PublicKey, entropy: Entropy) -> str:
-    """Seal a session key to a person: base64 of ``seal``."""
+    """Seal a session key to a person's public key; returns base64."""
     return b64encode(seal(session_key, public_key, entropy)).decode()
 
 
 def seal(secret: bytes, public_key: PublicKey, entropy: Entropy) -> bytes:
-    """Libsodium's sealed box.
+    """Seal a secret to a public key, in the format of libsodium's sealed box.
 
-    ``SealedBox`` draws its ephemeral key itself. A simulation needs the same bytes from the same seed, so the same
-    format is made here from a given one: ephemeral public key ‖ box under nonce BLAKE2b-24(ephemeral ‖ receiver).
+    The format is: ephemeral public key ‖ box under the nonce BLAKE2b-24(ephemeral public key ‖ receiver's public key).
+    ``SealedBox`` draws the ephemeral key itself, but a simulation needs the same bytes from the same seed.
     """
     ephemeral = PrivateKey(entropy(PrivateKey.SIZE))
-    ours, theirs = bytes(ephemeral.public_key), bytes(public_key)
-    nonce = blake2b(ours + theirs, digest_size=24, encoder=RawEncoder)
-    return ours + crypto_box(secret, nonce, theirs, bytes(ephemeral))
+    sender, receiver = bytes(ephemeral.public_key), bytes(public_key)
+    nonce = blake2b(sender + receiver, digest_size=24, encoder=RawEncoder)
+    return sender + crypto_box(secret, nonce, receiver, bytes(ephemeral))
 
 
 def open_session_key(sealed: str, private_key: PrivateKey) -> bytes:
     """Open a sealed session key.
 
     Raises:
-        CannotOpen: it was sealed to somebody else, or changed.
+        CannotOpen: the session key was sealed to another key, or changed.
     """
     try:
         return SealedBox(private_key).decrypt(b64decode(sealed, validate=True))
@@ -48,7 +48,7 @@ def open_session_key(sealed: str, private_key: PrivateKey) -> bytes:
 
 
 def encrypt(text: str, session_key: bytes, entropy: Entropy) -> str:
-    """Encrypt a message: base64 of libsodium's secret box."""
+    """Encrypt a message in libsodium's secret box; returns base64."""
     return b64encode(SecretBox(session_key).encrypt(text.encode(), entropy(SecretBox.NONCE_SIZE))).decode()
 
 
@@ -56,7 +56,7 @@ def decrypt(content: str, session_key: bytes) -> str:
     """Decrypt a message.
 
     Raises:
-        CannotOpen: it was encrypted under another key, or changed.
+        CannotOpen: the message was encrypted under another key, or changed.
     """
     try:
         return SecretBox(session_key).decrypt(b64decode(content, validate=True)).decode()
@@ -65,15 +65,15 @@ def decrypt(content: str, session_key: bytes) -> str:
 
 
 def public_key_text(key: PublicKey) -> str:
-    """A public key as profiles and key batches carry it: base64."""
+    """Encode a public key as profiles and key batches contain it: base64."""
     return b64encode(bytes(key)).decode()
 
 
 def public_key_of(text: str) -> PublicKey:
-    """The public key of a profile.
+    """Decode the public key of a profile.
 
     Raises:
-        CannotOpen: it is none.
+        CannotOpen: the text is not a public key.
     """
     try:
         return PublicKey(b64decode(text, validate=True))

@@ -1,4 +1,4 @@
-"""A group as one of its members holds it: real keys, sealed to everybody, rotated whenever somebody comes or goes."""
+"""A member's client of a group: keys that are sealed to all members, and rotated when the membership changes."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,82 +14,83 @@ from simulations.clients.encryption import (
 )
 from simulations.clients.user import PAGE, NodeClient, ReadMessage, User
 
-SEALED_AT_ONCE = 200
-"""Members that a key is sealed to in one message."""
-ADDED_AT_ONCE = 500
+KEYS_PER_MESSAGE = 200
+"""Highest number of sealed keys in one message."""
+MEMBERS_PER_MESSAGE = 500
+"""Highest number of members that one message adds."""
 
 
 class GroupChat:
-    """One person's part in a group.
+    """One member's side of a group.
 
     Attributes:
-        group: the group's process id.
-        keys: the key of each generation that this person could open.
+        group: process id of the group.
+        keys: the group keys that this person has opened, by generation.
     """
 
-    def __init__(self, user: User, door: NodeClient, group: str) -> None:
+    def __init__(self, user: User, client: NodeClient, group: str) -> None:
         self.group = group
         self.keys: dict[int, bytes] = {}
         self._user = user
-        self._door = door
+        self._client = client
         self._read_until = 0
         self._read_from = 0.0
 
     @classmethod
-    async def found(cls, user: User, door: NodeClient, name: str, *, free: bool = False) -> "GroupChat":
-        """Found a group, whose first administrator this person is.
+    async def found(cls, user: User, client: NodeClient, name: str, *, free: bool = False) -> "GroupChat":
+        """Create a group with this person as its first administrator.
 
         Raises:
             UserError: the registry refused.
         """
         body = {"handle": user.handle, "name": name, "free": free}
-        answer = await user.ask(door, door.registry, "CreateGroup", body)
-        return cls(user, door, answer["groupID"])
+        reply = await user.ask(client, client.registry, "CreateGroup", body)
+        return cls(user, client, reply["groupID"])
 
     @classmethod
-    async def join(cls, user: User, door: NodeClient, group: str) -> "GroupChat":
-        """Ask to be let in. Whether the group did shows in its members, and in the handle's chat list."""
-        await user.ask(door, door.registry, "JoinGroup", {"handle": user.handle, "group": group})
-        return cls(user, door, group)
+    async def join(cls, user: User, client: NodeClient, group: str) -> "GroupChat":
+        """Request membership. The group's members and the handle's chat list show whether the group accepted."""
+        await user.ask(client, client.registry, "JoinGroup", {"handle": user.handle, "group": group})
+        return cls(user, client, group)
 
     async def about(self) -> dict[str, Any]:
-        """Its name, its size, whether its key is stale."""
+        """The group's name, size, key generation and epoch."""
         return dict(await self._query("GetGroup"))
 
     async def members(self) -> list[str]:
-        """The handle processes of its members, in the order in which they came."""
+        """Process ids of the members' handles, in the order in which they joined."""
         found: list[str] = []
         while rows := await self._query("GetMembers", {"offset": len(found), "limit": PAGE}):
             found += [row["member"] for row in rows]
         return found
 
     async def add(self, members: Sequence[str]) -> None:
-        """Take in handle processes; only an administrator can."""
-        for start in range(0, len(members), ADDED_AT_ONCE):
-            await self.relay("AddMember", {"members": list(members[start : start + ADDED_AT_ONCE])})
+        """Add handles as members. Only administrators may."""
+        for start in range(0, len(members), MEMBERS_PER_MESSAGE):
+            await self.relay("AddMember", {"members": list(members[start : start + MEMBERS_PER_MESSAGE])})
 
     async def rotate_key(self) -> None:
-        """Make a new key, seal it to every member, and hand it to the group.
+        """Make a new key, seal it to every member, and send it to the group.
 
         Raises:
-            CannotOpen: the profile of a member has no key to seal to.
+            CannotOpen: the profile of a member has no public key.
         """
         user, about = self._user, await self.about()
         key, action = user.entropy(32), "RotateGroupKey"
         members = await self.members()
-        for start in range(0, len(members), SEALED_AT_ONCE):
+        for start in range(0, len(members), KEYS_PER_MESSAGE):
             sealed = {
                 member: seal_session_key(key, public_key_of(await self._pubkey(member)), user.entropy)
-                for member in members[start : start + SEALED_AT_ONCE]
+                for member in members[start : start + KEYS_PER_MESSAGE]
             }
             await self.relay(action, {"epoch": about["epoch"], "sealed": sealed})
             action = "AddGroupKeys"
 
     async def send(self, text: str) -> str:
-        """Encrypt a message under the newest key and send it; gives its id.
+        """Encrypt a message under the newest key and send it; returns its id.
 
         Raises:
-            CannotOpen: there is no key that this person can open.
+            CannotOpen: this person has no key of the newest generation.
         """
         generation = (await self.about())["generation"]
         key = await self._key(generation)
@@ -100,7 +101,7 @@ class GroupChat:
         )
 
     async def read(self) -> list[ReadMessage]:
-        """What was said since the last time, oldest first, as far as this person has keys."""
+        """Read the messages since the previous call, oldest first. Skips messages without a key for this person."""
         messages = []
         while page := await self._page():
             for row in page:
@@ -112,10 +113,10 @@ class GroupChat:
         return messages
 
     async def relay(self, action: str, body: Any = None) -> str:
-        """Have this person's handle send something to the group; gives the id of what it sends."""
+        """Relay an action to the group through this person's handle; returns the id of the relayed message."""
         message = {"Target": self.group, "Data": encode({} if body is None else body), "Tags": {"Action": action}}
-        answer = await self._user.ask(self._door, self._user.pid, "RelayMessage", message)
-        return str(answer["messageID"])
+        reply = await self._user.ask(self._client, self._user.pid, "RelayMessage", message)
+        return str(reply["messageID"])
 
     async def _page(self) -> list[dict[str, Any]]:
         rows = await self._query("QueryMessage", {"from": self._read_from, "limit": PAGE, "order": "ASC"})
@@ -123,15 +124,15 @@ class GroupChat:
 
     async def _key(self, generation: int) -> bytes | None:
         if generation not in self.keys:
-            asked = {"generation": generation, "member": self._user.pid}
-            for row in await self._query("GetKeyByGeneration", asked):
+            query = {"generation": generation, "member": self._user.pid}
+            for row in await self._query("GetKeyByGeneration", query):
                 self.keys[generation] = open_session_key(row["sealed"], self._user.key)
         return self.keys.get(generation)
 
     async def _pubkey(self, member: str) -> str:
         if member == self._user.pid:
             return self._user.pubkey
-        return str((await self._user.query(self._door, member, "GetProfile")).get("pubkey", ""))
+        return str((await self._user.query(self._client, member, "GetProfile")).get("pubkey", ""))
 
     async def _query(self, action: str, body: Any = None) -> Any:
-        return await self._user.query(self._door, self.group, action, body)
+        return await self._user.query(self._client, self.group, action, body)

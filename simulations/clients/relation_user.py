@@ -1,4 +1,4 @@
-"""A person of Relation ONE: an Ethereum account, and a session key that signs in its place."""
+"""A user of Relation ONE: an Ethereum account, and a session key that signs on its behalf."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,8 +12,8 @@ from actors.processes.relation.message import P2P, RelationMessage, delegation_t
 from simulations.clients.encryption import Entropy
 
 SECRET_BYTES = 32
-NOBODY = "0x" + "00" * 32
-"""A public key of nobody's."""
+NO_PUBLIC_KEY = "0x" + "00" * 32
+"""A public key without a private key: for proofs of an address to which nothing is sealed."""
 DAY_MS = 24 * 3600 * 1000
 
 
@@ -22,16 +22,18 @@ class RelationUser:
 
     Attributes:
         wallet: the account.
-        session_key: signs messages, as long as the delegation lasts.
+        session_key: signs messages while the delegation is valid.
+        delegation: the text that authorises the session key.
+        delegation_sig: the account's signature of this text (hex).
     """
 
     def __init__(self, entropy: Entropy, *, now: int, lasts: int = DAY_MS) -> None:
-        """Make an account and delegate to a session key.
+        """Create an account and delegate to a session key.
 
         Args:
             entropy: gives random bytes.
-            now: ms.
-            lasts: how long the session key is good, in ms.
+            now: current time in ms.
+            lasts: validity of the session key in ms.
         """
         self.wallet = EthereumWallet(entropy(SECRET_BYTES))
         self._entropy = entropy
@@ -39,11 +41,11 @@ class RelationUser:
 
     @property
     def address(self) -> str:
-        """The account's."""
+        """Address of the account."""
         return self.wallet.address
 
     def delegate(self, *, now: int, lasts: int = DAY_MS) -> None:
-        """Authorise a new session key; times in ms."""
+        """Create and authorise a new session key; times in ms."""
         self.session_key = EthereumWallet(self._entropy(SECRET_BYTES))
         self.delegation = delegation_text(self.session_key.address, created=now, expires=now + lasts)
         self.delegation_sig = hex_signature(self.wallet, self.delegation)
@@ -60,7 +62,7 @@ class RelationUser:
         encrypted_by: str = "Lit",
         encrypted_symmetric_key: str = "",
     ) -> dict[str, Any]:
-        """A message that is ready to be sent, as JSON fields; its payload is encrypted already."""
+        """Build a signed message as JSON fields, from a payload that is already encrypted."""
         fields: dict[str, Any] = {
             "encryptedBy": encrypted_by,
             "sender": self.address,
@@ -77,30 +79,30 @@ class RelationUser:
         return self.sign(fields)
 
     def sign(self, fields: dict[str, Any]) -> dict[str, Any]:
-        """These fields with the id that they have, signed by the session key."""
+        """Add the id that follows from these fields, and the session key's signature of it."""
         unsigned = msgspec.convert({**fields, "id": "x", "sig": "x"}, RelationMessage)
         id_ = message_id(unsigned)
         return {**fields, "id": id_, "sig": hex_signature(self.session_key, id_)}
 
 
 def hex_signature(wallet: EthereumWallet, text: str) -> str:
-    """The signature of a text (EIP-191) as Ethereum's tools write it."""
+    """Sign a text (EIP-191); returns the signature as 0x-prefixed hex."""
     return "0x" + wallet.signature(text.encode()).hex()
 
 
-def auth_sig(user: RelationUser, *, now: int, public_key: str = NOBODY, lasts: int = DAY_MS) -> dict[str, str]:
-    """A proof of somebody's address, for a key keeper: keys for it are sealed to the public key (hex); times in ms."""
+def auth_sig(user: RelationUser, *, now: int, public_key: str = NO_PUBLIC_KEY, lasts: int = DAY_MS) -> dict[str, str]:
+    """Prove the user's address to a key keeper, which seals keys for it to the given public key (hex); times in ms."""
     signed = statement(public_key, created=now, expires=now + lasts)
     return {"address": user.address, "signedMessage": signed, "sig": hex_signature(user.wallet, signed)}
 
 
 def for_address(address: str) -> list[Any]:
-    """Conditions of a key that one address is to have (relation-one-im.md 6.1)."""
+    """Access conditions of a key for one address (relation-one-im.md 6.1)."""
     return [_condition("", "", "", "=", address)]
 
 
 def for_members(dao: str) -> list[Any]:
-    """Conditions of a key that a group's members are to have (relation-one-im.md 6.2)."""
+    """Access conditions of a key for the members of a group (relation-one-im.md 6.2)."""
     return [_condition(dao, "ERC721", "balanceOf", ">", "0")]
 
 

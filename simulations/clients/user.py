@@ -1,4 +1,4 @@
-"""A person's client: a wallet, a key for what is sealed to it, and the eight steps of an encrypted conversation."""
+"""A person's client: a wallet, an encryption key, and the eight steps of an encrypted conversation."""
 
 import os
 from collections.abc import Sequence
@@ -22,31 +22,31 @@ from simulations.clients.encryption import (
 
 ANCHOR_BYTES = 32
 PAGE = 500
-"""Messages asked for at once."""
+"""Messages per query."""
 
 
 class UserError(Exception):
-    """The node refused what a user asked; the text is the refusal's."""
+    """A message or query of a user was refused. The text is the process's error."""
 
 
 class NodeClient(Protocol):
-    """Where a client's messages go: a node, or a simulation's way to one."""
+    """The part of a node's interface that clients use: implemented by ``Node``, and by simulated connections to it."""
 
     @property
     def registry(self) -> str:
-        """The registry's process id."""
+        """Process id of the registry."""
 
     async def send(self, raw: bytes) -> Result:
-        """See ``Node.send``."""
+        """Send a signed item and return its result (``Node.send``)."""
 
     async def dryrun(
         self, process: str, *, action: str, data: str = "", sender: str = "", tags: Sequence[tuple[str, str]] = ()
     ) -> Result:
-        """See ``Node.dryrun``."""
+        """Query a process (``Node.dryrun``)."""
 
 
 class Person(NamedTuple):
-    """Somebody else, as the registry and their profile show them."""
+    """Another person, according to the registry and the profile."""
 
     handle: str
     pid: str
@@ -54,12 +54,12 @@ class Person(NamedTuple):
 
 
 class ReadMessage(NamedTuple):
-    """A message, decrypted."""
+    """A decrypted message."""
 
     id: int
-    """Counts from 1 in its session."""
+    """Number of the message in its session, from 1."""
     sender: str
-    """The handle process that sent it."""
+    """Process id of the sender's handle."""
     generation: int
     timestamp: float
     """Seconds since the epoch."""
@@ -67,14 +67,16 @@ class ReadMessage(NamedTuple):
 
 
 class User:
-    """A person with real keys.
+    """A person with a wallet and an encryption key.
 
     Attributes:
-        handle: the name that they go by.
-        wallet: signs what they send.
-        key: opens what is sealed to them.
-        pid: their handle process, once registered.
-        chats: their conversations, by the other's handle process.
+        handle: the registered name.
+        entropy: gives random bytes.
+        wallet: signs the person's messages.
+        key: opens session keys that are sealed to the person.
+        pubkey: the public part of ``key``, as base64.
+        pid: process id of the handle; empty before the registration.
+        chats: the person's conversations, by process id of the other handle.
     """
 
     def __init__(self, handle: str, *, entropy: Entropy = os.urandom) -> None:
@@ -88,130 +90,130 @@ class User:
 
     @classmethod
     def create(cls, handle: str) -> "User":
-        """A new person with keys from the operating system's randomness."""
+        """Create a person with keys from the operating system's randomness."""
         return cls(handle)
 
-    async def register(self, door: NodeClient) -> None:
-        """Register the handle, with the public key that session keys are to be sealed to.
+    async def register(self, client: NodeClient) -> None:
+        """Register the handle, with the public key to which session keys are sealed.
 
         Raises:
             UserError: the name is taken.
         """
-        answer = await self.ask(door, door.registry, "Register", {"handle": self.handle, "pubkey": self.pubkey})
-        self.pid = intern(answer["pid"])
+        reply = await self.ask(client, client.registry, "Register", {"handle": self.handle, "pubkey": self.pubkey})
+        self.pid = intern(reply["pid"])
 
-    async def update_profile(self, door: NodeClient, **fields: Any) -> None:
-        """Change fields of the profile."""
-        await self.ask(door, self.pid, "ProfileUpdate", fields)
+    async def update_profile(self, client: NodeClient, **fields: Any) -> None:
+        """Change fields of the handle's profile."""
+        await self.ask(client, self.pid, "ProfileUpdate", fields)
 
-    async def look_up(self, door: NodeClient, handle: str) -> Person | None:
-        """Find somebody by name; None if the name is not registered."""
-        found = await self.query(door, door.registry, "QueryHandle", {"handle": handle})
+    async def look_up(self, client: NodeClient, handle: str) -> Person | None:
+        """Find a person by name; None if the name is not registered."""
+        found = await self.query(client, client.registry, "QueryHandle", {"handle": handle})
         if not found["registered"]:
             return None
-        profile = await self.query(door, found["pid"], "GetProfile")
+        profile = await self.query(client, found["pid"], "GetProfile")
         return _person(found["handle"], found["pid"], profile)
 
-    async def establish_session(self, door: NodeClient, *, with_handle: str) -> "Chat":
-        """Open the conversation with somebody, or get back the one that there is.
+    async def establish_session(self, client: NodeClient, *, with_handle: str) -> "Chat":
+        """Establish the session with a person, or return the existing one.
 
         Raises:
-            UserError: nobody goes by that name.
+            UserError: the name is not registered.
         """
-        other = await self.look_up(door, with_handle)
+        other = await self.look_up(client, with_handle)
         if other is None:
             raise UserError(f"the handle {with_handle!r} is not registered")
         if other.pid not in self.chats:
             both = {"handleA": self.handle, "handleB": other.handle}
-            answer = await self.ask(door, door.registry, "EstablishSession", both)
-            self.chats[other.pid] = Chat(self, door, intern(answer["sessionID"]), other)
+            reply = await self.ask(client, client.registry, "EstablishSession", both)
+            self.chats[other.pid] = Chat(self, client, intern(reply["sessionID"]), other)
         return self.chats[other.pid]
 
-    async def chat_list(self, door: NodeClient) -> list[dict[str, Any]]:
-        """The chat list, the last active first."""
-        return list(await self.query(door, self.pid, "GetChatList"))
+    async def chat_list(self, client: NodeClient) -> list[dict[str, Any]]:
+        """The handle's chat list, with the most recently active chat first."""
+        return list(await self.query(client, self.pid, "GetChatList"))
 
-    async def catch_up(self, door: NodeClient) -> "list[tuple[Chat, list[ReadMessage]]]":
-        """Read everything that is unread, in every chat, and mark it as viewed.
+    async def catch_up(self, client: NodeClient) -> "list[tuple[Chat, list[ReadMessage]]]":
+        """Read all unread messages of all chats, and mark the chats as viewed.
 
-        Marked first, then read: what arrives between the two is read, and at worst counted as unread once more. The
-        other way round it would be counted as viewed and never looked for.
+        Marking comes before reading: a message that arrives in between is read, and at worst it counts as unread once
+        more. In the opposite order it would count as viewed and never be read.
         """
         caught_up = []
-        for row in await self.chat_list(door):
+        for row in await self.chat_list(client):
             if not row["unread"]:
                 continue
             chat = self.chats.get(row["otherHandleID"])
-            if chat is None:  # somebody else opened it
-                profile = await self.query(door, row["otherHandleID"], "GetProfile")
+            if chat is None:  # the other person established this session
+                profile = await self.query(client, row["otherHandleID"], "GetProfile")
                 other = _person(row["otherHandleName"], row["otherHandleID"], profile)
-                chat = self.chats[other.pid] = Chat(self, door, intern(row["sessionID"]), other)
-            await self.ask(door, self.pid, "MarkAsViewed", {"sessionID": chat.session})
+                chat = self.chats[other.pid] = Chat(self, client, intern(row["sessionID"]), other)
+            await self.ask(client, self.pid, "MarkAsViewed", {"sessionID": chat.session})
             caught_up.append((chat, await chat.read()))
         return caught_up
 
-    async def read(self, door: NodeClient, *, from_handle: str) -> list[ReadMessage]:
-        """What somebody wrote since the last time.
+    async def read(self, client: NodeClient, *, from_handle: str) -> list[ReadMessage]:
+        """Read a person's messages since the previous call.
 
         Raises:
-            UserError: nobody goes by that name.
+            UserError: the name is not registered.
         """
-        chat = await self.establish_session(door, with_handle=from_handle)
+        chat = await self.establish_session(client, with_handle=from_handle)
         return [message for message in await chat.read() if message.sender == chat.other.pid]
 
     def item(self, target: str, action: str, body: Any = None) -> bytes:
-        """A signed message of this person; one of its own, however often the same is said."""
+        """Sign a message. A random anchor gives each message its own id, even if its text repeats."""
         data = "" if body is None else encode(body)
         return self.wallet.sign(target=target, action=action, data=data, anchor=self.entropy(ANCHOR_BYTES))
 
-    async def ask(self, door: NodeClient, target: str, action: str, body: Any = None) -> Any:
-        """Send a message and give its answer.
+    async def ask(self, client: NodeClient, target: str, action: str, body: Any = None) -> Any:
+        """Send a message and return its decoded output.
 
         Raises:
-            UserError: it was refused.
+            UserError: the process refused it.
         """
-        return _answer(await door.send(self.item(target, action, body)))
+        return _output(await client.send(self.item(target, action, body)))
 
-    async def query(self, door: NodeClient, target: str, action: str, body: Any = None) -> Any:
-        """Ask by dryrun.
+    async def query(self, client: NodeClient, target: str, action: str, body: Any = None) -> Any:
+        """Query a process with a dryrun and return the decoded output.
 
         Raises:
-            UserError: it was refused.
+            UserError: the process refused it.
         """
         data = "" if body is None else encode(body)
-        return _answer(await door.dryrun(target, action=action, data=data, sender=self.wallet.address))
+        return _output(await client.dryrun(target, action=action, data=data, sender=self.wallet.address))
 
 
 class Chat:
-    """One conversation, as one of its two people holds it: its session keys by generation, and what is read.
+    """One person's side of a session: its keys by generation, and how far the person has read.
 
     Attributes:
-        session: the session's process id.
+        session: process id of the session.
         other: the other person.
-        keys: session key of each generation that this person could open.
+        keys: the session keys that this person has opened, by generation.
     """
 
-    __slots__ = ("_door", "_read_from", "_read_until", "_user", "keys", "other", "session")
+    __slots__ = ("_client", "_read_from", "_read_until", "_user", "keys", "other", "session")
 
-    def __init__(self, user: User, door: NodeClient, session: str, other: Person) -> None:
+    def __init__(self, user: User, client: NodeClient, session: str, other: Person) -> None:
         self.session = session
         self.other = other
         self.keys: dict[int, bytes] = {}
         self._user = user
-        self._door = door
+        self._client = client
         self._read_until = 0
         self._read_from = 0.0
 
     @property
     def generation(self) -> int:
-        """The newest generation whose key this person has; 0 for none."""
+        """The newest generation whose key this person has; 0 without a key."""
         return max(self.keys, default=0)
 
     async def rotate_key(self) -> int:
-        """Make a new session key, seal it to both, and hand it to the session (steps 1 to 4).
+        """Make a new session key, seal it to both people, and send it to the session (steps 1 to 4).
 
         Returns:
-            Its generation.
+            The generation of the key.
         """
         user = self._user
         session_key = user.entropy(32)
@@ -226,8 +228,8 @@ class Chat:
         return self.generation
 
     async def fetch_keys(self) -> None:
-        """Open the newest session key, if there is one (step 8)."""
-        for batch in await self._user.query(self._door, self.session, "GetCurrentKeys"):
+        """Fetch and open the newest session key, if any (step 8)."""
+        for batch in await self._user.query(self._client, self.session, "GetCurrentKeys"):
             self._open(batch)
 
     async def send(self, text: str) -> str:
@@ -237,7 +239,7 @@ class Chat:
             The id of the message that the handle sends to the session.
 
         Raises:
-            UserError: there is no key yet, or the handle refused.
+            UserError: the session has no key yet, or the handle refused the message.
         """
         if not self.keys:
             await self.fetch_keys()
@@ -247,14 +249,14 @@ class Chat:
         return await self.relay("SendMessage", {"content": content, "generation": self.generation})
 
     async def read(self) -> list[ReadMessage]:
-        """Fetch and decrypt the messages of both sides since the last time, oldest first (step 8)."""
+        """Fetch and decrypt both people's messages since the previous call, oldest first (step 8)."""
         messages = []
         while page := await self._page():
             for row in page:
                 generation = row["generation"]
                 if generation not in self.keys:
                     query = {"generation": generation}
-                    for batch in await self._user.query(self._door, self.session, "GetKeyByGeneration", query):
+                    for batch in await self._user.query(self._client, self.session, "GetKeyByGeneration", query):
                         self._open(batch)
                 text = decrypt(row["content"], self.keys[generation])
                 messages.append(ReadMessage(row["id"], row["sender"], generation, row["timestamp"], text))
@@ -262,29 +264,29 @@ class Chat:
         return messages
 
     async def relay(self, action: str, body: Any) -> str:
-        """Have this person's handle send something to the session; gives the id of what it sends."""
+        """Relay an action to the session through this person's handle; returns the id of the relayed message."""
         message = {"Target": self.session, "Data": encode(body), "Tags": {"Action": action}}
-        answer = await self._user.ask(self._door, self._user.pid, "RelayMessage", message)
-        return str(answer["messageID"])
+        reply = await self._user.ask(self._client, self._user.pid, "RelayMessage", message)
+        return str(reply["messageID"])
 
     async def _page(self) -> list[dict[str, Any]]:
         query = {"from": self._read_from, "limit": PAGE, "order": "ASC"}
-        rows = await self._user.query(self._door, self.session, "QueryMessage", query)
+        rows = await self._user.query(self._client, self.session, "QueryMessage", query)
         return [row for row in rows if row["id"] > self._read_until]
 
     def _open(self, batch: dict[str, Any]) -> None:
         generation = batch["generation"]
         if generation not in self.keys:
-            ours = "encrypted_sk_by_a" if batch["pubkey_a"] == self._user.pubkey else "encrypted_sk_by_b"
-            self.keys[generation] = open_session_key(batch[ours], self._user.key)
+            side = "encrypted_sk_by_a" if batch["pubkey_a"] == self._user.pubkey else "encrypted_sk_by_b"
+            self.keys[generation] = open_session_key(batch[side], self._user.key)
 
 
 def _person(handle: str, pid: str, profile: dict[str, Any]) -> Person:
-    """Somebody, in words that everybody who knows them shares."""
+    """Make a ``Person`` whose strings are interned, because many people know the same person."""
     return Person(intern(handle), intern(pid), intern(profile.get("pubkey", "")))
 
 
-def _answer(result: Result) -> Any:
+def _output(result: Result) -> Any:
     if result.error is not None:
         raise UserError(result.error)
     return result.answer
