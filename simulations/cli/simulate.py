@@ -17,7 +17,7 @@ from simulations.cli.seeds import Seeds, run_sweep
 from simulations.report.world import write_world
 from simulations.scenario.scenario import MESSAGES_MAX, USERS_MAX, Scenario, built_in, explain, load, override
 from simulations.world.relation_town import RelationOutcome
-from simulations.world.run import WorldResult, live, node_wallet
+from simulations.world.run import WorldResult, node_wallet
 
 DEFAULT = "town"
 EXIT_FINDING = 1
@@ -195,7 +195,6 @@ def _options(users: int | None, messages: int | None, faults: tuple[str, ...]) -
 
 
 def _fault(text: str) -> tuple[str, Any]:
-    name, equals, value = text.partition("=")
     try:
         is_list = name.strip().startswith("crash_at")
         parsed = msgspec.json.decode(f"[{value}]" if is_list else value)

@@ -1,1 +1,1 @@
-"""Faults to simulate: virtual time, a faulty network, crashes and crashable nodes."""
+"""Simulated faults: their registry, and the virtual time, network and node in which they act."""

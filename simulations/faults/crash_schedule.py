@@ -1,34 +1,39 @@
-"""When a simulated node dies."""
+"""When a simulated node crashes."""
 
 from collections.abc import Sequence
 from random import Random
 
 SOON_EVENTS = 12
-"""A node that dies at some time dies within so many events from then."""
+"""A crash at a given time occurs within this many events after it."""
 
 
-class PlannedCrashes:
-    """Says how far a node comes before it dies.
+class CrashSchedule:
+    """Tells after which event a node crashes next.
 
     Args:
-        at_messages: numbers of events.
-        at_ms: times in ms since the epoch.
-        random: draws how far it comes at such a time.
+        after: sequences after which the node crashes.
+        at_ms: times at which the node crashes, in ms since the epoch.
+        random: draws the number of events between such a time and its crash.
     """
 
-    def __init__(self, at_messages: Sequence[int], at_ms: Sequence[int], random: Random) -> None:
-        self._at = list(at_messages)
+    def __init__(self, after: Sequence[int], at_ms: Sequence[int], random: Random) -> None:
+        self._after = list(after)
         self._at_ms = sorted(at_ms)
         self._random = random
 
-    def next(self, sequence: int, now_ms: int) -> int | None:
-        """The last event that becomes durable before the node dies, from what is in the log now; None if it lives."""
+    def next_crash(self, sequence: int, now_ms: int) -> int | None:
+        """The last event that becomes durable before the next crash; None if no crash is due.
+
+        Args:
+            sequence: the newest event in the log.
+            now_ms: the virtual time.
+        """
         while self._at_ms and self._at_ms[0] <= now_ms:
             del self._at_ms[0]
-            self._at.append(sequence + self._random.randint(1, SOON_EVENTS))
-        self._at = sorted(at for at in self._at if at >= sequence)
-        return self._at[0] if self._at else None
+            self._after.append(sequence + self._random.randint(1, SOON_EVENTS))
+        self._after = sorted(after for after in self._after if after >= sequence)
+        return self._after[0] if self._after else None
 
-    def died(self) -> None:
-        """It did, where it was said last."""
-        del self._at[0]
+    def crashed(self) -> None:
+        """Remove the crash that ``next_crash`` returned last, because it has occurred."""
+        del self._after[0]

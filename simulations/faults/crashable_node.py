@@ -1,4 +1,4 @@
-"""A node that may die: what was not durable is gone, and it starts again from its log."""
+"""A node that can crash: it loses every event that is not durable, and restarts from its log."""
 
 import logging
 import time
@@ -9,35 +9,39 @@ from types import TracebackType
 from typing import Self
 
 from actors import Node, Wallet
-from actors.node.limits import Limits
-from actors.node.log_writer import WritableLog
 from actors.runtime.logs import NAME
-from eventstore import Assignment, Head, LogFailed, read_log
+from eventstore import Assignment, Head, LogFailed, LogFile, read_log
 
-LIVE_MAX = 50_000
-"""Processes of the node that live at one time: its people take memory too."""
+MAX_LIVE = 50_000
+"""Highest number of live processes in the node: the simulated people need memory, too."""
 
 
 class CrashableNode:
-    """Keeps a node on one log, through its deaths, until the block ends.
+    """Keeps a node open on one log, through its crashes, until the block ends.
+
+    Args:
+        path: the log file.
+        wallet: key of the node.
+        clock: gives the time in ms since the epoch.
+        commit_delay_ms: real time by which every commit takes longer.
 
     Attributes:
-        node: the one that lives now.
-        crashes: how many died.
+        node: the current node; another one after each crash.
+        crashes: number of crashes so far.
     """
 
-    def __init__(self, path: Path, *, wallet: Wallet, clock: Callable[[], int], slow_disk_ms: float = 0.0) -> None:
+    def __init__(self, path: Path, *, wallet: Wallet, clock: Callable[[], int], commit_delay_ms: float = 0.0) -> None:
         self._path = path
         self._wallet = wallet
         self._clock = clock
-        self._slow_disk_ms = slow_disk_ms
+        self._commit_delay_ms = commit_delay_ms
         self._stack = AsyncExitStack()
-        self._disk: CrashingLog | None = None
+        self._log: CrashingLog | None = None
         self.node: Node
         self.crashes = 0
 
     async def __aenter__(self) -> Self:
-        logging.getLogger(NAME).addFilter(self._worth_saying)
+        logging.getLogger(NAME).addFilter(self._is_unexpected)
         await self._start(new=True)
         return self
 
@@ -45,26 +49,26 @@ class CrashableNode:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self._stack.aclose()
-        logging.getLogger(NAME).removeFilter(self._worth_saying)
+        logging.getLogger(NAME).removeFilter(self._is_unexpected)
 
-    def die_at(self, sequence: int | None) -> None:
-        """Let nothing after a sequence become durable."""
-        assert self._disk is not None
-        self._disk.dies_at = sequence
+    def crash_after(self, sequence: int | None) -> None:
+        """Make the node crash when it writes an event after this sequence; None for no crash."""
+        assert self._log is not None
+        self._log.crash_after = sequence
 
     @property
-    def is_dead(self) -> bool:
-        """Whether the node wanted to write what was not to become durable."""
-        return self._disk is not None and self._disk.is_dead
+    def has_crashed(self) -> bool:
+        """Whether the node has crashed and waits for ``restart``."""
+        return self._log is not None and self._log.has_crashed
 
     async def restart(self) -> None:
-        """Bring a dead node back."""
+        """Start a new node on the log of the crashed one."""
         await self._stack.aclose()
         self.crashes += 1
         await self._start(new=False)
 
-    def durable(self, message_ids: Sequence[str]) -> set[str]:
-        """Those of some messages that the log holds."""
+    def durable_ids(self, message_ids: Sequence[str]) -> set[str]:
+        """The subset of these ids that the log contains."""
         log = read_log(self._path)
         try:
             return log.existing_ids(message_ids)
@@ -74,47 +78,46 @@ class CrashableNode:
     async def _start(self, *, new: bool) -> None:
         self._stack = AsyncExitStack()
         opening = Node.open(
-            self._path,
-            new=new,
-            wallet=self._wallet,
-            clock=self._clock,
-            wrap_log=self._mortal,
-            limits=Limits(live_max=LIVE_MAX),
+            self._path, new=new, wallet=self._wallet, clock=self._clock, disk=self._wrap, max_live=MAX_LIVE
         )
         self.node = await self._stack.enter_async_context(opening)
 
-    def _mortal(self, log: WritableLog) -> WritableLog:
-        self._disk = CrashingLog(log, slower_ms=self._slow_disk_ms)
-        return self._disk
+    def _wrap(self, log: LogFile) -> LogFile:
+        self._log = CrashingLog(log, commit_delay_ms=self._commit_delay_ms)
+        return self._log
 
-    def _worth_saying(self, _: logging.LogRecord) -> bool:
-        """Nobody is told that a node fails that was to die."""
-        return not self.is_dead
+    def _is_unexpected(self, _: logging.LogRecord) -> bool:
+        """A filter that drops log records about a planned crash."""
+        return not self.has_crashed
 
 
 class CrashingLog:
-    """A log that stops taking what is written, as it stops for a node that is killed, and may be slow.
+    """A log whose writes fail from a given event on, as after a kill of its node. It can also be slow.
 
     Attributes:
-        dies_at: the last sequence that becomes durable; None for as long as it lives on.
-        is_dead: whether somebody wrote further.
+        crash_after: the last sequence that becomes durable; None for no crash.
+        has_crashed: whether a write has failed.
     """
 
-    def __init__(self, log: WritableLog, *, slower_ms: float) -> None:
+    def __init__(self, log: LogFile, *, commit_delay_ms: float) -> None:
         self._log = log
-        self._slower_s = slower_ms / 1000
-        self.dies_at: int | None = None
-        self.is_dead = False
+        self._commit_delay_s = commit_delay_ms / 1000
+        self.crash_after: int | None = None
+        self.has_crashed = False
 
-    def append(self, batch: Sequence[Assignment], *, expected: int, epoch: int) -> Head:
-        """See ``CommitLog.append``."""
-        time.sleep(self._slower_s)
-        if self.dies_at is None or batch[-1].sequence <= self.dies_at:
-            return self._log.append(batch, expected=expected, epoch=epoch)
-        if not self.is_dead and expected < self.dies_at:
-            self._log.append([row for row in batch if row.sequence <= self.dies_at], expected=expected, epoch=epoch)
-        self.is_dead = True
-        raise LogFailed("the node died")
+    def append(self, batch: Sequence[Assignment], *, expected: int) -> Head:
+        """Append a batch up to the crash (``LogFile.append``).
+
+        Raises:
+            LogFailed: the batch goes beyond the crash.
+        """
+        time.sleep(self._commit_delay_s)
+        if self.crash_after is None or batch[-1].sequence <= self.crash_after:
+            return self._log.append(batch, expected=expected)
+        if not self.has_crashed and expected < self.crash_after:
+            self._log.append([row for row in batch if row.sequence <= self.crash_after], expected=expected)
+        self.has_crashed = True
+        raise LogFailed("the node crashed")
 
     def head(self) -> Head:
         """See ``CommitLog.head``."""

@@ -1,4 +1,4 @@
-"""The way between a person and their node, on which messages are lost, doubled, late, and overtaken."""
+"""A network between a person and the node that loses, duplicates, delays and reorders messages."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -6,67 +6,80 @@ from random import Random
 from typing import TypeVar
 
 from actors.protocol.messages import Result
+from simulations.faults.fault import NetworkFault
 from simulations.faults.virtual_time import NodeDown, VirtualTime
-from simulations.scenario.scenario import Faults
 
 T = TypeVar("T")
 
 TIMEOUT_MS = 5_000
-"""Virtual time after which a person who heard nothing sends the same item again."""
+"""Virtual time after which a person who got no reply sends the same item again."""
 
 
-class Network:
-    """One person's way to the node: a door whose messages arrive in the end, however often they are lost."""
+class FaultyNetwork:
+    """One person's connection to the node: a ``NodeClient`` that retries until a reply arrives.
 
-    def __init__(self, door: VirtualTime, faults: Faults, random: Random) -> None:
-        self._door = door
+    Every fault draws its random numbers in every attempt, whatever the others draw: hence ``sum`` and not ``any``.
+
+    Args:
+        time: delivers to the node in virtual time.
+        faults: the faults of this network.
+        random: draws them.
+    """
+
+    def __init__(self, time: VirtualTime, faults: Sequence[NetworkFault], random: Random) -> None:
+        self._time = time
         self._faults = faults
         self._random = random
 
     @property
     def registry(self) -> str:
-        """See ``VirtualTime``."""
-        return self._door.registry
+        """Process id of the registry."""
+        return self._time.registry
 
     async def send(self, raw: bytes) -> Result:
-        """Send an item until its answer is heard. It is assigned once, and its answer stays the same."""
-        faults, draw = self._faults, self._random.random
+        """Send an item until its reply arrives. The node assigns it once and repeats its first result."""
 
         async def attempt() -> Result:
-            copies = 2 if draw() < faults.duplicate else 1
-            return await self._door.send(raw, copies=copies, overtakes=draw() < faults.reorder)
+            copies = 1 + self.extra_copies()
+            overtakes = sum(fault.overtakes(self._random) for fault in self._faults) > 0
+            return await self._time.send(raw, copies=copies, overtakes=overtakes)
 
-        return await self.until_heard(attempt, gone=NodeDown)
+        return await self.retry(attempt, unreachable=NodeDown)
 
-    async def until_heard(self, attempt: Callable[[], Awaitable[T]], *, gone: type[Exception]) -> T:
-        """Try something again and again, until it gets through and its answer too.
+    async def retry(self, attempt: Callable[[], Awaitable[T]], *, unreachable: type[Exception]) -> T:
+        """Repeat an attempt until its request and its reply get through.
 
         Args:
-            attempt: what gets through.
-            gone: raised by an attempt that found nobody.
+            attempt: sends one request and returns its reply.
+            unreachable: the exception of an attempt that found no server; it leads to another attempt.
         """
-        faults, draw = self._faults, self._random.random
         while True:
-            if draw() < faults.delay:
-                await self._pause(round(draw() * faults.delay_s * 1000))
-            if draw() >= faults.drop:
-                with suppress(gone):
-                    answer = await attempt()
-                    if draw() >= faults.lose_answer:
-                        return answer
+            await self._pause(sum(fault.delay_ms(self._random) for fault in self._faults))
+            if not self._loses_request():
+                with suppress(unreachable):
+                    reply = await attempt()
+                    if not sum(fault.loses_reply(self._random) for fault in self._faults):
+                        return reply
             await self._pause(TIMEOUT_MS)
+
+    def extra_copies(self) -> int:
+        """Draw how many more copies of the next request arrive."""
+        return sum(fault.extra_copies(self._random) for fault in self._faults)
 
     async def dryrun(
         self, process: str, *, action: str, data: str = "", sender: str = "", tags: Sequence[tuple[str, str]] = ()
     ) -> Result:
-        """See ``Node.dryrun``."""
-        while self._random.random() < self._faults.drop:
+        """Query a process (``Node.dryrun``). Only the loss of requests affects queries."""
+        while self._loses_request():
             await self._pause(TIMEOUT_MS)
-        return await self._door.dryrun(process, action=action, data=data, sender=sender, tags=tags)
+        return await self._time.dryrun(process, action=action, data=data, sender=sender, tags=tags)
 
     async def quiescent_sequence(self) -> int:
-        """See ``Node.quiescent_sequence``."""
-        return await self._door.quiescent_sequence()
+        """The sequence at which no message is pending (``Node.quiescent_sequence``)."""
+        return await self._time.quiescent_sequence()
+
+    def _loses_request(self) -> bool:
+        return sum(fault.loses_request(self._random) for fault in self._faults) > 0
 
     async def _pause(self, ms: int) -> None:
-        await self._door.sleep_until(self._door.clock.now_ms + ms)
+        await self._time.sleep_until(self._time.clock.now_ms + ms)

@@ -1,1 +1,1 @@
-"""What a simulated day holds: scenario files, workload and attacks."""
+"""Scenarios of simulated days: files, workload and attacks."""

@@ -1,4 +1,4 @@
-"""What hostile people try. Every attempt has to be refused; what counts as refused is said here, per attempt."""
+"""Attacks on MostAO's people. The node must refuse each of them; each function decides what counts as refused."""
 
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
@@ -12,63 +12,63 @@ _DATA_BYTE = -1
 
 
 class Captured(NamedTuple):
-    """Somebody's message as it was seen on the way, and what it gave when it was sent."""
+    """A message that the attacker has observed on the network, and its result."""
 
     raw: bytes
     result: Result
 
 
 class Target(NamedTuple):
-    """Whom an attempt is aimed at."""
+    """The victim of an attack."""
 
     user: User
     captured: Captured
     session: str
-    """A session of theirs in which the attacker has no part."""
+    """A session between other people."""
 
 
-async def take_name(attacker: User, target: Target, door: NodeClient) -> bool:
-    """Register a name that somebody has, in other letters."""
+async def take_name(attacker: User, target: Target, client: NodeClient) -> bool:
+    """Register the victim's handle in another spelling."""
     body = {"handle": f" {target.user.handle.upper()} ", "pubkey": attacker.pubkey}
-    return _refused(await door.send(attacker.item(door.registry, "Register", body)))
+    return _refused(await client.send(attacker.item(client.registry, "Register", body)))
 
 
-async def renounce(attacker: User, target: Target, door: NodeClient) -> bool:
-    """Set somebody else's name free."""
-    return _refused(await door.send(attacker.item(door.registry, "Renounce", {"handle": target.user.handle})))
+async def renounce(attacker: User, target: Target, client: NodeClient) -> bool:
+    """Renounce the victim's handle."""
+    return _refused(await client.send(attacker.item(client.registry, "Renounce", {"handle": target.user.handle})))
 
 
-async def intrude(attacker: User, target: Target, door: NodeClient) -> bool:
-    """Speak in a session of others: directly, through their handle, and through the attacker's own."""
-    said = {"content": "bm90IG1pbmU=", "generation": 1}
-    relayed = {"Target": target.session, "Data": encode(said), "Tags": {"Action": "SendMessage"}}
+async def intrude(attacker: User, target: Target, client: NodeClient) -> bool:
+    """Send a message to a session of others: directly, through the victim's handle, and through the attacker's own."""
+    message = {"content": "bm90IG1pbmU=", "generation": 1}
+    relayed = {"Target": target.session, "Data": encode(message), "Tags": {"Action": "SendMessage"}}
     attempts = (
-        attacker.item(target.session, "SendMessage", said),
+        attacker.item(target.session, "SendMessage", message),
         attacker.item(target.user.pid, "RelayMessage", relayed),
         attacker.item(attacker.pid, "RelayMessage", relayed),
     )
-    return all([_refused(await door.send(attempt)) for attempt in attempts])
+    return all([_refused(await client.send(attempt)) for attempt in attempts])
 
 
-async def replay_item(attacker: User, target: Target, door: NodeClient) -> bool:
-    """Send a captured item again: it must not be assigned again, and its answer is the one it had."""
-    return await door.send(target.captured.raw) == target.captured.result
+async def replay_item(attacker: User, target: Target, client: NodeClient) -> bool:
+    """Send a captured item again: the node must not assign it again, and must return its first result."""
+    return await client.send(target.captured.raw) == target.captured.result
 
 
-async def forge(attacker: User, target: Target, door: NodeClient) -> bool:
-    """Change what a captured item says, and leave its signature."""
+async def forge(attacker: User, target: Target, client: NodeClient) -> bool:
+    """Send a captured item with other data and the old signature."""
     forged = bytearray(target.captured.raw)
     forged[_DATA_BYTE] ^= 1
     try:
-        await door.send(bytes(forged))
+        await client.send(bytes(forged))
     except ItemRefused:
         return True
     return False
 
 
-async def notify(attacker: User, target: Target, door: NodeClient) -> bool:
-    """Notify somebody's handle from outside."""
-    return _refused(await door.send(attacker.item(target.user.pid, "Notify", {"lastMessageTime": 1})))
+async def notify(attacker: User, target: Target, client: NodeClient) -> bool:
+    """Send a notification to the victim's handle, as only a session may."""
+    return _refused(await client.send(attacker.item(target.user.pid, "Notify", {"lastMessageTime": 1})))
 
 
 ATTACKS: dict[str, Callable[[User, Target, NodeClient], Awaitable[bool]]] = {
@@ -79,7 +79,7 @@ ATTACKS: dict[str, Callable[[User, Target, NodeClient], Awaitable[bool]]] = {
     "forge a signature": forge,
     "notify from outside": notify,
 }
-"""Each tells whether the attempt was refused."""
+"""The attacks by their names in scenario files. Each function returns whether the node refused the attack."""
 
 
 def _refused(result: Result) -> bool:

@@ -1,4 +1,4 @@
-"""What has to hold in every world, whatever goes wrong in it."""
+"""The invariants of every world, whatever faults occur in it."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -11,10 +11,10 @@ from simulations.clients.user import NodeClient, User
 
 
 class Finding(Exception):
-    """The world is not as it has to be; says what was expected and what was found.
+    """An invariant is broken. The text states what was expected and what was found.
 
     Attributes:
-        message: id of the first message that is concerned; empty if there is none.
+        message: id of the first message that is affected; empty if there is none.
     """
 
     def __init__(self, text: str, message: str = "") -> None:
@@ -22,114 +22,124 @@ class Finding(Exception):
         self.message = message
 
 
-class Said(NamedTuple):
-    """A message that its sender was told is durable."""
+class SentMessage(NamedTuple):
+    """A message that the node acknowledged as durable."""
 
     number: int
-    """Among all of the world, in the order of the acknowledgements."""
+    """Counts the acknowledgements of the whole world."""
     text: str
     message: str
-    """Its id in the session."""
+    """Id of the message in the session."""
     at_ms: int
-    """When, in virtual time."""
+    """Virtual time of the acknowledgement."""
 
 
-Voice = tuple[str, str]
-"""A session, and the handle process of one of its two sides."""
+Channel = tuple[str, str]
+"""A session, and the handle process of one of its two people: the messages of this person in this session."""
 
 
 class Journal:
-    """Who said what, and who read what."""
+    """Records every message that was sent and every message that was read.
+
+    Attributes:
+        sent: acknowledged messages by channel, in order.
+        read: texts read by channel, in order.
+        read_after_ms: virtual time between the sending and the reading of each message.
+    """
 
     def __init__(self) -> None:
-        self.said: defaultdict[Voice, list[Said]] = defaultdict(list)
-        self.read: defaultdict[Voice, list[str]] = defaultdict(list)
+        self.sent: defaultdict[Channel, list[SentMessage]] = defaultdict(list)
+        self.read: defaultdict[Channel, list[str]] = defaultdict(list)
         self.read_after_ms: list[int] = []
-        """How long each message that was read had been there, in virtual time."""
         self._number = 0
 
     @property
-    def sent(self) -> int:
-        """Number of messages; one to a group, which each of its members has to read, is one."""
-        return len({said.message for voice in self.said.values() for said in voice})
+    def message_count(self) -> int:
+        """Number of messages sent. A message to a group counts once, although each member must read it."""
+        return len({sent.message for channel in self.sent.values() for sent in channel})
 
-    def says(self, voice: Voice, text: str, message: str, now_ms: int) -> None:
-        """Note what was acknowledged."""
+    def record_sent(self, channel: Channel, text: str, message: str, now_ms: int) -> None:
+        """Record an acknowledged message."""
         self._number += 1
-        self.said[voice].append(Said(self._number, text, message, now_ms))
+        self.sent[channel].append(SentMessage(self._number, text, message, now_ms))
 
-    def reads(self, voice: Voice, text: str, now_ms: int) -> None:
-        """Note what was read."""
-        said, read = self.said[voice], self.read[voice]
-        if len(read) < len(said):
-            written = said[len(read)]
-            self.read_after_ms.append(now_ms - written.at_ms)
-            if written.text == text:
-                text = written.text  # kept once
+    def record_read(self, channel: Channel, text: str, now_ms: int) -> None:
+        """Record the text of a message that was read."""
+        sent, read = self.sent[channel], self.read[channel]
+        if len(read) < len(sent):
+            original = sent[len(read)]
+            self.read_after_ms.append(now_ms - original.at_ms)
+            if original.text == text:
+                text = original.text  # keeps one copy in memory
         read.append(text)
 
     def compare(self) -> None:
-        """Everybody read what was written to them: every message, once, in order, as it was written.
+        """Check that every message was read once, in order and unchanged.
 
         Raises:
             Finding: the first message for which this is not so.
         """
         broken: list[tuple[int, str, Finding]] = []
-        for voice in self.said.keys() | self.read.keys():
-            said, read = self.said[voice], self.read[voice]
-            for place in range(max(len(said), len(read))):
-                expected, found = [one.text for one in said[place : place + 1]], read[place : place + 1]
+        for channel in self.sent.keys() | self.read.keys():
+            sent, read = self.sent[channel], self.read[channel]
+            for index in range(max(len(sent), len(read))):
+                expected, found = [message.text for message in sent[index : index + 1]], read[index : index + 1]
                 if expected != found:
-                    session, sender = voice
-                    concerned = said[min(place, len(said) - 1)] if said else Said(0, "", "", 0)
-                    what = f"message {place + 1} of {sender} in session {session}"
-                    finding = Finding(f"{what}: expected {expected!r}, found {found!r}", concerned.message)
-                    broken.append((concerned.number, what, finding))
+                    session, sender = channel
+                    affected = sent[min(index, len(sent) - 1)] if sent else SentMessage(0, "", "", 0)
+                    subject = f"message {index + 1} of {sender} in session {session}"
+                    finding = Finding(f"{subject}: expected {expected!r}, found {found!r}", affected.message)
+                    broken.append((affected.number, subject, finding))
                     break
         if broken:
-            raise min(broken, key=lambda one: one[:2])[2]
+            raise min(broken, key=lambda entry: entry[:2])[2]
 
 
-def check(holds: bool, what: str, expected: object, found: object) -> None:
-    """Raise a ``Finding`` unless something holds."""
+def check(holds: bool, subject: str, expected: object, found: object) -> None:
+    """Raise a ``Finding`` unless a condition holds."""
     if not holds:
-        raise Finding(f"{what}: expected {expected!r}, found {found!r}")
+        raise Finding(f"{subject}: expected {expected!r}, found {found!r}")
 
 
-class Kept(NamedTuple):
-    """What a person's handle has to know in the end."""
+class ExpectedHandle(NamedTuple):
+    """The state that a person's handle must have at the end."""
 
     sessions: set[str]
     bio: str
     contacts: set[str]
 
 
-async def check_handle(user: User, kept: Kept, door: NodeClient) -> None:
-    """Chat list, unread counts, profile and contacts of somebody who has read everything.
+async def check_handle(user: User, expected: ExpectedHandle, client: NodeClient) -> None:
+    """Check the chat list, unread counts, profile and contacts of a person who has read everything.
 
     Raises:
         Finding: one of them is wrong.
     """
-    rows = await user.chat_list(door)
+    rows = await user.chat_list(client)
     sessions = {row["sessionID"] for row in rows}
-    check(sessions == kept.sessions and len(rows) == len(sessions), f"{user.handle}'s chat list", kept.sessions, rows)
-    unread = await user.query(door, user.pid, "GetUnread")
-    check(unread == {"total": 0, "sessions": {}}, f"what {user.handle} has not read", 0, unread)
-    profile = await user.query(door, user.pid, "GetProfile")
-    check(profile.get("bio") == kept.bio, f"{user.handle}'s bio", kept.bio, profile.get("bio"))
-    contacts = {row["handle"] for row in await user.query(door, user.pid, "GetContacts")}
-    check(contacts == kept.contacts, f"{user.handle}'s contacts", kept.contacts, contacts)
+    complete = sessions == expected.sessions and len(rows) == len(sessions)
+    check(complete, f"the chat list of {user.handle}", expected.sessions, rows)
+    unread = await user.query(client, user.pid, "GetUnread")
+    check(unread == {"total": 0, "sessions": {}}, f"unread messages of {user.handle}", 0, unread)
+    profile = await user.query(client, user.pid, "GetProfile")
+    check(profile.get("bio") == expected.bio, f"the bio of {user.handle}", expected.bio, profile.get("bio"))
+    contacts = {row["handle"] for row in await user.query(client, user.pid, "GetContacts")}
+    check(contacts == expected.contacts, f"the contacts of {user.handle}", expected.contacts, contacts)
 
 
-def check_log(path: Path, figures: Mapping[str, object]) -> None:
-    """A world's log replays to the state that was live, holds nothing back, and passes the audit.
+def check_log(path: Path, live: Mapping[str, object]) -> None:
+    """Check that a log replays to the live state, has no pending outbox messages, and passes the audit.
+
+    Args:
+        path: the log file.
+        live: has the ``state_root`` of the node that wrote the log.
 
     Raises:
-        Finding: it does not.
-        LogFault: it contradicts itself.
+        Finding: the replay differs.
+        LogFault: the audit found a fault.
     """
     replayed = replay(path)
-    check(replayed.state_root == figures["state_root"], "the state root", figures["state_root"], replayed.state_root)
-    check(replayed.unsent == 0, "unsent messages", 0, replayed.unsent)
+    check(replayed.state_root == live["state_root"], "the state root", live["state_root"], replayed.state_root)
+    check(replayed.unsent == 0, "pending outbox messages", 0, replayed.unsent)
     for fault in audit(path).faults:
         raise fault

@@ -1,104 +1,36 @@
-"""A person of Relation ONE at one of several proxies: what it says and reads there, in virtual time."""
+"""A person of Relation ONE in virtual time: sends and reads messages through one of several proxies."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from random import Random
 from typing import Any, NamedTuple, TypeVar
 
+from actors.relation.calls import Refused
 from nacl.public import PrivateKey, PublicKey, SealedBox
 
 from actors.processes.relation.access_conditions import digest
 from actors.processes.relation.message import P2P
 from actors.protocol.canonical_json import encode
-from actors.relation.chats import Chats
-from actors.relation.logins import Login, Logins, NotLoggedIn
+from actors.relation.logins import NotLoggedIn
 from actors.relation.payloads import parse_payload
 from actors.relation.process_client import Refused
 from actors.relation.services import Services
 from simulations.clients.encryption import Entropy, decrypt, encrypt, seal
-from simulations.clients.relation_user import RelationUser, auth_sig, for_address, for_members, hex_signature
+from simulations.clients.relation_user import RelationUser, auth_sig, for_address, for_members
 from simulations.clients.user import UserError
-from simulations.faults.faulty_network import Network
+from simulations.faults.fault import NetworkFault
+from simulations.faults.faulty_network import FaultyNetwork
 from simulations.faults.virtual_time import VirtualTime
-from simulations.scenario.scenario import Faults
+from simulations.world.relation_proxy import Proxy, ProxyDown
 
 T = TypeVar("T")
 
-PAGE = 100
+
 KEY_BYTES = 32
 TWO_DAYS_MS = 48 * 3600 * 1000
 
 
-class ProxyDown(Exception):
-    """The proxy does not answer."""
-
-
-class Proxy:
-    """A proxy, without the wire: what its HTTP application does behind it.
-
-    Args:
-        services: the processes behind it.
-        process: id of the one with its state.
-        clock: gives the virtual time in ms.
-        away: spans of time (ms) in which it does not answer.
-    """
-
-    def __init__(self, services: Services, process: str, clock: Callable[[], int], away: list[tuple[int, int]]) -> None:
-        self._services, self._clock, self._away = services, clock, away
-        self._chats = Chats(services.calls, services.relation, process)
-        self._logins = Logins(clock)
-
-    def login(self, user: RelationUser) -> Login:
-        """Log somebody in."""
-        self._answering()
-        challenge = self._logins.challenge(user.address, "proxy")
-        return self._logins.login(challenge, hex_signature(user.wallet, challenge))
-
-    async def send(self, token: str, message: dict[str, Any]) -> str:
-        """Take a message; gives its id."""
-        self._who(token)
-        return str((await self._services.calls.tell(self._services.relation, "sendMessage", **message))["id"])
-
-    async def after(self, token: str, place: int) -> list[Any]:
-        """What came for somebody after a place."""
-        who = self._who(token)
-        rows: list[Any] = await self._services.calls.ask(
-            self._services.relation, "messagesAfter", addr=who.address, after=place, limit=PAGE
-        )
-        return rows
-
-    async def read(self, token: str, message_id: str) -> None:
-        """Mark a message as read, and those before it."""
-        await self._chats.mark_as_read(self._who(token).address, message_id)
-
-    async def unread(self, token: str) -> int:
-        """How many messages are unread."""
-        return await self._chats.unread(self._who(token).address)
-
-    async def chats(self, token: str) -> list[dict[str, Any]]:
-        """Somebody's chats."""
-        return await self._chats.page(self._who(token).address, limit=10_000, offset=0)
-
-    async def save_key(self, **body: Any) -> None:
-        """Have a key kept."""
-        self._answering()
-        await self._services.keys.save(**body)
-
-    async def get_key(self, **body: Any) -> bytes:
-        """A key, sealed to whom it is for."""
-        self._answering()
-        return bytes.fromhex((await self._services.keys.get(**body))["symmetricKey"])
-
-    def _who(self, token: str) -> Login:
-        self._answering()
-        return self._logins.of(token)
-
-    def _answering(self) -> None:
-        if any(begins <= self._clock() < ends for begins, ends in self._away):
-            raise ProxyDown
-
-
-class Heard(NamedTuple):
-    """A message that somebody received and opened."""
+class OpenedMessage(NamedTuple):
+    """A message that its receiver has decrypted."""
 
     id: str
     sender: str
@@ -107,14 +39,25 @@ class Heard(NamedTuple):
 
 
 class RelationPerson:
-    """Somebody, with the proxy of their choice.
+    """A person with a current proxy.
+
+    Args:
+        handle: the name.
+        services: the processes of Relation ONE.
+        proxies: all proxies; the first one is the current one at the start.
+        time: the virtual time.
+        faults: faults of this person's network.
+        entropy: gives random bytes for keys.
+        random: draws the faults.
+        lasts_ms: validity of a session key in ms.
 
     Attributes:
-        user: their keys.
-        handle: their name.
-        moved: how often they went to another proxy.
-        renewed: how often a session key of theirs ran out in use.
-        busy: whether they are reading.
+        user: the account and its keys.
+        handle: the name.
+        proof: proves the account's address to the key keeper.
+        moved: how often the person moved to another proxy.
+        renewed: how often a session key expired in use.
+        busy: whether the person is reading.
     """
 
     def __init__(
@@ -123,57 +66,57 @@ class RelationPerson:
         services: Services,
         proxies: list[Proxy],
         time: VirtualTime,
-        faults: Faults,
+        faults: Sequence[NetworkFault],
         *,
         entropy: Entropy,
         random: Random,
         lasts_ms: int,
     ) -> None:
         self.handle, self.moved, self.renewed, self.busy = handle, 0, 0, False
-        self._services, self._proxies, self._faults = services, proxies, faults
-        self._entropy, self._random, self._lasts_ms = entropy, random, lasts_ms
-        self._way = Network(time, faults, random)
+        self._services, self._proxies = services, proxies
+        self._entropy, self._lasts_ms = entropy, lasts_ms
+        self._network = FaultyNetwork(time, faults, random)
         self._now = time.clock
         self.user = RelationUser(entropy, now=self._now(), lasts=lasts_ms)
-        self._receiving = PrivateKey(entropy(PrivateKey.SIZE))
-        public_key = "0x" + bytes(self._receiving.public_key).hex()
+        self._encryption_key = PrivateKey(entropy(PrivateKey.SIZE))
+        public_key = "0x" + bytes(self._encryption_key.public_key).hex()
         self.proof = auth_sig(self.user, now=self._now(), public_key=public_key, lasts=TWO_DAYS_MS)
-        self._at, self._token = 0, ""
+        self._current, self._token = 0, ""
         self._read_until = -1
 
     @property
     def address(self) -> str:
-        """Of their account."""
+        """Address of the account."""
         return self.user.address
 
     async def contract(self, method: str, **arguments: Any) -> Any:
         """Call a method of the contracts.
 
         Raises:
-            UserError: it was refused.
+            UserError: the contract refused the call.
         """
         item = self.user.wallet.sign(
             target=self._services.relation, action=method, data=encode(arguments), anchor=self._entropy(32)
         )
-        result = await self._way.send(item)
+        result = await self._network.send(item)
         if result.error is not None:
             raise UserError(result.error)
         return result.answer
 
-    async def say(self, receiver: str, text: str, *, kind: int = P2P, type_: str = "TEXT") -> str:
-        """Encrypt, sign and send; gives the message's id once it is durable.
+    async def send_text(self, receiver: str, text: str, *, kind: int = P2P, type_: str = "TEXT") -> str:
+        """Encrypt, sign and send a message; returns its id once it is durable. Renews an expired session key.
 
         Raises:
-            PayloadMalformed: the text is none of its type.
-            Refused: it was not taken.
+            PayloadMalformed: the text does not have the format of its type.
+            Refused: the message was refused.
         """
         parse_payload(type_, text)
         conditions = for_address(receiver) if kind == P2P else for_members(receiver)
         key = self._entropy(KEY_BYTES)
         keeper = PublicKey(bytes.fromhex(self._services.keys.public_key[2:]))
         sealed = seal(key + bytes.fromhex(digest(conditions)), keeper, self._entropy).hex()
-        kept = {"accessControlConditions": conditions, "encryptedSymmetricKey": sealed, "authSig": self.proof}
-        await self.keep(kept)
+        saved = {"accessControlConditions": conditions, "encryptedSymmetricKey": sealed, "authSig": self.proof}
+        await self.save_key(saved)
         payload = encrypt(text, key, self._entropy)
         while True:
             message = self.user.compose(
@@ -193,97 +136,97 @@ class RelationPerson:
             self.user.delegate(now=self._now(), lasts=self._lasts_ms)
 
     async def send(self, message: dict[str, Any]) -> str:
-        """Send what is composed; gives its id.
+        """Send a signed message; returns its id.
 
         Raises:
-            Refused: it was not taken.
+            Refused: the message was refused.
         """
         return await self._call(lambda proxy: proxy.send(self._token, message))
 
-    async def keep(self, key: dict[str, Any]) -> None:
-        """Have a sealed key kept under conditions.
+    async def save_key(self, key: dict[str, Any]) -> None:
+        """Save a sealed key under conditions at the key keeper.
 
         Raises:
-            Refused: it is not.
+            Refused: the key keeper refused.
         """
         await self._call(lambda proxy: proxy.save_key(**key))
 
-    async def catch_up(self) -> list[tuple[dict[str, Any], Heard]]:
-        """Open everything that came since the last time, and mark it as read."""
+    async def catch_up(self) -> list[tuple[dict[str, Any], OpenedMessage]]:
+        """Open all messages since the previous call, and mark them as read."""
         messages, self._read_until = await self._read_after(self._read_until)
         return [(message, await self.open(message)) for message in messages]
 
-    async def open(self, message: dict[str, Any]) -> Heard:
-        """Get a message's key and open it.
+    async def open(self, message: dict[str, Any]) -> OpenedMessage:
+        """Get a message's key from the key keeper, and decrypt the message.
 
         Raises:
-            PayloadMalformed: what it says is none of its type.
-            Refused: the key is not given.
+            PayloadMalformed: the text does not have the format of its type.
+            Refused: the key keeper refused.
         """
         receiver = message["receiver"]
         conditions = for_address(receiver) if message["kind"] == P2P else for_members(receiver)
-        asked = {
+        request = {
             "accessControlConditions": conditions,
             "toDecrypt": message["encryptedSymmetricKey"],
             "authSig": self.proof,
         }
-        key = SealedBox(self._receiving).decrypt(await self._call(lambda proxy: proxy.get_key(**asked)))
+        key = SealedBox(self._encryption_key).decrypt(await self._call(lambda proxy: proxy.get_key(**request)))
         text = decrypt(message["payload"], key)
         parse_payload(message["type"], text)
-        return Heard(message["id"], message["sender"], receiver, text)
+        return OpenedMessage(message["id"], message["sender"], receiver, text)
 
     async def state(self) -> tuple[int, list[dict[str, Any]]]:
-        """What is unread at their proxy, and their chats."""
+        """Number of unread messages at the current proxy, and all chats."""
         return await self._call(lambda proxy: proxy.unread(self._token)), await self._call(
             lambda proxy: proxy.chats(self._token)
         )
 
     async def read_all(self) -> None:
-        """Mark everything as read at the proxy where they are now."""
+        """Mark all messages as read at the current proxy."""
         await self._read_after(-1)
 
-    async def _read_after(self, place: int) -> tuple[list[dict[str, Any]], int]:
-        """What others wrote after a place, which is marked as read, and the place of the last of it."""
+    async def _read_after(self, position: int) -> tuple[list[dict[str, Any]], int]:
+        """Mark other people's messages after a position as read; returns them and the position of the last one."""
         messages: list[dict[str, Any]] = []
-        while rows := await self._after(place):
+        while rows := await self._messages_after(position):
             messages += [row["message"] for row in rows if row["message"]["sender"] != self.address]
-            place = rows[-1]["place"]
+            position = rows[-1]["place"]
         newest = {
             message["sender"] if message["receiver"] == self.address else message["receiver"]: message["id"]
             for message in messages
         }
         for id_ in newest.values():
             await self._mark_as_read(id_)
-        return messages, place
+        return messages, position
 
-    async def _after(self, place: int) -> list[Any]:
-        return await self._call(lambda proxy: proxy.after(self._token, place))
+    async def _messages_after(self, position: int) -> list[Any]:
+        return await self._call(lambda proxy: proxy.messages_after(self._token, position))
 
     async def _mark_as_read(self, message_id: str) -> None:
-        await self._call(lambda proxy: proxy.read(self._token, message_id))
+        await self._call(lambda proxy: proxy.mark_as_read(self._token, message_id))
 
     async def _call(self, call: Callable[[Proxy], Awaitable[T]]) -> T:
-        """Call the proxy, over a network that fails, until its answer is heard; and go to another if it is away."""
+        """Call the current proxy over the faulty network until a reply arrives; if it is down, move to the next."""
 
         async def attempt() -> T:
             try:
-                answer = await call(self._proxies[self._at])
-                if self._random.random() < self._faults.duplicate:
-                    await call(self._proxies[self._at])
+                reply = await call(self._proxies[self._current])
+                for _ in range(self._network.extra_copies()):
+                    await call(self._proxies[self._current])
             except NotLoggedIn:
                 self._log_in()
                 return await attempt()
             except ProxyDown:
-                self._at = (self._at + 1) % len(self._proxies)
+                self._current = (self._current + 1) % len(self._proxies)
                 self.moved += 1
                 self._log_in()
                 raise
-            return answer
+            return reply
 
-        return await self._way.until_heard(attempt, gone=ProxyDown)
+        return await self._network.retry(attempt, unreachable=ProxyDown)
 
     def _log_in(self) -> None:
         try:
-            self._token = self._proxies[self._at].login(self.user).token
+            self._token = self._proxies[self._current].login(self.user).token
         except ProxyDown:
             self._token = ""

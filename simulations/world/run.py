@@ -1,8 +1,9 @@
-"""One world: a scenario and a seed, lived on a log of its own."""
+"""Runs one world: one scenario with one seed on a new log."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from hashlib import sha256
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +12,18 @@ import msgspec
 from actors.ans104.wallet import Wallet, key_path
 from actors.relation.services import keys_path
 from simulations.faults.crashable_node import CrashableNode
+from simulations.faults.fault import NodeFault
 from simulations.faults.virtual_time import VirtualClock
 from simulations.scenario.scenario import Scenario
 from simulations.world.invariants import check, check_log
-from simulations.world.relation_town import Home
+from simulations.world.relation_town import Operator
 from simulations.world.town import DAWN_MS, Outcome, Town
 
 PERCENTILES = [*range(1, 100), 99.5, 99.9, 100]
 
 
 class WorldResult(msgspec.Struct, frozen=True):
-    """What a world came to."""
+    """The results of a world."""
 
     outcome: Outcome
     crashes: int
@@ -29,59 +31,65 @@ class WorldResult(msgspec.Struct, frozen=True):
     log_head: str
     state_root: str
     read_after_s: list[float]
-    """How long each message lay until it was read, in virtual time."""
+    """Virtual time in seconds between the sending and the reading of each message."""
     answered_ms: list[tuple[float, float]]
-    """Percentiles, and the real time within which so many questions were answered."""
+    """Percentiles of the node's reply times: the percentage, and real time in ms."""
 
 
-async def live(
+async def run_world(
     scenario: Scenario, *, seed: int, path: Path, progress: Callable[[], Any], checked: bool = False
 ) -> WorldResult:
-    """Live a world to its end.
+    """Run a world to its end, and check its invariants.
 
     Args:
-        scenario: what it is made of.
-        seed: the same seed makes the same log, byte for byte.
-        path: the log's file, which must not hold a world yet.
-        progress: called for each message that was said.
-        checked: hold the log against its replay, and audit it.
+        scenario: the scenario.
+        seed: the same seed gives the same log, byte for byte.
+        path: the log file, which must not contain a world yet.
+        progress: called for each message that is sent.
+        checked: also replay and audit the log.
 
     Raises:
-        Finding: something is not as it has to be.
-        LogFault: the log contradicts itself.
-        EventStoreError: the log cannot be made.
+        Finding: an invariant is broken.
+        LogFault: the audit found a fault.
+        EventStoreError: the log cannot be created.
     """
     clock, wallet = VirtualClock(DAWN_MS), node_wallet(seed)
-    house = CrashableNode(path, wallet=wallet, clock=clock, slow_disk_ms=scenario.faults.slow_disk_ms)
-    async with house:
+    commit_delay_ms = sum(fault.commit_delay_ms() for fault in scenario.faults.of_kind(NodeFault))
+    async with CrashableNode(path, wallet=wallet, clock=clock, commit_delay_ms=commit_delay_ms) as crashable:
         if not key_path(path).exists():
             wallet.save(key_path(path))
-        home = Home(wallet, keys_wallet(seed), path.with_name(path.name + ".archive"))
+        operator = Operator(wallet, keys_wallet(seed), path.with_name(path.name + ".archive"))
         if scenario.relation.share and not keys_path(path).exists():
-            home.secret.save(keys_path(path))
-        town = Town(house, clock, scenario, home, seed=seed, progress=progress)
-        outcome = await town.live()
-        lived = WorldResult(
+            operator.secret.save(keys_path(path))
+        town = Town(crashable, clock, scenario, operator, seed=seed, progress=progress)
+        outcome = await town.run()
+        result = WorldResult(
             outcome,
-            house.crashes,
-            house.node.sequence,
-            house.node.log_head,
-            house.node.state_root,
+            crashable.crashes,
+            crashable.node.sequence,
+            crashable.node.log_head,
+            crashable.node.state_root,
             [ms / 1000 for ms in town.journal.read_after_ms],
-            [(percent, town.answered_us.get_value_at_percentile(percent) / 1000) for percent in PERCENTILES],
+            _percentiles_ms(town.reply_times_us),
         )
     check(outcome.hostile_attempts == outcome.hostile_refused, "hostile attempts", "all refused", outcome.refusals)
-    check(not outcome.third_party_opened, "what a third party opened", 0, outcome.third_party_opened)
+    check(not outcome.third_party_opened, "secrets that a third party opened", 0, outcome.third_party_opened)
     if checked:
-        await asyncio.to_thread(check_log, path, msgspec.structs.asdict(lived))
-    return lived
+        await asyncio.to_thread(check_log, path, msgspec.structs.asdict(result))
+    return result
 
 
 def node_wallet(seed: int) -> Wallet:
-    """The node's key follows from the seed, so that the same seed signs the same log."""
+    """The node's key, which follows from the seed: its signatures are part of the log."""
     return Wallet(sha256(f"mostao node {seed}".encode()).digest())
 
 
 def keys_wallet(seed: int) -> Wallet:
-    """Likewise what keys are sealed to that are kept under conditions."""
+    """The key keeper's secret, which follows from the seed likewise."""
     return Wallet(sha256(f"mostao keys {seed}".encode()).digest())
+
+
+def _percentiles_ms(times_us: Sequence[int]) -> list[tuple[float, float]]:
+    """Percentiles of some times by the nearest-rank method; each 0 if there are none."""
+    ordered = sorted(times_us) or [0]
+    return [(percent, ordered[ceil(percent / 100 * len(ordered)) - 1] / 1000) for percent in PERCENTILES]

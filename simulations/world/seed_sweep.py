@@ -1,4 +1,4 @@
-"""Many worlds side by side, each with a seed of its own: does what has to hold hold in all of them?"""
+"""Runs one scenario with many seeds in parallel, and checks the invariants of each world."""
 
 import asyncio
 import tempfile
@@ -14,11 +14,11 @@ from actors.runtime.tuning import dedicate_process
 from eventstore import LogFault, read_log
 from simulations.scenario.scenario import Scenario
 from simulations.world.invariants import Finding
-from simulations.world.run import live
+from simulations.world.run import run_world
 
 
 class SeedResult(msgspec.Struct, frozen=True):
-    """What one seed came to."""
+    """The results of one seed."""
 
     seed: int
     events: int = 0
@@ -28,16 +28,16 @@ class SeedResult(msgspec.Struct, frozen=True):
     elapsed_s: float = 0.0
     state_root: str = ""
     finding: str = ""
-    """What did not hold; empty if everything did."""
+    """The broken invariant; empty if there is none."""
     sequence: int | None = None
-    """Of the first message that is concerned, where there is one."""
+    """Sequence of the first message that is affected, if there is one."""
 
 
 def sweep(scenario: Scenario, seeds: Iterable[int], jobs: int) -> Iterator[SeedResult]:
-    """Live a scenario with each seed, several at a time; gives each world when it ends."""
-    # processes of their own that inherit nothing: a world has to come out the same wherever it lives
+    """Run a scenario with each seed in ``jobs`` processes; yields each result when it is there."""
+    # spawned processes inherit nothing, so that a world cannot depend on the parent's state
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=dedicate_process) as processes:
-        running = [processes.submit(one_world, scenario, seed) for seed in seeds]
+        running = [processes.submit(run_seed, scenario, seed) for seed in seeds]
         try:
             for run in as_completed(running):
                 yield run.result()
@@ -45,33 +45,33 @@ def sweep(scenario: Scenario, seeds: Iterable[int], jobs: int) -> Iterator[SeedR
             processes.shutdown(wait=True, cancel_futures=True)
 
 
-def one_world(scenario: Scenario, seed: int) -> SeedResult:
-    """Live one world on a log that is removed again, and check everything."""
-    begun = time.perf_counter()
+def run_seed(scenario: Scenario, seed: int) -> SeedResult:
+    """Run one world on a temporary log, with all checks."""
+    started = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="mostao-sweep-") as folder:
         path = Path(folder) / "world.db"
         try:
-            lived = asyncio.run(live(scenario, seed=seed, path=path, progress=_nothing, checked=True))
+            result = asyncio.run(run_world(scenario, seed=seed, path=path, progress=_ignore_progress, checked=True))
         except Finding as finding:
             return SeedResult(seed, finding=str(finding), sequence=_sequence(path, finding.message))
         except LogFault as fault:
             return SeedResult(seed, finding=str(fault), sequence=fault.sequence)
-        except Exception as error:  # whatever else it is: a world that cannot be lived to its end is a finding
+        except Exception as error:  # any other error that ends a world is a finding, too
             return SeedResult(seed, finding=f"{type(error).__name__}: {error}")
-    outcome = lived.outcome
+    outcome = result.outcome
     return SeedResult(
         seed,
-        lived.events,
+        result.events,
         outcome.messages_read,
         outcome.hostile_refused,
-        lived.crashes,
-        round(time.perf_counter() - begun, 3),
-        lived.state_root,
+        result.crashes,
+        round(time.perf_counter() - started, 3),
+        result.state_root,
     )
 
 
 def _sequence(path: Path, message: str) -> int | None:
-    """Where a message stands in a log; None if it does not."""
+    """The sequence of a message in a log; None if the log does not contain it."""
     if not message:
         return None
     log = read_log(path)
@@ -82,5 +82,5 @@ def _sequence(path: Path, message: str) -> int | None:
         log.close()
 
 
-def _nothing() -> None:
-    """Progress is shown world by world."""
+def _ignore_progress() -> None:
+    """A sweep shows progress per world, not per message."""

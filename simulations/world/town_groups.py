@@ -1,4 +1,4 @@
-"""Groups of a town's people: who comes reads from then on, who leaves no further."""
+"""Groups of MostAO's people: new members read from their joining on, former members read no further."""
 
 from collections.abc import Callable
 from random import Random
@@ -7,25 +7,25 @@ from simulations.clients.group import GroupChat
 from simulations.clients.user import NodeClient, User
 from simulations.scenario.scenario import Groups
 from simulations.scenario.workload import DAY_S, HOUR_S, TALK_H, TICK_S
-from simulations.world.invariants import Journal, check
+from simulations.world.invariants import Channel, Journal, check
 
 Member = tuple[User, NodeClient]
 
 
 class TownGroup:
-    """One group's day. Its people act in turn here, while everything else goes on around them.
-
-    Attributes:
-        id: the group's process.
-        ever: who was ever in it.
-        times: when something is said, in seconds into the day.
+    """One group's day. Its people act one after another, so that the members at each message are known.
 
     Args:
-        number: which group.
-        scenario: what its day is made of.
-        people: everybody whom it may take in, with their ways to the node.
-        journal: notes what was said and read.
+        number: number of the group.
+        scenario: numbers of members, messages and changes.
+        people: all people, with their connections to the node.
+        journal: records what is sent and read.
         random: draws the day.
+
+    Attributes:
+        id: process id of the group.
+        all_members: all present and former members.
+        times: times of the messages, in seconds into the day.
     """
 
     def __init__(self, number: int, scenario: Groups, people: list[Member], journal: Journal, random: Random) -> None:
@@ -38,69 +38,71 @@ class TownGroup:
         self.times = sorted(time // TICK_S * TICK_S for time in times)
         self._random = random
         self.id = ""
-        self.ever = [user for user, _ in self._founders]
+        self.all_members = [user for user, _ in self._founders]
 
-    async def found(self) -> None:
-        """Found the group and give it its first key."""
-        founder, door = self._founders[0]
-        chat = await GroupChat.found(founder, door, self._name)
+    async def create(self) -> None:
+        """Create the group, add its first members, and give it its first key."""
+        founder, client = self._founders[0]
+        chat = await GroupChat.found(founder, client, self._name)
         self._chats.append((founder, chat))
         self.id = chat.group
-        for user, way in self._founders[1:]:
+        for user, member_client in self._founders[1:]:
             await chat.add([user.pid])
-            self._chats.append((user, GroupChat(user, way, chat.group)))
+            self._chats.append((user, GroupChat(user, member_client, chat.group)))
         await chat.rotate_key()
 
-    async def speak(self, number: int, now_ms: Callable[[], int]) -> None:
-        """Let somebody say something; before some of it, somebody leaves and somebody comes.
+    async def send(self, index: int, now_ms: Callable[[], int]) -> None:
+        """Let a member send a message. Before some messages, a member leaves and another person joins.
 
         Args:
-            number: how much was said before.
-            now_ms: the virtual time.
+            index: number of earlier messages.
+            now_ms: gives the virtual time in ms.
 
         Raises:
-            Finding: who left reads on, or who came reads what was before.
+            Finding: the former member read a later message, or the new member an earlier one.
         """
-        every = max(len(self.times) // (self._scenario.changes + 1), 1)
-        if number and number % every == 0 and self._outside and len(self._chats) > 1:
-            await self._change(now_ms)
+        interval = max(len(self.times) // (self._scenario.changes + 1), 1)
+        if index and index % interval == 0 and self._outside and len(self._chats) > 1:
+            await self._replace_member(now_ms)
         user, chat = self._random.choice(self._chats)
-        text = f"{self._name}, message {number}"
+        text = f"{self._name}, message {index}"
         message = await chat.send(text)
         for reader, _ in self._chats:
             if reader is not user:
-                self._journal.says(_voice(chat, user, reader), text, message, now_ms())
+                self._journal.record_sent(_channel(chat, user, reader), text, message, now_ms())
 
     async def read(self, now_ms: Callable[[], int]) -> None:
-        """Let everybody read what they have not."""
+        """Let all members read their remaining messages."""
         for reader, chat in self._chats:
             await self._read(reader, chat, now_ms)
 
-    async def _change(self, now_ms: Callable[[], int]) -> None:
+    async def _replace_member(self, now_ms: Callable[[], int]) -> None:
         founder, chat = self._chats[0]
-        gone, left = self._chats.pop(self._random.randrange(1, len(self._chats)))
-        await self._read(gone, left, now_ms)
-        await chat.relay("Remove", {"members": [gone.pid]})
-        user, door = self._outside.pop()
-        self.ever.append(user)
+        leaver, leaver_chat = self._chats.pop(self._random.randrange(1, len(self._chats)))
+        await self._read(leaver, leaver_chat, now_ms)
+        await chat.relay("Remove", {"members": [leaver.pid]})
+        user, client = self._outside.pop()
+        self.all_members.append(user)
         await chat.add([user.pid])
         await chat.rotate_key()
-        came = GroupChat(user, door, chat.group)
-        seen = await came.read()
-        check(not seen, f"what {user.handle}, who just came, reads in {self._name}", [], seen)
-        self._chats.append((user, came))
-        kept = dict(left.keys)
-        secret = await chat.send(f"{self._name} without {gone.handle}")
+        joiner_chat = GroupChat(user, client, chat.group)
+        messages = await joiner_chat.read()
+        check(not messages, f"earlier messages of {self._name} that its new member {user.handle} reads", [], messages)
+        self._chats.append((user, joiner_chat))
+        keys = dict(leaver_chat.keys)
+        text = f"{self._name} without {leaver.handle}"
+        secret = await chat.send(text)
         for reader, _ in self._chats[1:]:
-            self._journal.says(_voice(chat, founder, reader), f"{self._name} without {gone.handle}", secret, now_ms())
-        seen = await left.read()
-        check(not seen and left.keys == kept, f"what {gone.handle}, who left, reads in {self._name}", [], seen)
+            self._journal.record_sent(_channel(chat, founder, reader), text, secret, now_ms())
+        messages = await leaver_chat.read()
+        unreadable = not messages and leaver_chat.keys == keys
+        check(unreadable, f"messages of {self._name} that its former member {leaver.handle} reads", [], messages)
 
     async def _read(self, reader: User, chat: GroupChat, now_ms: Callable[[], int]) -> None:
         for message in await chat.read():
             if message.sender != reader.pid:
-                self._journal.reads((f"{chat.group} to {reader.pid}", message.sender), message.text, now_ms())
+                self._journal.record_read((f"{chat.group} to {reader.pid}", message.sender), message.text, now_ms())
 
 
-def _voice(chat: GroupChat, sender: User, reader: User) -> tuple[str, str]:
+def _channel(chat: GroupChat, sender: User, reader: User) -> Channel:
     return f"{chat.group} to {reader.pid}", sender.pid

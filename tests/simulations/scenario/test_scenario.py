@@ -6,7 +6,7 @@ from click.testing import CliRunner
 from simulations.cli.main import main
 from simulations.scenario.scenario import Scenario, ScenarioUnusable, built_in, explain, load, override, parse
 from simulations.scenario.workload import TALK_H, plan_day
-from simulations.world.run import live
+from simulations.world.run import run_world
 
 EVERY_FAULT = {
     "drop": 0.1,
@@ -47,16 +47,19 @@ def test_list_names_every_scenario_with_a_line() -> None:
         ("[population]\nusers = 1", "population.users: expected `int` >= 2"),
         ('[population]\nusers = "many"', "population.users: expected `int`, got `str`"),
         ("[talk]\nmessages = -1", "talk.messages: expected `int` >= 0"),
-        ("[talk]\nwords = [5, 2]", "the shortest message has 5 words, the longest 2"),
+        ("[talk]\nwords = [5, 2]", "the minimum of words, 5, is above the maximum, 2"),
         ('[talk]\nrhythm = "waltz"', "talk.rhythm: invalid enum value 'waltz'"),
-        ("[presence]\naway_h = [3, 2]", "away for at least 3"),
-        ("[hostile.kinds]\nsteal = 1", "there is no attempt 'steal'"),
-        ('[hostile.kinds]\n"take a name" = 0', "a weight above 0"),
-        ("[[phases]]\nfrom_h = 3\nto_h = 2", "phases[0]: a phase from hour 3 to hour 2 has no time"),
+        ("[presence]\naway_h = [3, 2]", "the minimum of hours offline, 3, is above the maximum, 2"),
+        ("[hostile.kinds]\nsteal = 1", "unknown attack 'steal'"),
+        ('[hostile.kinds]\n"take a name" = 0', "needs a weight above 0"),
+        (
+            "[[phases]]\nfrom_h = 3\nto_h = 2",
+            "phases[0]: a phase must end after it starts, not run from hour 3 to hour 2",
+        ),
         ("[[phases]]\nfrom_h = 3\nto_h = 25", "phases[0].to_h: expected `float` <= 24"),
         ("[[phases]]\nfrom_h = 3", "phases[0]: object missing required field `to_h`"),
         ("[faults]\ndrop = 1.5", "faults.drop: expected `float` <= 1"),
-        ("[talk", "my.toml is no TOML"),
+        ("[talk", "my.toml is not valid TOML"),
     ],
 )
 def test_a_file_that_makes_no_sense_is_refused_by_the_name_of_what_is_wrong(text: str, said: str) -> None:
@@ -100,10 +103,10 @@ async def test_every_scenario_holds_what_has_to_hold(name: str, path: Path) -> N
     scenario = load(name)
     sizes = {"population": {"users": min(scenario.population.users, 8)}, "talk": {"messages": 60}}
     small = override(scenario, {**sizes, "groups": {"count": min(scenario.groups.count, 2), "messages": 6}})
-    lived = await live(small, seed=1, path=path, progress=lambda: None, checked=True)
+    result = await run_world(small, seed=1, path=path, progress=lambda: None, checked=True)
     groups = scenario.groups.count * (scenario.groups.messages + scenario.groups.changes)
-    assert 60 <= lived.outcome.messages_sent <= 60 * (1 + scenario.relation.share) + groups
-    assert lived.outcome.messages_read >= lived.outcome.messages_sent
+    assert 60 <= result.outcome.messages_sent <= 60 * (1 + scenario.relation.share) + groups
+    assert result.outcome.messages_read >= result.outcome.messages_sent
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -112,9 +115,9 @@ async def test_whatever_goes_wrong_nothing_is_lost_and_the_log_is_the_same_each_
     logs = []
     for number in range(2):
         path = tmp_path / f"{number}.db"
-        lived = await live(scenario, seed=seed, path=path, progress=lambda: None, checked=True)
-        assert lived.outcome.messages_read == 60
-        assert lived.crashes >= 3
+        result = await run_world(scenario, seed=seed, path=path, progress=lambda: None, checked=True)
+        assert result.outcome.messages_read == 60
+        assert result.crashes >= 3
         logs.append(path.read_bytes())
     assert logs[0] == logs[1]
 
@@ -122,11 +125,11 @@ async def test_whatever_goes_wrong_nothing_is_lost_and_the_log_is_the_same_each_
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["nowhere"], "there is no scenario 'nowhere'; there are churn"),
+        (["nowhere"], "unknown scenario 'nowhere'; known: churn"),
         (["nowhere.toml"], "nowhere.toml cannot be read"),
-        (["--fault", "drop"], "'drop' is no fault"),
-        (["--fault", "drop=often"], "is no fault"),
-        (["--fault", "flood=1"], "unknown field `flood`"),
+        (["--fault", "drop"], "'drop' is not a fault"),
+        (["--fault", "drop=often"], "is not a fault"),
+        (["--fault", "flood=1"], "unknown fault 'flood'; known: drop"),
         (["--fault", "drop=2"], "faults.drop: expected `float` <= 1"),
         (["--fault", "crash_at_message=0"], "faults.crash_at_message[0]: expected `int` >= 1"),
     ],

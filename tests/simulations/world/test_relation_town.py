@@ -10,7 +10,7 @@ from actors.processes.relation import key_keeper as key_keeper_module
 from simulations.scenario.scenario import Scenario, load, override
 from simulations.world.invariants import Finding
 from simulations.world.relation_attacks import ATTACKS
-from simulations.world.run import live as live_world
+from simulations.world.run import run_world
 from simulations.world.town import Outcome
 
 
@@ -25,8 +25,8 @@ def world(*, users: int = 5, messages: int = 40, **faults: Any) -> Scenario:
 
 
 async def live(path: Path, *, seed: int = 3, checked: bool = True, **changes: Any) -> tuple[Outcome, str]:
-    lived = await live_world(world(**changes), seed=seed, path=path, progress=lambda: None, checked=checked)
-    return lived.outcome, lived.log_head
+    result = await run_world(world(**changes), seed=seed, path=path, progress=lambda: None, checked=checked)
+    return result.outcome, result.log_head
 
 
 async def test_people_of_both_protocols_live_in_one_world_on_one_log(path: Path) -> None:

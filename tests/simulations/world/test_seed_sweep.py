@@ -15,7 +15,7 @@ from actors.processes import Handle, SessionV2
 from actors.protocol.messages import Effects
 from simulations.cli.main import main
 from simulations.scenario.scenario import Scenario, load, override
-from simulations.world.seed_sweep import SeedResult, one_world, sweep
+from simulations.world.seed_sweep import SeedResult, run_seed, sweep
 
 SEEDS = range(1, 51)
 
@@ -85,9 +85,9 @@ def test_a_node_with_a_planted_bug_is_caught_within_fifty_seeds(
     plant: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scenario = small(crash_at_h=[9, 12, 15, 18, 21])
-    assert not one_world(scenario, 1).finding
+    assert not run_seed(scenario, 1).finding
     plant(monkeypatch)
-    caught = next((world for world in (one_world(scenario, seed) for seed in SEEDS) if world.finding), None)
+    caught = next((world for world in (run_seed(scenario, seed) for seed in SEEDS) if world.finding), None)
     assert caught is not None
 
 
@@ -103,7 +103,7 @@ def test_the_first_message_that_is_concerned_is_named(monkeypatch: pytest.Monkey
     before: list[Any] = [None]
     changed(monkeypatch, SessionV2, "SendMessage", forget)
     scenario = override(load("two-friends"), {"population": {"users": 2}})
-    world = one_world(scenario, 1)
+    world = run_seed(scenario, 1)
     assert "expected" in world.finding
     assert world.sequence is not None
 
@@ -112,7 +112,7 @@ def test_worlds_side_by_side_come_to_what_each_comes_to_alone() -> None:
     scenario = small(crash_at_message=[60])
     worlds = {world.seed: world for world in sweep(scenario, range(1, 5), 2)}
     assert set(worlds) == {1, 2, 3, 4}
-    alone = one_world(scenario, 3)
+    alone = run_seed(scenario, 3)
     assert timeless(worlds[3]) == timeless(alone)
     assert (alone.finding, alone.crashes, alone.messages) == ("", 1, 30)
 

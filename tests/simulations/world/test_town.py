@@ -18,7 +18,7 @@ from simulations.scenario.scenario import Scenario, load, override
 from simulations.scenario.workload import plan_day
 from simulations.world import town as town_module
 from simulations.world.invariants import Finding
-from simulations.world.run import live as live_world
+from simulations.world.run import run_world
 from simulations.world.town import Outcome
 
 
@@ -28,8 +28,8 @@ def day(*, users: int = 12, messages: int = 60, **faults: Any) -> Scenario:
 
 
 async def live(path: Path, *, seed: int = 7, checked: bool = False, **changes: Any) -> tuple[Outcome, str, str]:
-    lived = await live_world(day(**changes), seed=seed, path=path, progress=lambda: None, checked=checked)
-    return lived.outcome, lived.log_head, lived.state_root
+    result = await run_world(day(**changes), seed=seed, path=path, progress=lambda: None, checked=checked)
+    return result.outcome, result.log_head, result.state_root
 
 
 async def test_a_day_in_town_leaves_a_log_that_replays_to_the_same_state(path: Path) -> None:
@@ -119,7 +119,7 @@ async def test_a_session_that_loses_a_message_is_found(path: Path, monkeypatch: 
 
 async def test_a_third_party_that_opens_something_is_a_finding(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(town_module, "open_session_key", lambda sealed, key: b"opened")
-    with pytest.raises(Finding, match="what a third party opened: expected 0"):
+    with pytest.raises(Finding, match="secrets that a third party opened: expected 0"):
         await live(path)
 
 
@@ -127,7 +127,7 @@ async def test_somebody_who_is_refused_what_has_to_be_granted_is_a_finding(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delitem(SessionV2.handlers, "GetCurrentKeys")
-    with pytest.raises(Finding, match=r"could not do what has to be possible: .* knows no action 'GetCurrentKeys'"):
+    with pytest.raises(Finding, match=r"an action failed that must succeed: .* knows no action 'GetCurrentKeys'"):
         await live(path)
 
 
