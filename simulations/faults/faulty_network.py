@@ -18,7 +18,7 @@ TIMEOUT_MS = 5_000
 class FaultyNetwork:
     """One person's connection to the node: a ``NodeClient`` that retries until a reply arrives.
 
-    Every fault draws its random numbers in every attempt, whatever the others draw: hence ``sum`` and not ``any``.
+    Every fault draws its random numbers in every attempt, regardless of the others: hence ``sum`` and not ``any``.
 
     Args:
         time: delivers to the node in virtual time.

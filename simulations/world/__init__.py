@@ -1,1 +1,1 @@
-"""A simulated world: its people, how it runs, and the invariants it must keep."""
+"""Simulated worlds: their people, how they run, and their invariants."""

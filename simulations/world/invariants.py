@@ -1,4 +1,4 @@
-"""The invariants of every world, whatever faults occur in it."""
+"""The invariants that every world must keep, with or without faults."""
 
 from collections import defaultdict
 from collections.abc import Mapping

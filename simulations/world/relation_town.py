@@ -11,7 +11,6 @@ from actors.ans104.wallet import Wallet
 from actors.processes.relation.message import GROUP
 from actors.relation.archives import FolderArchive
 from actors.relation.packing import Packer
-from actors.relation.payloads import BatchTransfer, Card, Image, Payload, Text, payload_text
 from actors.relation.services import Services
 from simulations.faults.fault import NetworkFault
 from simulations.faults.faulty_network import FaultyNetwork
@@ -23,6 +22,7 @@ from simulations.world.invariants import Journal
 from simulations.world.relation_attacks import ATTACKS, Target
 from simulations.world.relation_checks import check_archive, check_person
 from simulations.world.relation_groups import RelationGroup, group_channel
+from simulations.world.relation_payloads import draw_payload
 from simulations.world.relation_person import RelationPerson
 from simulations.world.relation_proxy import Proxy
 
@@ -206,7 +206,7 @@ class RelationTown:
 
     async def _talk(self, number: int, other: int, random: Random) -> None:
         sender, receiver = self._people[number], self._people[other]
-        type_, text = _draw_payload(words(self._scenario, random), random)
+        type_, text = draw_payload(words(self._scenario, random), random)
         message = await sender.send_text(receiver.address, text, type_=type_)
         self._journal.record_sent((sender.address, receiver.address), text, message, self._now())
         self._progress()
@@ -293,16 +293,3 @@ class RelationTown:
 
     async def _wait_a_tick(self) -> None:
         await self._time.sleep_until(self._now() + TICK_S * 1000)
-
-
-def _draw_payload(text: str, random: Random) -> tuple[str, str]:
-    """Draw a message's type and payload: the text itself in most cases, else another type made from the text."""
-    others: dict[str, Payload] = {
-        "CARD": Card(f"https://example.org/{len(text)}", text, "https://example.org/icon.png"),
-        "NFT": Image(f"https://example.org/nft/{len(text)}.png", "polygon"),
-        "IMAGE": Image(f"https://example.org/{len(text)}.png", f"im/image/{len(text)}.png"),
-        "EMOJI": Image(f"https://example.org/{len(text)}.jpg", f"im/emoji/{len(text)}.jpg"),
-        "BATCH_TRANSFER": BatchTransfer("0x" + random.randbytes(32).hex(), "USDT", "20.0000", "a-b", ("c-d", "e-f")),
-    }
-    type_ = random.choice(list(others)) if random.random() < 0.2 else "TEXT"
-    return type_, payload_text(type_, others.get(type_, Text(text or "…")))

@@ -7,10 +7,12 @@ from itertools import count, islice
 from random import Random
 from typing import Any, NamedTuple
 
+from actors.relation.calls import Refused
+
 from actors import ItemRefused
 from actors.relation.archives import ArchiveFailed
-from actors.relation.process_client import Refused
-from simulations.clients.encryption import CannotOpen, decrypt, open_session_key
+from actors.relation.transactions import TransactionFalse
+from simulations.clients.encryption import CannotOpen
 from simulations.clients.user import Chat, NodeClient, ReadMessage, User, UserError
 from simulations.faults.crash_schedule import CrashSchedule
 from simulations.faults.crashable_node import CrashableNode
@@ -21,6 +23,7 @@ from simulations.scenario.attacks import ATTACKS, Captured, Target
 from simulations.scenario.scenario import Scenario
 from simulations.scenario.workload import TICK_S, Act, Life, plan_day
 from simulations.world.invariants import ExpectedHandle, Finding, Journal, check, check_handle
+from simulations.world.outsider import Outsider
 from simulations.world.relation_town import Operator, RelationOutcome, RelationTown
 from simulations.world.town_groups import TownGroup
 
@@ -93,7 +96,7 @@ class Town:
             else self._time
             for number in range(users)
         ]
-        self._outsider = User("eve", entropy=_entropy(f"{seed}/outsider"))
+        self._outsider = Outsider(User("eve", entropy=_entropy(f"{seed}/outsider")), self._time)
         self._registered: set[int] = set()
         """Numbers of the people who have registered and have a profile."""
         self._targets = {act.other for life in self._lives for act in life.acts if act.kind == "attack"}
@@ -153,20 +156,18 @@ class Town:
         if self._relation:
             self._attempts += self._relation.attempts
             self._refusals += self._relation.refusals
-        opened: list[bool] = []
-        generations: list[int] = []
-        await self._run_in_batches(self._try_to_open(session, opened, generations) for session in self._sessions)
+        await self._run_in_batches(self._outsider.try_session(session) for session in self._sessions)
         return Outcome(
             users=len(self._people),
             handles=sum(1 for user in self._people if user.pid),
             sessions=len(self._sessions),
-            generations=sum(generations),
+            generations=self._outsider.generations,
             messages_sent=self.journal.message_count,
             messages_read=sum(map(len, self.journal.read.values())),
             hostile_attempts=self._attempts.total(),
             hostile_refused=self._refusals.total(),
-            third_party_attempts=len(opened),
-            third_party_opened=sum(opened),
+            third_party_attempts=self._outsider.attempts,
+            third_party_opened=self._outsider.opened,
             refusals=dict(sorted(self._refusals.items())),
             groups=len(self._groups),
             relation=relation,
@@ -278,31 +279,6 @@ class Town:
         self._attempts[act.text] += 1
         if await ATTACKS[act.text](attacker, target, self._clients[number]):
             self._refusals[act.text] += 1
-
-    async def _try_to_open(self, session: str, opened: list[bool], generations: list[int]) -> None:
-        """Let an outsider query everything that is public about a session, and try to decrypt it.
-
-        Args:
-            session: process id of the session.
-            opened: gets an entry per attempt: whether it succeeded.
-            generations: gets the session's newest generation.
-        """
-        outsider = self._outsider
-        batches = await outsider.query(self._time, session, "GetCurrentKeys")
-        generations.append(sum(batch["generation"] for batch in batches))
-        for batch in batches:
-            for sealed in (batch["encrypted_sk_by_a"], batch["encrypted_sk_by_b"]):
-                opened.append(_opens(open_session_key, sealed, outsider.key))
-        for row in await outsider.query(self._time, session, "QueryMessage", {"limit": 1}):
-            opened.append(_opens(decrypt, row["content"], bytes(outsider.key)))
-
-
-def _opens(attempt: Callable[..., object], *arguments: object) -> bool:
-    try:
-        attempt(*arguments)
-    except CannotOpen:
-        return False
-    return True
 
 
 def _time(day_s: int) -> int:

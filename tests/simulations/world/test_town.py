@@ -16,7 +16,7 @@ from actors.protocol.messages import Effects
 from simulations.scenario.attacks import ATTACKS
 from simulations.scenario.scenario import Scenario, load, override
 from simulations.scenario.workload import plan_day
-from simulations.world import town as town_module
+from simulations.world import outsider as outsider_module
 from simulations.world.invariants import Finding
 from simulations.world.run import run_world
 from simulations.world.town import Outcome
@@ -118,7 +118,7 @@ async def test_a_session_that_loses_a_message_is_found(path: Path, monkeypatch: 
 
 
 async def test_a_third_party_that_opens_something_is_a_finding(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(town_module, "open_session_key", lambda sealed, key: b"opened")
+    monkeypatch.setattr(outsider_module, "open_session_key", lambda sealed, key: b"opened")
     with pytest.raises(Finding, match="secrets that a third party opened: expected 0"):
         await live(path)
 
