@@ -1,1 +1,1 @@
-"""A world on one page: ``facts`` from its log, ``plots`` of them, ``world`` puts them together."""
+"""HTML reports: facts from a world's log, plots of them, and the page that shows both."""

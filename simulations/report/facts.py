@@ -1,4 +1,4 @@
-"""What a log tells about the world that it is of."""
+"""Statistics of a world, computed from its log."""
 
 import sqlite3
 from collections import Counter, defaultdict
@@ -16,33 +16,33 @@ REFUSALS_SHOWN = 20
 
 
 class Chain(NamedTuple):
-    """What one message from outside caused."""
+    """A message from outside, with all messages that it caused."""
 
     sequence: int
     action: str
     events: int
     took_ms: int
-    """From its time to that of the last that it caused."""
+    """Virtual time from the message to the last one that it caused."""
 
 
 class Facts(NamedTuple):
-    """A log, counted."""
+    """The statistics of a log."""
 
     events: int
-    begins_ms: int
+    start_ms: int
     hours: int
     by_hour: dict[str, list[int]]
     """Messages in each hour, by action."""
     actions: dict[str, tuple[int, int]]
-    """Messages and refusals, by action."""
+    """Number of messages and of refusals, by action."""
     refusals: list[tuple[str, str, int]]
-    """Action, reason and number of what was refused most."""
+    """Action, reason and number of the most frequent refusals."""
     talk: dict[tuple[str, str], int]
-    """Messages between two handles, by their names."""
+    """Number of messages between two handles, by their names."""
     unread: list[int]
-    """Messages that were there and not viewed, at each hour's end."""
+    """Number of unread messages at the end of each hour."""
     chains: list[Chain]
-    """Those that caused the most."""
+    """The messages from outside that caused the most others."""
 
 
 class _Name(msgspec.Struct):
@@ -59,10 +59,10 @@ class _Viewed(msgspec.Struct):
 
 
 def read_facts(path: Path) -> Facts:
-    """Count what a log holds.
+    """Compute the statistics of a log.
 
     Raises:
-        LogUnusable: it cannot be read.
+        LogUnusable: the log cannot be read.
     """
     connection = connect_to_read(path.resolve())
     try:
@@ -73,11 +73,11 @@ def read_facts(path: Path) -> Facts:
 
 def _facts(connection: sqlite3.Connection) -> Facts:
     query = "select count(*), min(timestamp), max(timestamp) from assignments"
-    events, begins, ends = connection.execute(query).fetchone()
-    hours = (ends - begins) // HOUR_MS + 1
+    events, start, end = connection.execute(query).fetchone()
+    hours = (end - start) // HOUR_MS + 1
     by_hour: defaultdict[str, list[int]] = defaultdict(lambda: [0] * hours)
     query = "select action, (timestamp - ?) / ?, count(*) from assignments group by 1, 2"
-    for action, hour, count in connection.execute(query, (begins, HOUR_MS)):
+    for action, hour, count in connection.execute(query, (start, HOUR_MS)):
         by_hour[action][hour] += count
     actions = {
         action: (count, refused)
@@ -92,19 +92,19 @@ def _facts(connection: sqlite3.Connection) -> Facts:
     ).fetchall()
     return Facts(
         events,
-        begins,
+        start,
         hours,
         dict(by_hour),
         actions,
         refusals,
         _talk(connection),
-        _unread(connection, begins, hours),
+        _unread(connection, start, hours),
         _chains(connection),
     )
 
 
 _SESSIONS = '%"mostao.session@%'
-"""Tags of what starts a session, of whatever version."""
+"""Pattern for the tags of messages that spawn a session of any version."""
 
 
 def _talk(connection: sqlite3.Connection) -> dict[tuple[str, str], int]:
@@ -113,37 +113,37 @@ def _talk(connection: sqlite3.Connection) -> dict[tuple[str, str], int]:
     for process, data in connection.execute(query, (f'%"{Handle.module}"%',)):
         names[process] = msgspec.json.decode(data, type=_Name).name
     for process, data in connection.execute(query, (_SESSIONS,)):
-        both = msgspec.json.decode(data, type=_Sides)
-        sides[process] = (names.get(both.a, both.a), names.get(both.b, both.b))
-    counted = connection.execute(
+        handles = msgspec.json.decode(data, type=_Sides)
+        sides[process] = (names.get(handles.a, handles.a), names.get(handles.b, handles.b))
+    counts = connection.execute(
         "select process, count(*) from assignments where action = 'SendMessage' and error is null group by 1"
     )
-    return {sides[process]: count for process, count in counted if process in sides}
+    return {sides[process]: count for process, count in counts if process in sides}
 
 
-def _unread(connection: sqlite3.Connection, begins: int, hours: int) -> list[int]:
+def _unread(connection: sqlite3.Connection, start: int, hours: int) -> list[int]:
     waiting: Counter[tuple[str, str]] = Counter()
-    whole, at_end = 0, [0] * hours
+    total, at_end = 0, [0] * hours
     rows = connection.execute(
         "select timestamp, process, sender, action, cast(data as blob) from assignments"
         " where action in ('Notify', 'MarkAsViewed') and error is null order by sequence"
     )
     hour = 0
     for timestamp, process, sender, action, data in rows:
-        while hour < (timestamp - begins) // HOUR_MS:
-            at_end[hour] = whole
+        while hour < (timestamp - start) // HOUR_MS:
+            at_end[hour] = total
             hour += 1
         if action == "Notify":
             waiting[process, sender] += 1
-            whole += 1
+            total += 1
         else:
-            whole -= waiting.pop((process, msgspec.json.decode(data, type=_Viewed).sessionID), 0)
-    at_end[hour:] = [whole] * (hours - hour)
+            total -= waiting.pop((process, msgspec.json.decode(data, type=_Viewed).sessionID), 0)
+    at_end[hour:] = [total] * (hours - hour)
     return at_end
 
 
 def _chains(connection: sqlite3.Connection) -> list[Chain]:
-    """Nothing from outside comes between a message and what it caused, so a chain ends where the next one begins."""
+    """The longest chains. No message from outside comes within a chain, so each one ends where the next one starts."""
     rows = connection.execute(
         """
         select sequence, action, next - sequence,

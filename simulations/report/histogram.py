@@ -1,4 +1,4 @@
-"""Latencies, as HDR histograms keep them: any number of them in little memory, to three digits."""
+"""HDR histograms of latencies: they keep any number of values in little memory, with three significant digits."""
 
 from hdrh.histogram import HdrHistogram
 
@@ -8,5 +8,5 @@ _DIGITS = 3
 
 
 def new_histogram() -> HdrHistogram:
-    """Of latencies in microseconds, up to ten minutes."""
+    """Create a histogram for latencies in microseconds, up to ten minutes."""
     return HdrHistogram(1, LATENCY_US_MAX, _DIGITS)

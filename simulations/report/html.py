@@ -1,4 +1,4 @@
-"""One HTML page that needs nothing else: text, tables, and plots as SVG within it."""
+"""Builds self-contained HTML pages: text, tables, and plots as inline SVG."""
 
 from collections.abc import Sequence
 from html import escape
@@ -20,7 +20,7 @@ svg { width: 100%; height: auto; background: #fff; }
 
 
 def page(title: str, parts: Sequence[str]) -> str:
-    """A whole page of parts that are HTML."""
+    """A complete page from parts that are HTML already."""
     return f"""<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{escape(title)}</title><style>{_STYLE}</style>
@@ -31,7 +31,7 @@ def page(title: str, parts: Sequence[str]) -> str:
 
 
 def heading(text: str) -> str:
-    """A heading within a page."""
+    """A second-level heading."""
     return f"<h2>{escape(text)}</h2>\n"
 
 
@@ -41,25 +41,25 @@ def paragraph(text: str) -> str:
 
 
 def command(text: str) -> str:
-    """A command to paste."""
+    """A shell command."""
     return f"<p><code>{escape(text)}</code></p>\n"
 
 
 def facts(rows: Sequence[tuple[str, str]]) -> str:
-    """Labels, each with what there is to say."""
+    """A table of labels and texts."""
     lines = "".join(f"<tr><th>{escape(label)}</th><td>{escape(text)}</td></tr>" for label, text in rows)
     return f'<table class="facts">{lines}</table>\n'
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """A table with a row of headings."""
-    first = "".join(f"<th>{escape(name)}</th>" for name in head)
+    """A table with a header row."""
+    header = "".join(f"<th>{escape(name)}</th>" for name in head)
     lines = "".join("<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in row) + "</tr>" for row in rows)
-    return f"<table><tr>{first}</tr>{lines}</table>\n"
+    return f"<table><tr>{header}</tr>{lines}</table>\n"
 
 
 def svg(drawing: "Figure") -> str:
-    """A plot, to stand within a page."""
+    """A plot as an inline SVG element."""
     text = StringIO()
     drawing.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
     return text.getvalue()[text.getvalue().index("<svg") :]

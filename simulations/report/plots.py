@@ -1,4 +1,4 @@
-"""Plots of a world."""
+"""The plots in the report of a world."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,7 +11,7 @@ _NAMES_SHOWN = 60
 
 
 def over_time(by_hour: Mapping[str, Sequence[int]], unread: Sequence[int]) -> Figure:
-    """Messages per hour, by action, and what is unread."""
+    """Messages per hour by action, and unread messages."""
     drawing = Figure(figsize=(9, 6), layout="constrained")
     messages, waiting = drawing.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     most = sorted(by_hour, key=lambda action: (-sum(by_hour[action]), action))
@@ -23,7 +23,7 @@ def over_time(by_hour: Mapping[str, Sequence[int]], unread: Sequence[int]) -> Fi
     base = [0] * len(unread)
     for action, counts in shown.items():
         messages.bar(hours, counts, bottom=base, width=0.9, label=action or "(none)")
-        base = [one + other for one, other in zip(base, counts, strict=True)]
+        base = [height + count for height, count in zip(base, counts, strict=True)]
     messages.set_ylabel("messages per hour")
     messages.legend(fontsize="small")
     waiting.step(hours, unread, where="mid", color="tab:red")
@@ -34,50 +34,54 @@ def over_time(by_hour: Mapping[str, Sequence[int]], unread: Sequence[int]) -> Fi
 
 
 def who_with_whom(talk: Mapping[tuple[str, str], int]) -> Figure:
-    """People as points, those who talk tied; the more they said, the thicker."""
-    said: dict[str, int] = {}
-    for two, count in talk.items():
-        for one in two:
-            said[one] = said.get(one, 0) + count
-    shown = set(sorted(said, key=lambda one: (-said[one], one))[:PEOPLE_SHOWN])
+    """A graph of the people: points and lines are larger the more messages they stand for.
+
+    Args:
+        talk: number of messages by the names of two people.
+    """
+    messages: dict[str, int] = {}
+    for pair, count in talk.items():
+        for person in pair:
+            messages[person] = messages.get(person, 0) + count
+    shown = set(sorted(messages, key=lambda person: (-messages[person], person))[:PEOPLE_SHOWN])
     graph = Graph()
     graph.add_nodes_from(sorted(shown))
-    for (one, other), count in sorted(talk.items()):
-        if one in shown and other in shown:
-            graph.add_edge(one, other, weight=count)
-    places = spring_layout(graph, seed=1, k=2 / max(len(shown), 1) ** 0.5)
+    for (person, other), count in sorted(talk.items()):
+        if person in shown and other in shown:
+            graph.add_edge(person, other, weight=count)
+    positions = spring_layout(graph, seed=1, k=2 / max(len(shown), 1) ** 0.5)
     drawing = Figure(figsize=(9, 7), layout="constrained")
     axes = drawing.subplots()
     most = max(talk.values(), default=1)
-    for one, other, count in graph.edges(data="weight"):
-        (x0, y0), (x1, y1) = places[one], places[other]
+    for person, other, count in graph.edges(data="weight"):
+        (x0, y0), (x1, y1) = positions[person], positions[other]
         axes.plot([x0, x1], [y0, y1], color="tab:blue", alpha=0.35, linewidth=0.5 + 4 * count / most, zorder=1)
     if shown:
-        points = [places[one] for one in graph]
-        sizes = [20 + 180 * said[one] / max(said.values()) for one in graph]
+        points = [positions[person] for person in graph]
+        sizes = [20 + 180 * messages[person] / max(messages.values()) for person in graph]
         axes.scatter([x for x, _ in points], [y for _, y in points], s=sizes, color="tab:orange", zorder=2)
     if len(shown) <= _NAMES_SHOWN:
-        for one in graph:
-            axes.annotate(one, places[one], xytext=(4, 4), textcoords="offset points", fontsize=8)
+        for person in graph:
+            axes.annotate(person, positions[person], xytext=(4, 4), textcoords="offset points", fontsize=8)
     axes.set_axis_off()
     return drawing
 
 
 def latencies(read_after_s: Sequence[float], answered_ms: Sequence[tuple[float, float]]) -> Figure:
-    """How long a message lay until it was read, in virtual time, and how long the node took to answer, in real time.
+    """The time until messages were read (virtual), and the node's reply times (real).
 
     Args:
-        read_after_s: of each message.
-        answered_ms: percentile, and the time within which so many were answered.
+        read_after_s: virtual seconds between the sending and the reading of each message.
+        answered_ms: percentiles of the node's reply times: the percentage, and ms.
     """
     drawing = Figure(figsize=(9, 3), layout="constrained")
-    reading, answering = drawing.subplots(1, 2)
+    reading, replying = drawing.subplots(1, 2)
     reading.hist([seconds / 3600 for seconds in read_after_s], bins=48, color="tab:green")
-    reading.set_xlabel("hours until it was read (virtual time)")
+    reading.set_xlabel("hours until the message was read (virtual time)")
     reading.set_ylabel("messages")
-    answering.plot([percent for percent, _ in answered_ms], [ms for _, ms in answered_ms], color="tab:purple")
-    answering.set_yscale("log")
-    answering.set_xlabel("percent of the questions")
-    answering.set_ylabel("answered within ms (real time)")
-    answering.grid(alpha=0.3)
+    replying.plot([percent for percent, _ in answered_ms], [ms for _, ms in answered_ms], color="tab:purple")
+    replying.set_yscale("log")
+    replying.set_xlabel("percent of the replies")
+    replying.set_ylabel("reply time, ms (real time)")
+    replying.grid(alpha=0.3)
     return drawing

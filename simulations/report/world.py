@@ -1,4 +1,4 @@
-"""The page of a world."""
+"""The HTML report of a world."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,50 +17,52 @@ def write_world(
     read_after_s: Sequence[float],
     answered_ms: Sequence[tuple[float, float]],
 ) -> None:
-    """Write the page of a world that was lived.
+    """Write the report of a world to a file.
 
     Args:
-        path: the page's file.
-        log: the world's.
-        title: the page's.
-        rows: what the world came to, each with a label.
-        commands: what makes it again, and looks into it.
-        read_after_s: how long each message lay until it was read, in virtual seconds.
-        answered_ms: percentiles, and the real time within which so many questions were answered.
+        path: the HTML file.
+        log: the log of the world.
+        title: title of the page.
+        rows: the results, each with a label.
+        commands: commands that repeat the world and examine its log.
+        read_after_s: virtual seconds between the sending and the reading of each message.
+        answered_ms: percentiles of the node's reply times: the percentage, and ms.
     """
-    from simulations.report.plots import latencies, over_time, who_with_whom  # takes long, and few want it
+    from simulations.report.plots import latencies, over_time, who_with_whom  # slow imports, needed only here
 
-    found = read_facts(log)
+    statistics = read_facts(log)
     parts = [
         facts(rows),
-        heading("Make it again"),
+        heading("Repeat it"),
         *map(command, commands),
         heading("What happened"),
-        svg(over_time(found.by_hour, found.unread)),
-        _actions(found),
+        svg(over_time(statistics.by_hour, statistics.unread)),
+        _actions(statistics),
         heading("Who talked with whom"),
-        svg(who_with_whom(found.talk)),
-        heading("How long it took"),
+        svg(who_with_whom(statistics.talk)),
+        heading("Latencies"),
         svg(latencies(read_after_s, answered_ms)),
-        heading("What was refused"),
-        _refusals(found),
+        heading("Refusals"),
+        _refusals(statistics),
         heading("The longest chains of effects"),
-        paragraph("What one message from outside caused, all in all. A chain is shown by mostao trace."),
+        paragraph("A message from outside with all messages that it caused. The command mostao trace shows a chain."),
         table(
-            ("sequence", "action", "events", "took, ms of virtual time"),
-            [(chain.sequence, chain.action or "(none)", chain.events, chain.took_ms) for chain in found.chains],
+            ("sequence", "action", "events", "duration, ms of virtual time"),
+            [(chain.sequence, chain.action or "(none)", chain.events, chain.took_ms) for chain in statistics.chains],
         ),
     ]
     path.write_text(page(title, parts))
 
 
-def _actions(found: Facts) -> str:
-    rows = [(action or "(none)", f"{count:,}", f"{refused:,}") for action, (count, refused) in found.actions.items()]
+def _actions(statistics: Facts) -> str:
+    rows = [
+        (action or "(none)", f"{count:,}", f"{refused:,}") for action, (count, refused) in statistics.actions.items()
+    ]
     return table(("action", "messages", "refused"), rows)
 
 
-def _refusals(found: Facts) -> str:
-    if not found.refusals:
-        return paragraph("Nothing.")
-    rows = [(f"{count:,}", action or "(none)", reason) for action, reason, count in found.refusals]
+def _refusals(statistics: Facts) -> str:
+    if not statistics.refusals:
+        return paragraph("None.")
+    rows = [(f"{count:,}", action or "(none)", reason) for action, reason, count in statistics.refusals]
     return table(("times", "action", "reason"), rows)

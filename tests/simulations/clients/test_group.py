@@ -69,7 +69,7 @@ async def test_who_was_removed_cannot_open_the_next_message_whatever_was_kept(pa
         for key in kept.values():
             with pytest.raises(CannotOpen):
                 decrypt(row["content"], key)
-        for pid in (alice.pid, bob.pid):  # nor does the key of another's that everybody can read
+        for pid in (alice.pid, bob.pid):  # nor do the sealed keys of the others, which are public
             asked = {"generation": row["generation"], "member": pid}
             [sealed] = await carol.query(node, removed.group, "GetKeyByGeneration", asked)
             with pytest.raises(CannotOpen):
@@ -130,7 +130,7 @@ async def test_a_thousand_members(path: Path) -> None:
         before = node.sequence
         await founder.send("hello, everybody")
         await node.drain()
-        assert node.sequence - before == 2  # the relay and the message, whoever is there
+        assert node.sequence - before == 2  # the relay and the message, regardless of the number of members
         assert len(await founder.members()) == 1000
         for user in (bob, crowd[0], crowd[-1]):
             assert texts(await GroupChat(user, node, founder.group).read()) == ["hello, everybody"]

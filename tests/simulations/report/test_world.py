@@ -10,7 +10,7 @@ from simulations.report.facts import Facts, read_facts
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """A world's log and its page."""
+    """The log of a world and its report."""
     folder = tmp_path_factory.mktemp("world")
     options = ["--users", "8", "--messages", "80", "--report", str(folder / "w.html"), "--log", str(folder / "w.db")]
     result = CliRunner().invoke(main, ["simulate", "churn", *options])
@@ -59,7 +59,7 @@ def test_the_page_needs_nothing_else_and_says_how_to_make_it_again(world: tuple[
     assert page.count("<svg") == 3
     for outside in ("<script", "<link", "<img", "src=", 'href="http', "url(http"):
         assert outside not in page
-    for heading in ("What happened", "Who talked with whom", "How long it took", "What was refused"):
+    for heading in ("What happened", "Who talked with whom", "Latencies", "Refusals"):
         assert f"<h2>{heading}</h2>" in page
 
 
