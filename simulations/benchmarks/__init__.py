@@ -1,1 +1,1 @@
-"""Benchmarks. They print ratios of what one run measured, and judge nothing: ``python -m simulations.benchmarks``."""
+"""Benchmarks: each prints what it measures in one run, together with a reference measured in the same run."""

@@ -1,4 +1,4 @@
-"""``python -m simulations.benchmarks``: the node beside its ceiling, in one run."""
+"""``python -m simulations.benchmarks``: compares the node with its ceiling, in one run."""
 
 import tempfile
 from collections import defaultdict
@@ -13,12 +13,12 @@ from simulations.benchmarks import ceiling, load
 from simulations.benchmarks.fresh import fresh_processes
 
 FEW_IN_FLIGHT = 64
-"""Those of the ceiling whose latency the node's is held against."""
+"""Sends in flight when the ceiling's latency is measured."""
 LATENCY_S = 15
-"""For so long the node takes half of what it can."""
+"""Length of the latency measurement, at half of the node's highest rate."""
 READINGS = 3
-"""So often a round reads both logs, in turn, and takes the medians: each takes a second or two, and a core's speed
-changes in less."""
+"""Number of times that a round reads both logs, in turn. The medians count, because a core's speed changes within the
+second or two that one reading takes."""
 _ROWS = (
     ("durable sends/s", "sends", "ceiling sends"),
     ("  p99 ms at half that", "p99", "ceiling p99"),
@@ -29,37 +29,40 @@ _ROWS = (
 
 
 @click.command()
-@click.option("--rounds", type=click.IntRange(1, 100), default=5, show_default=True, help="Each measures both in turn.")
+@click.option(
+    "--rounds", type=click.IntRange(1, 100), default=5, show_default=True, help="Each round measures both in turn."
+)
 @click.option("--sends", type=click.IntRange(1000, 10**7), default=40_000, show_default=True)
 @click.option("--in-flight", type=click.IntRange(1, 10_000), default=1024, show_default=True)
 def main(rounds: int, sends: int, in_flight: int) -> None:
-    """Print what the node does, what the bare bones of its job do, and the share.
+    """Print the node's rates, those of the ceiling, and the node's share of them.
 
-    The node's p99 counts from when each send was due; the ceiling's is that of 64 in flight.
+    The node's p99 latency counts from the due time of each send. The ceiling's is measured with 64 sends in flight.
     """
-    figures: defaultdict[str, list[float]] = defaultdict(list)
+    measurements: defaultdict[str, list[float]] = defaultdict(list)
     for _ in range(rounds):
         with tempfile.TemporaryDirectory() as folder:
-            for name, figure in _round(Path(folder), sends, in_flight).items():
-                figures[name].append(figure)
+            for name, value in _round(Path(folder), sends, in_flight).items():
+                measurements[name].append(value)
     click.echo(f"{rounds} rounds of {sends:,} sends, {in_flight:,} in flight, {load.SESSIONS:,} sessions")
-    click.echo(f"{'':22}{'node':>10}{'ceiling':>10}{'share':>8}   share round by round (the rest: medians)")
-    for label, ours, bound in _ROWS:
-        shares = [one / other for one, other in zip(figures[ours], figures[bound], strict=True)]
+    click.echo(f"{'':22}{'node':>10}{'ceiling':>10}{'share':>8}   share in each round (the others are medians)")
+    for label, node, ceiling_name in _ROWS:
+        node_values, ceiling_values = measurements[node], measurements[ceiling_name]
+        shares = [value / bound for value, bound in zip(node_values, ceiling_values, strict=True)]
         click.echo(
-            f"{label:22}{median(figures[ours]):>10,.0f}{median(figures[bound]):>10,.0f}{median(shares):>8.2f}"
+            f"{label:22}{median(node_values):>10,.0f}{median(ceiling_values):>10,.0f}{median(shares):>8.2f}"
             f"   {' '.join(f'{share:.2f}' for share in shares)}"
         )
 
 
 def _round(folder: Path, sends: int, in_flight: int) -> dict[str, float]:
-    """Each figure once, each from a process of its own."""
+    """Measure each value once, each in a new process."""
     with fresh_processes() as processes:
 
         def measure(function: Callable[..., float], log: str, **arguments: Any) -> float:
             return processes.submit(function, folder / log, **arguments).result()
 
-        figures = {
+        measured = {
             "ceiling sends": measure(ceiling.sends_per_second, "ceiling.db", sends=sends, in_flight=in_flight),
             "ceiling p99": measure(ceiling.p99_ms, "few.db", sends=sends, in_flight=FEW_IN_FLIGHT),
             "sends": measure(load.sends_per_second, "node.db", sends=sends, in_flight=in_flight),
@@ -73,9 +76,9 @@ def _round(folder: Path, sends: int, in_flight: int) -> dict[str, float]:
             }
             for _ in range(READINGS)
         ]
-        figures |= {name: median(reading[name] for reading in readings) for name in readings[0]}
-        half = figures["sends"] / 2
-        return figures | {"p99": measure(load.p99_ms, "half.db", sends=int(half * LATENCY_S), per_second=half)}
+        measured |= {name: median(reading[name] for reading in readings) for name in readings[0]}
+        half = measured["sends"] / 2
+        return measured | {"p99": measure(load.p99_ms, "half.db", sends=int(half * LATENCY_S), per_second=half)}
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""The ceiling: the bare bones of the job in one CPython process, without a node around them.
+"""The ceiling: the minimum of a node's work in one CPython process, as the reference for the node's rates.
 
-A send is three hash-chained events that one thread commits to SQLite in groups (WAL, ``synchronous=FULL``), each send
-with an Ed25519 signature that is verified first, acknowledged when its batch is durable. No identity, no authorisation,
-no encryption, no error handling: what a node does beside this is its price, and its speed is quoted as a share of this.
+A send is three hash-chained events. Its Ed25519 signature is verified first. One thread commits events to SQLite in
+groups (WAL, ``synchronous=FULL``), and a send is acknowledged when its batch is durable. There is no identity, no
+authorisation, no encryption and no error handling: the difference to the node is the cost of these.
 """
 
 import asyncio
@@ -43,7 +43,7 @@ _TABLE = (
 
 
 class _GroupCommit:
-    """At most one batch on its way to the disk; the next one fills meanwhile."""
+    """Writes one batch at a time; the next one fills meanwhile."""
 
     def __init__(self, path: Path, loop: asyncio.AbstractEventLoop) -> None:
         self._path, self._loop = path, loop
@@ -104,19 +104,19 @@ class _GroupCommit:
 
 
 def sends_per_second(path: Path, *, sends: int, in_flight: int) -> float:
-    """Durable signed sends per second, with so many in flight."""
+    """Durable signed sends per second with ``in_flight`` sends in flight."""
     elapsed, _ = uvloop.run(_send(path, sends=sends, in_flight=in_flight))
     return sends / elapsed
 
 
 def p99_ms(path: Path, *, sends: int, in_flight: int) -> float:
-    """99th percentile of the milliseconds from beginning a send until it was durable, with so many in flight."""
+    """99th percentile in ms of the time from a send's start until it is durable, with ``in_flight`` sends in flight."""
     _, latencies = uvloop.run(_send(path, sends=sends, in_flight=in_flight))
     return 1000 * quantiles(latencies, n=100)[-1]
 
 
 async def _send(path: Path, *, sends: int, in_flight: int) -> tuple[float, list[float]]:
-    """The seconds that all took, and each."""
+    """Seconds that all sends took together, and seconds that each took."""
     loop = asyncio.get_running_loop()
     log, pool = _GroupCommit(path, loop), ThreadPoolExecutor(os.cpu_count())
     sessions = [os.urandom(32) for _ in range(SESSIONS)]
@@ -147,22 +147,22 @@ async def _send(path: Path, *, sends: int, in_flight: int) -> tuple[float, list[
             await log.durable()
             latencies.append(time.perf_counter() - sent_s)
 
-    begun = time.perf_counter()
+    started = time.perf_counter()
     await asyncio.gather(*(user() for _ in range(in_flight)))
-    elapsed = time.perf_counter() - begun
+    elapsed = time.perf_counter() - started
     log.close()
     pool.shutdown()
     return elapsed, latencies
 
 
 def replayed_per_second(path: Path) -> float:
-    """Events per second: read, follow the chain, apply, and compare each with what its parent sent."""
+    """Events per second of a replay: read, check the chain, apply, and compare with the parent's outbox."""
     connection = sqlite3.connect(path)
     chain, count = bytes(32), 0
     history: defaultdict[bytes, list[Any]] = defaultdict(list)
     chats: defaultdict[bytes, dict[bytes, int]] = defaultdict(dict)
     unsent: deque[bytes] = deque()
-    begun = time.perf_counter()
+    started = time.perf_counter()
     for _, process, _, timestamp, _, hashed, body in connection.execute("select * from events order by sequence"):
         chain = sha256(chain + body).digest()
         assert chain == hashed
@@ -176,6 +176,6 @@ def replayed_per_second(path: Path) -> float:
                 history[process].append((timestamp, event.sender, 1, event.data))
             unsent.append(sha256(event.id).digest())
         count += 1
-    elapsed = time.perf_counter() - begun
+    elapsed = time.perf_counter() - started
     connection.close()
     return count / elapsed

@@ -1,6 +1,6 @@
-"""Every decoder that meets bytes from outside: what it is given to start from, and what it may answer.
+"""All decoders of untrusted bytes, with examples for the fuzzer and the errors that they may raise.
 
-A decoder passes if it returns or raises one of its own errors. Anything else, a hang or a growing memory is a finding.
+A decoder passes if it returns or raises one of its own errors. Another error, a hang or growing memory is a finding.
 """
 
 from base64 import b64encode
@@ -32,15 +32,15 @@ _ID = sent_id("fuzz", 0)
 
 
 class Decoder(NamedTuple):
-    """A function that takes any bytes."""
+    """A function that decodes untrusted bytes."""
 
     read: Callable[[bytes], Any]
     examples: list[bytes]
     errors: tuple[type[Exception], ...]
-    """What it may raise."""
+    """The errors that it may raise."""
 
     def passes(self, raw: bytes) -> None:
-        """Give it bytes; raises what it may not raise."""
+        """Decode bytes; raises only errors that the decoder may not raise."""
         with suppress(*self.errors):
             self.read(raw)
 
@@ -62,7 +62,7 @@ def _record(raw: bytes) -> None:
 
 
 def _row(raw: bytes) -> None:
-    """A row whose text columns are any text: evaluated as a replay would."""
+    """Evaluate a row with arbitrary text columns, as a replay does."""
     text = raw.decode(errors="replace")
     assignment = Assignment(1, 0, 0, Message(_ID, text, _ID, text, text, raw, text), b"", b"")
     ProcessTable(lambda *_: []).evaluate(assignment)
@@ -92,22 +92,22 @@ def _key(raw: bytes) -> None:
 
 
 @cache
-def _stage() -> dict[str, Any]:
-    """One process of each module, in the state that it starts from."""
+def _processes() -> dict[str, Any]:
+    """One process of each module in its initial state."""
     context = Context(_ID, WALLET.address, WALLET.address, False, _ID, 0, 1, lambda *_: [])
-    starts = {
+    spawn_data = {
         "mostao.handle@1": b'{"name":"a"}',
         "mostao.session@1": b'{"a":"a","b":"b"}',
         "mostao.session@2": b'{"a":"a","b":"b"}',
         "mostao.group@1": b'{"name":"a","creator":"a"}',
         "mostao.keykeeper@1": b'{"relation":"a","publicKey":"0x%s"}' % (b"00" * 32),
     }
-    return {name: (kind(starts.get(name, b""), context), context) for name, kind in MODULES.items()}
+    return {name: (kind(spawn_data.get(name, b""), context), context) for name, kind in MODULES.items()}
 
 
 def _body(raw: bytes) -> None:
-    """A message to every action of every process, refused or not."""
-    for process, context in _stage().values():
+    """Send the body to every action of every process."""
+    for process, context in _processes().values():
         before = process.state
         for action in process.handlers:
             message = Message(_ID, WALLET.address, _ID, action, "[]", raw)
@@ -122,15 +122,15 @@ def _evaluate(process: Any, message: Message, context: Context) -> None:
 
 def _examples_of_proofs() -> list[bytes]:
     assignment = Sequencer().assign(Message(_ID, "s", _ID, "A", "[]", b"{}", parent=1), 1)
-    place = (1, 0, 1, assignment.process_chain, bytes(32), assignment.message)
-    record = canonical_bytes(place)
+    position = (1, 0, 1, assignment.process_chain, bytes(32), assignment.message)
+    record = canonical_bytes(position)
     leaf = leaf_hash(sha256(record).digest())
     key = VerifierKey("mostao/x", WALLET.public_key)
-    one, two = (sign(Checkpoint(key.name, size, fold([leaf] * size)), WALLET) for size in (1, 2))
+    smaller, larger = (sign(Checkpoint(key.name, size, fold([leaf] * size)), WALLET) for size in (1, 2))
     encode = msgspec.json.encode
     return [
-        encode(Inclusion(str(key), one, b64encode(record).decode(), [])),
-        encode(Consistency(str(key), one, two, [b64encode(leaf).decode()])),
+        encode(Inclusion(str(key), smaller, b64encode(record).decode(), [])),
+        encode(Consistency(str(key), smaller, larger, [b64encode(leaf).decode()])),
     ]
 
 
@@ -163,7 +163,7 @@ DECODERS: dict[str, Decoder] = {
     "tags of a data item": Decoder(_tags, [b"\2" + encode_tags([("a", "b"), ("c", "d")])], (TagsMalformed,)),
     "record": Decoder(_record, [_RECORD], (msgspec.MsgspecError, ValueError)),
     "row": Decoder(_row, [b'[["Module","mostao.registry@1"]]'], (Unevaluable, UnknownModule)),
-    "snapshot": Decoder(_state, [canonical_state(process.state) for process, _ in _stage().values()], ()),
+    "snapshot": Decoder(_state, [canonical_state(process.state) for process, _ in _processes().values()], ()),
     "proof": Decoder(_proof, _examples_of_proofs(), (ProofInvalid, NoteInvalid)),
     "checkpoint": Decoder(_note, _notes(), (NoteInvalid,)),
     "verifier key": Decoder(_key, [str(VerifierKey("mostao/x", WALLET.public_key)).encode()], (NoteInvalid,)),

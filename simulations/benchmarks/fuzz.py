@@ -1,4 +1,4 @@
-"""``python -m simulations.benchmarks.fuzz``: coverage-guided fuzzing of every decoder (atheris, on libFuzzer)."""
+"""``python -m simulations.benchmarks.fuzz``: coverage-guided fuzzing of every decoder (atheris, libFuzzer)."""
 
 import re
 import subprocess
@@ -18,18 +18,18 @@ INPUT_BYTES_MAX = 8192
 
 @click.command()
 @click.option(
-    "--inputs", type=click.IntRange(1000, 10**9), default=1_000_000, show_default=True, help="Of all together."
+    "--inputs", type=click.IntRange(1000, 10**9), default=1_000_000, show_default=True, help="Total for all decoders."
 )
 @click.option("--seed", type=click.IntRange(1, 2**31), default=1, show_default=True)
-@click.option("--decoder", type=click.Choice(list(DECODERS)), help="Only this one.")
+@click.option("--decoder", type=click.Choice(list(DECODERS)), help="Fuzz only this decoder.")
 def main(inputs: int, seed: int, decoder: str | None) -> None:
-    """Exit code 1 if a decoder crashes, hangs or takes more memory than it may."""
+    """Fuzz the decoders. Exit code 1 if one crashes, hangs or exceeds the memory limit."""
     names = [decoder] if decoder else list(DECODERS)
-    begun, ran = time.perf_counter(), 0
+    started, ran = time.perf_counter(), 0
     for name in names:
         with tempfile.TemporaryDirectory() as folder:
             ran += _fuzz(name, -(-inputs // len(names)), seed, Path(folder))
-    elapsed = time.perf_counter() - begun
+    elapsed = time.perf_counter() - started
     click.echo(
         f"{ran:,} inputs to {len(names)} decoders in {elapsed:.0f} s: no crash, no hang over {HANG_S} s,"
         f" no memory over {MEMORY_MB:,} MB, always a typed error"

@@ -1,4 +1,4 @@
-"""One decoder under the fuzzer, in a process of its own: libFuzzer ends the process that it runs in."""
+"""Fuzzes one decoder. It is a process of its own because libFuzzer exits the process that it runs in."""
 
 import sys
 

@@ -1,7 +1,7 @@
-"""``python -m simulations.benchmarks.http``: durable sends over HTTP, beside the same server answering a constant.
+"""``python -m simulations.benchmarks.http``: durable sends over HTTP, compared with a server of constant responses.
 
-Signed items, 64 kept connections, the client in a process of its own. The constant is answered by a Starlette
-application on the same uvicorn with the same connections, which reads each post and says nothing of it.
+The client is a process of its own with 64 persistent connections, and sends signed items. The constant server is a
+Starlette application on the same uvicorn that reads each request and ignores its body.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ from actors import Node, Wallet
 from actors.ans104.item import DATA_BYTES_MAX
 from actors.http.ao.app import AoApp
 from actors.http.common.responses import encode_json
-from actors.http.common.server import Listener, Servers, listen
+from actors.http.common.server import Servers, listen
 from actors.runtime.tuning import dedicate_process
 from eventstore.records import encode_id
 from simulations.benchmarks.fresh import fresh_processes
@@ -43,8 +43,8 @@ from simulations.load.transport import ACCEPTED
 @click.option("--sends", type=click.IntRange(100, 10**6), default=10_000, show_default=True)
 @click.option("--sessions", type=click.IntRange(1, 10**6), default=SESSIONS, show_default=True)
 def main(rounds: int, sends: int, sessions: int) -> None:
-    """Print durable sends per second over HTTP, and what share that is of the constant's posts."""
-    figures: list[tuple[float, float]] = []
+    """Print durable sends per second over HTTP, responses per second of the constant server, and their ratio."""
+    rates: list[tuple[float, float]] = []
     with fresh_processes() as processes:
         for number in range(rounds):
             with TemporaryDirectory() as folder:
@@ -52,30 +52,31 @@ def main(rounds: int, sends: int, sessions: int) -> None:
                     node = processes.submit(posts_per_second, url, sends, sessions, number, constant=False).result()
                 with _serving(None) as url:
                     constant = processes.submit(posts_per_second, url, sends, sessions, number, constant=True).result()
-            figures.append((node, constant))
-    ratios = [node / constant for node, constant in figures]
+            rates.append((node, constant))
+    ratios = [node / constant for node, constant in rates]
     click.echo(f"{rounds} rounds of {sends:,} posts, {CONNECTIONS} connections, {sessions:,} sessions")
-    click.echo(f"durable sends/s    {median(node for node, _ in figures):>8,.0f}")
-    click.echo(f"constant answers/s {median(constant for _, constant in figures):>8,.0f}")
+    click.echo(f"durable sends/s    {median(node for node, _ in rates):>8,.0f}")
+    click.echo(f"constant/s         {median(constant for _, constant in rates):>8,.0f}")
     click.echo(f"share              {median(ratios):>8.2f}   {' '.join(f'{ratio:.2f}' for ratio in ratios)}")
 
 
 def posts_per_second(url: str, sends: int, sessions: int, seed: int, *, constant: bool) -> float:
-    """What a client that has signed everything beforehand gets answered. Runs in a process of its own."""
+    """Requests per second of a client that has signed its items in advance. Must run in a new process."""
     return uvloop.run(_post(url, sends, sessions, seed, constant))
 
 
 async def _post(url: str, sends: int, sessions: int, seed: int, constant: bool) -> float:
     plan = Plan(sessions, 2 * sessions, CONTENT_BYTES, 0, 0, CONNECTIONS, (), 1, seed)
     transport = await HttpTransport.open(url)
-    conversations = (
-        _anybody(plan) if constant else await set_up(transport, (await transport.get("/info"))["registry"], plan)
-    )
-    sources = [MessageSource(one, CONTENT_BYTES, number) for number, one in enumerate(conversations)]
+    if constant:
+        conversations = _made_up_conversations(plan)
+    else:
+        conversations = await set_up(transport, (await transport.get("/info"))["registry"], plan)
+    sources = [MessageSource(conversation, CONTENT_BYTES, number) for number, conversation in enumerate(conversations)]
     items = iter([sources[number % sessions].next() for number in range(sends)])
-    begun = time.perf_counter()
+    started = time.perf_counter()
     await asyncio.gather(*(_client(transport, items) for _ in range(CONNECTIONS)))
-    elapsed = time.perf_counter() - begun
+    elapsed = time.perf_counter() - started
     await transport.close()
     return sends / elapsed
 
@@ -86,8 +87,8 @@ async def _client(transport: HttpTransport, items: Iterator[bytes]) -> None:
         assert reply.kind == ACCEPTED, reply
 
 
-def _anybody(plan: Plan) -> list[Conversation]:
-    """Sessions of nobody's: the constant does not look."""
+def _made_up_conversations(plan: Plan) -> list[Conversation]:
+    """Sessions that exist on no node, for the constant server, which does not check."""
     return [
         Conversation(encode_id(key), (key, key), (encode_id(key), encode_id(key)), key)
         for key in (sha256(b"%d %d" % (plan.seed, number)).digest() for number in range(plan.sessions))
@@ -96,40 +97,40 @@ def _anybody(plan: Plan) -> list[Conversation]:
 
 @contextmanager
 def _serving(log: Path | None) -> Iterator[str]:
-    """A server in a process of its own: of a node, or of a constant."""
-    place = listen("127.0.0.1", 0)
-    process = multiprocessing.get_context("fork").Process(target=_serve, args=(log, place))
+    """Run the node's server, or without a log the constant server, in a process of its own; yields its URL."""
+    listening = listen("127.0.0.1", 0)
+    process = multiprocessing.get_context("fork").Process(target=_serve, args=(log, listening))
     process.start()
     try:
-        yield place.url
+        yield listening.url
     finally:
-        process.terminate()  # SIGTERM: it stops in order
+        process.terminate()  # SIGTERM: the server closes in order
         process.join()
-        place.socket.close()
+        listening.socket.close()
 
 
-def _serve(log: Path | None, place: Listener) -> None:
-    uvloop.run(_serve_constant(place) if log is None else _serve_node(log, place))
+def _serve(log: Path | None, listening: Listening) -> None:
+    uvloop.run(_serve_constant(listening) if log is None else _serve_node(log, listening))
 
 
-async def _serve_node(log: Path, place: Listener) -> None:
+async def _serve_node(log: Path, listening: Listening) -> None:
     async with Node.open(log, new=True, wallet=Wallet(bytes(32))) as node:
-        dedicate_process()  # as the command does
-        await _until_stopped(place, AoApp(node, data_bytes_max=DATA_BYTES_MAX).asgi_app())
+        dedicate_process()  # like mostao serve
+        await _until_stopped(listening, AoApp(node, data_bytes_max=DATA_BYTES_MAX).app())
 
 
-async def _serve_constant(place: Listener) -> None:
-    answer = encode_json({"message": "Processing DataItem", "id": encode_id(bytes(32))})
+async def _serve_constant(listening: Listening) -> None:
+    response = encode_json({"message": "Processing DataItem", "id": encode_id(bytes(32))})
 
     async def post(request: Request) -> Response:
         await request.body()
-        return Response(answer, 202, media_type="application/json")
+        return Response(response, 202, media_type="application/json")
 
-    await _until_stopped(place, Starlette(routes=[Route("/", post, methods=["POST"])]))
+    await _until_stopped(listening, Starlette(routes=[Route("/", post, methods=["POST"])]))
 
 
-async def _until_stopped(place: Listener, app: ASGIApp) -> None:
-    servers = Servers([(place, app)])
+async def _until_stopped(listening: Listening, app: ASGIApp) -> None:
+    servers = Servers([(listening, app)])
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, servers.stop)
     await servers.run()
 

@@ -1,4 +1,4 @@
-"""``python -m simulations.benchmarks.overload``: offer a node ten times what it can take, and flood one process."""
+"""``python -m simulations.benchmarks.overload``: offers a node ten times its highest rate, and floods one process."""
 
 import asyncio
 import tempfile
@@ -18,17 +18,27 @@ from simulations.benchmarks.memory import memory_bytes
 TICK_S = 0.005
 SIGNED_FOR_BEST = 80_000
 SETTLING_S = 10
-"""Until the node keeps as many answers as it ever keeps."""
+"""Time until the node's cache of results has its final size."""
 
 
 @click.command()
 @click.option(
-    "--seconds", type=click.IntRange(SETTLING_S + 5, 3600), default=30, show_default=True, help="Of overload."
+    "--seconds",
+    type=click.IntRange(SETTLING_S + 5, 3600),
+    default=30,
+    show_default=True,
+    help="Length of the overload.",
 )
-@click.option("--times", type=click.IntRange(2, 100), default=10, show_default=True, help="What is offered, in bests.")
+@click.option(
+    "--times",
+    type=click.IntRange(2, 100),
+    default=10,
+    show_default=True,
+    help="Offered rate, as a multiple of the highest rate.",
+)
 def main(seconds: int, times: int) -> None:
-    """Print what becomes of throughput and memory."""
-    dedicate_process()  # as the commands do that run a node
+    """Print throughput and memory under overload, and the throughput of other processes while one is flooded."""
+    dedicate_process()  # like the commands that run a node
     with tempfile.TemporaryDirectory() as folder:
         uvloop.run(_measure(Path(folder) / "world.db", seconds, times))
 
@@ -36,21 +46,22 @@ def main(seconds: int, times: int) -> None:
 async def _measure(path: Path, seconds: int, times: int) -> None:
     async with Node.open(path, new=True, wallet=Wallet(bytes(32))) as node:
         pairs = [Pair(number) for number in range(SESSIONS)]
-        await asyncio.gather(*(pair.meet(node) for pair in pairs))
+        await asyncio.gather(*(pair.set_up(node) for pair in pairs))
         load = _Load(node, pairs)
         load.sign(SIGNED_FOR_BEST)
         best = await load.closed(6)
         click.echo(f"best          {best:>8,.0f} sends/s with {_Load.IN_FLIGHT:,} in flight")
         load.sign(int(best * seconds * 2))
-        taken, refusals, memory = await load.open(best * times, seconds)
-        flat = memory[SETTLING_S:]
+        rate, rejections, memory = await load.open(best * times, seconds)
+        settled = memory[SETTLING_S:]
         click.echo(
-            f"overloaded    {taken:>8,.0f} sends/s taken of {times * best:,.0f} offered for {seconds} s:"
-            f" {taken / best:.2f} of the best"
+            f"overloaded    {rate:>8,.0f} sends/s accepted of {times * best:,.0f} offered for {seconds} s:"
+            f" {rate / best:.2f} of the best"
         )
-        click.echo(f"  {refusals}")
+        click.echo(f"  {rejections}")
         click.echo(
-            f"  memory {flat[0]:,.0f} MB after {SETTLING_S} s, {flat[-1]:,.0f} MB at the end, most {max(flat):,.0f} MB"
+            f"  memory {settled[0]:,.0f} MB after {SETTLING_S} s, {settled[-1]:,.0f} MB at the end,"
+            f" at most {max(settled):,.0f} MB"
         )
         load.sign(int(best * 40))
         alone = await load.closed(8)
@@ -66,87 +77,91 @@ async def _measure(path: Path, seconds: int, times: int) -> None:
 
 
 class _Load:
+    """Sends messages to a node in several ways."""
+
     IN_FLIGHT = 1024
 
     def __init__(self, node: Node, pairs: list[Pair]) -> None:
         self._node = node
         self._pairs = pairs
-        self._said = encode({"content": "x" * CONTENT_BYTES})
+        self._message = encode({"content": "x" * CONTENT_BYTES})
         self._numbers = iter(range(1, 10**12))
         self._signed: Iterator[bytes] = iter(())
 
     def sign(self, count: int) -> None:
-        """Sign so many messages beforehand."""
+        """Sign messages in advance."""
         self._signed = iter([self._item() for _ in range(count)])
 
     async def closed(self, seconds: float) -> float:
-        """Sends per second with a fixed number in flight, each user sending its next message when it has an answer."""
-        taken, end = 0, time.perf_counter() + seconds
+        """Closed model: sends per second with a fixed number in flight."""
+        accepted, end = 0, time.perf_counter() + seconds
 
         async def user() -> None:
-            nonlocal taken
+            nonlocal accepted
             while time.perf_counter() < end:
                 try:
                     await self._node.send(next(self._signed))
                 except Overloaded:
                     await asyncio.sleep(TICK_S)
                 else:
-                    taken += 1
+                    accepted += 1
 
         await asyncio.gather(*(user() for _ in range(self.IN_FLIGHT)))
-        return taken / seconds
+        return accepted / seconds
 
     async def open(self, rate: float, seconds: int) -> tuple[float, str, list[float]]:
-        """Sends per second that are taken of those offered at a rate that waits for nobody; what the others are
-        answered; memory in MB, second by second.
+        """Open model: offer sends at a rate, regardless of replies.
+
+        Returns:
+            Sends per second that the node accepted, a text about the rejections, and memory in MB second by second.
         """
-        taken, refused, reason, memory = 0, 0, "", [memory_bytes() / 1e6]
-        begun = time.perf_counter()
+        accepted, rejected, reason, memory = 0, 0, "", [memory_bytes() / 1e6]
+        started = time.perf_counter()
         offered, again = 0, b""
 
-        def answered(result: "asyncio.Future[Result]") -> None:
-            nonlocal taken
-            taken += result.exception() is None
+        def count(result: "asyncio.Future[Result]") -> None:
+            nonlocal accepted
+            accepted += result.exception() is None
 
-        while (elapsed := time.perf_counter() - begun) < seconds:
+        while (elapsed := time.perf_counter() - started) < seconds:
             while offered < elapsed * rate:
                 offered += 1
                 raw = again or next(self._signed)
                 try:
-                    self._node.submit(raw).add_done_callback(answered)
+                    self._node.submit(raw).add_done_callback(count)
                     again = b""
                 except Overloaded as error:
-                    refused, reason = refused + 1, str(error)
-                    again = raw  # whoever is told to try again does
+                    rejected, reason = rejected + 1, str(error)
+                    again = raw  # a rejected sender retries
             if len(memory) < elapsed:
                 memory.append(memory_bytes() / 1e6)
             await asyncio.sleep(TICK_S)
-        rate_taken = taken / elapsed
+        accepted_rate = accepted / elapsed
         await self._node.drain()
-        return rate_taken, f"{refused:,} were answered: {reason}", memory
+        return accepted_rate, f"{rejected:,} rejected: {reason}", memory
 
     async def flood(self, rate: float) -> None:
         """Offer messages for one process at a rate, until cancelled."""
-        flooded = self._flooding()
-        raw, begun, offered = next(flooded), time.perf_counter(), 0
+        items = self._flood_items()
+        raw, started, offered = next(items), time.perf_counter(), 0
         while True:
-            while offered < (time.perf_counter() - begun) * rate:
+            while offered < (time.perf_counter() - started) * rate:
                 offered += 1
                 try:
                     self._node.submit(raw)
-                    raw = next(flooded)
+                    raw = next(items)
                 except Overloaded:
                     pass
             await asyncio.sleep(TICK_S)
 
-    def _flooding(self) -> Iterator[bytes]:
+    def _flood_items(self) -> Iterator[bytes]:
         wallet, handle = self._pairs[0].wallets[1], self._pairs[0].handles[1]
         for number in self._numbers:
             yield wallet.sign(target=handle, action="GetProfile", anchor=number.to_bytes(32, "big"))
 
     def _item(self) -> bytes:
         number = next(self._numbers)
-        return self._pairs[number % SESSIONS].relay("SendMessage", self._said, number.to_bytes(32, "big"))
+        return self._pairs[number % SESSIONS].relay("SendMessage", self._message, number.to_bytes(32, "big"))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-"""``python -m simulations.benchmarks.peers``: the node beside what people would take else, in one run.
+"""``python -m simulations.benchmarks.peers``: compares the node with two alternatives, in one run.
 
-``eventsourcing``: the package of that name on SQLite, an aggregate per session, a save per send. ``pykka threads``: an
-actor thread per session, a commit per message. Neither signs or verifies, spawns, notifies anybody or chains hashes.
+``eventsourcing`` is the package of that name on SQLite, with an aggregate per session and a save per send.
+``pykka threads`` is an actor thread per session with a commit per message. Neither of them signs or verifies messages,
+spawns processes, sends notifications or chains hashes.
 """
 
 import os
@@ -26,7 +27,7 @@ from simulations.benchmarks.load import CONTENT_BYTES, SESSIONS
 
 CONTENT = b64encode(bytes(CONTENT_BYTES * 3 // 4)).decode()
 SENDERS = 64
-"""Threads that send to the peers at a time."""
+"""Number of threads that send to the actor threads."""
 
 
 @click.command()
@@ -35,7 +36,7 @@ SENDERS = 64
 @click.option("--sessions", type=click.IntRange(1, 10**6), default=SESSIONS, show_default=True)
 def main(rounds: int, sends: int, sessions: int) -> None:
     """Print durable sends per second of each, and the node's as a multiple of them."""
-    figures: defaultdict[str, list[float]] = defaultdict(list)
+    measurements: defaultdict[str, list[float]] = defaultdict(list)
     with TemporaryDirectory() as folder, fresh_processes() as processes:
         for number in range(rounds):
             for name, measure in (
@@ -44,22 +45,22 @@ def main(rounds: int, sends: int, sessions: int) -> None:
                 ("pykka threads", pykka_sends),
             ):
                 path = Path(folder) / f"{name}-{number}.db"
-                figures[name].append(processes.submit(measure, path, sends, sessions).result())
+                measurements[name].append(processes.submit(measure, path, sends, sessions).result())
     click.echo(f"{rounds} rounds of {sends:,} sends, {sessions:,} sessions, {CONTENT_BYTES} bytes")
     click.echo(f"{'':16}{'sends/s':>10}{'mostao is':>12}   round by round")
-    for name, rates in figures.items():
-        ratios = [ours / theirs for ours, theirs in zip(figures["mostao"], rates, strict=True)]
+    for name, rates in measurements.items():
+        ratios = [node / peer for node, peer in zip(measurements["mostao"], rates, strict=True)]
         shown = " ".join(f"{ratio:.2f}" for ratio in ratios)
         click.echo(f"{name:16}{median(rates):>10,.0f}{median(ratios):>10.2f} x   {shown}")
 
 
 def node_sends(path: Path, sends: int, sessions: int) -> float:
-    """The node's."""
+    """Durable sends per second of the node."""
     return load.sends_per_second(path, sends=sends, in_flight=1024, sessions=sessions)
 
 
 def eventsourcing_sends(path: Path, sends: int, sessions: int) -> float:
-    """Those of the package ``eventsourcing``."""
+    """Durable sends per second of the package ``eventsourcing``."""
     from eventsourcing.application import Application
     from eventsourcing.domain import Aggregate, event
 
@@ -75,22 +76,22 @@ def eventsourcing_sends(path: Path, sends: int, sessions: int) -> float:
     application = Application[Any]()
     conversations = [Conversation() for _ in range(sessions)]
     application.save(*conversations)
-    begun = time.perf_counter()
+    started = time.perf_counter()
     for number in range(sends):
         conversation = conversations[number % sessions]
         conversation.send(CONTENT)
         application.save(conversation)
-    elapsed = time.perf_counter() - begun
+    elapsed = time.perf_counter() - started
     application.close()
     return sends / elapsed
 
 
 class _Session(pykka.ThreadingActor):
-    """A session with a thread of its own, which commits each message."""
+    """A session with its own thread, which commits each message."""
 
     use_daemon_thread = True
     _turn = threading.Lock()
-    """SQLite has one writer at a time; without an order of their own they would wait for it by polling."""
+    """SQLite allows one writer at a time; without this lock the threads would wait for it by polling."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -111,7 +112,7 @@ class _Session(pykka.ThreadingActor):
 
 
 def pykka_sends(path: Path, sends: int, sessions: int) -> float:
-    """Those of an actor thread per session."""
+    """Durable sends per second of an actor thread per session."""
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("pragma journal_mode = wal")
     connection.execute("create table messages (id integer primary key, content text)")
@@ -125,12 +126,12 @@ def pykka_sends(path: Path, sends: int, sessions: int) -> float:
             actors[number % sessions].ask(CONTENT)
 
     threads = [threading.Thread(target=send) for _ in range(SENDERS)]
-    begun = time.perf_counter()
+    started = time.perf_counter()
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    elapsed = time.perf_counter() - begun
+    elapsed = time.perf_counter() - started
     assert connection.execute("select count(*) from messages").fetchone() == (sends,)
     pykka.ActorRegistry.stop_all()
     connection.close()

@@ -1,7 +1,7 @@
-"""``python -m simulations.benchmarks.registered``: does a send cost more where many are registered?
+"""``python -m simulations.benchmarks.registered``: the cost of a send with few and with many registered handles.
 
-Two nodes, one with few handles and one with many, are open at a time, each in a process of its own, and take the same
-number of sends in turn: what else the machine does meanwhile then concerns both.
+Two nodes, one with few handles and one with many, are open at the same time, each in a process of its own. They process
+the same number of sends in turn, so that other load on the machine affects both.
 """
 
 import asyncio
@@ -24,13 +24,15 @@ from actors.runtime.tuning import dedicate_process
 from simulations.benchmarks.load import SESSIONS, Pair
 
 IN_FLIGHT = 1024
-_SAID = encode({"content": "x" * 240})
+_MESSAGE = encode({"content": "x" * 240})
 
 
 @click.command()
 @click.option("--handles", type=click.IntRange(2 * SESSIONS, 10**7), default=1_000_000, show_default=True)
 @click.option("--sends", type=click.IntRange(1000, 10**6), default=20_000, show_default=True)
-@click.option("--rounds", type=click.IntRange(1, 100), default=7, show_default=True, help="Each measures both in turn.")
+@click.option(
+    "--rounds", type=click.IntRange(1, 100), default=7, show_default=True, help="Each round measures both in turn."
+)
 def main(handles: int, sends: int, rounds: int) -> None:
     """Print the cost of a send with few handles and with many, and the ratio."""
     counts = (2 * SESSIONS, handles)
@@ -42,7 +44,7 @@ def main(handles: int, sends: int, rounds: int) -> None:
             opened.callback(nodes[-1].close)
         for _ in range(rounds):
             for node, measured in zip(nodes, costs, strict=True):
-                measured.append(node.ask(sends))
+                measured.append(node.measure(sends))
     for count, node, measured in zip(counts, nodes, costs, strict=True):
         click.echo(
             f"{count:>10,} handles, registered in {node.registered_s:.0f} s:"
@@ -53,50 +55,50 @@ def main(handles: int, sends: int, rounds: int) -> None:
 
 
 class _Remote:
-    """A node in a process of its own, where so many handles are registered."""
+    """A node in a process of its own, with the given number of registered handles."""
 
     def __init__(self, path: Path, handles: int) -> None:
         context = multiprocessing.get_context("spawn")
-        self._ours, theirs = context.Pipe()
-        self._process = context.Process(target=_run, args=(theirs, path, handles))
+        self._pipe, child_pipe = context.Pipe()
+        self._process = context.Process(target=_run, args=(child_pipe, path, handles))
         self._process.start()
-        theirs.close()
-        self.registered_s = float(self._ours.recv())
+        child_pipe.close()
+        self.registered_s = float(self._pipe.recv())
 
-    def ask(self, sends: int) -> float:
-        """Microseconds per durable send."""
-        self._ours.send(sends)
-        return float(self._ours.recv())
+    def measure(self, sends: int) -> float:
+        """Run sends; returns microseconds per durable send."""
+        self._pipe.send(sends)
+        return float(self._pipe.recv())
 
     def close(self) -> None:
-        self._ours.close()
+        self._pipe.close()
         self._process.join()
 
 
 def _run(pipe: Connection, path: Path, handles: int) -> None:
-    dedicate_process()  # as the commands do that run a node
-    uvloop.run(_answer(pipe, path, handles))
+    dedicate_process()  # like the commands that run a node
+    uvloop.run(_serve(pipe, path, handles))
 
 
-async def _answer(pipe: Connection, path: Path, handles: int) -> None:
+async def _serve(pipe: Connection, path: Path, handles: int) -> None:
     async with Node.open(path, new=True, wallet=Wallet(bytes(32))) as node:
-        begun = time.perf_counter()
+        started = time.perf_counter()
         await _send_all(node, _registrations(node.registry, handles - 2 * SESSIONS))
         pairs = [Pair(number) for number in range(SESSIONS)]
-        await asyncio.gather(*(pair.meet(node) for pair in pairs))
+        await asyncio.gather(*(pair.set_up(node) for pair in pairs))
         await node.drain()
-        pipe.send(time.perf_counter() - begun)
+        pipe.send(time.perf_counter() - started)
         sent = 0
-        while (sends := await asyncio.to_thread(_asked, pipe)) is not None:
+        while (sends := await asyncio.to_thread(_receive, pipe)) is not None:
             numbers = range(sent + 1, sent + sends + 1)
-            items = [pairs[number % SESSIONS].relay("SendMessage", _SAID, number.to_bytes(32)) for number in numbers]
+            items = [pairs[number % SESSIONS].relay("SendMessage", _MESSAGE, number.to_bytes(32)) for number in numbers]
             sent += sends
-            begun = time.perf_counter()
+            started = time.perf_counter()
             await _send_all(node, iter(items))
-            pipe.send((time.perf_counter() - begun) / sends * 1e6)
+            pipe.send((time.perf_counter() - started) / sends * 1e6)
 
 
-def _asked(pipe: Connection) -> int | None:
+def _receive(pipe: Connection) -> int | None:
     try:
         return int(pipe.recv())
     except EOFError:

@@ -1,4 +1,4 @@
-"""``python -m simulations.benchmarks.scale``: what many processes and a long conversation cost in memory and time."""
+"""``python -m simulations.benchmarks.scale``: memory and time of many processes and of a long conversation."""
 
 import asyncio
 import tempfile
@@ -17,7 +17,6 @@ import uvloop
 from actors import Node, Wallet
 from actors.ans104.item import message_of, parse
 from actors.evaluation.process_table import ProcessTable
-from actors.node.limits import Limits
 from actors.processes import Registry
 from actors.protocol.canonical_json import encode
 from actors.protocol.derived_ids import spawned_id
@@ -31,7 +30,7 @@ QUERIES = 1000
 PAGE = 50
 BATCH = 8192
 _WARM = 1000
-"""Handles that are written to before memory is measured."""
+"""Number of handles that get a message before memory is measured."""
 _KIB, _MIB = 1024, 1024 * 1024
 _WALLET = Wallet(bytes(32))
 
@@ -40,12 +39,12 @@ _WALLET = Wallet(bytes(32))
 @click.option("--processes", type=click.IntRange(2 * _WARM, 10**7), default=100_000, show_default=True)
 @click.option("--messages", type=click.IntRange(100, 10**8), default=1_000_000, show_default=True)
 def main(processes: int, messages: int) -> None:
-    """Print memory per live process, the time to open a log, and what queries in one long conversation take."""
+    """Print memory per live process, the time to open a log, and the time of queries in one long conversation."""
     with tempfile.TemporaryDirectory() as folder, fresh_processes() as fresh:
         path = Path(folder) / "handles.db"
         fresh.submit(register, path, processes).result()
         live = fresh.submit(wake, path, processes).result()
-        click.echo(f"{processes:,} live processes: {live / processes / _KIB:.1f} KiB each, its state among it")
+        click.echo(f"{processes:,} live processes: {live / processes / _KIB:.1f} KiB each, including the state")
         path = Path(folder) / "session.db"
         events = fresh.submit(converse, path, messages).result()
         replayed_s = fresh.submit(open_seconds, path).result()
@@ -56,29 +55,29 @@ def main(processes: int, messages: int) -> None:
         memory, wake_s, took = fresh.submit(query, path, messages).result()
         took.sort()
         click.echo(
-            f"a session of {messages:,} messages: {memory / _MIB:.0f} MiB in memory, awake in {wake_s:.2f} s;"
+            f"a session of {messages:,} messages: {memory / _MIB:.0f} MiB in memory, restored in {wake_s:.2f} s;"
             f" QueryMessage, limit {PAGE}, any span: median {median(took) * 1e3:.2f} ms,"
-            f" p99 {took[int(len(took) * 0.99)] * 1e3:.2f} ms, most {took[-1] * 1e3:.2f} ms of {len(took):,}"
+            f" p99 {took[int(len(took) * 0.99)] * 1e3:.2f} ms, maximum {took[-1] * 1e3:.2f} ms of {len(took):,}"
         )
 
 
 def register(path: Path, count: int) -> None:
-    """A log with so many handles."""
+    """Make a log with this many handles."""
 
-    async def live() -> None:
+    async def run() -> None:
         async with Node.open(path, new=True, wallet=_WALLET) as node:
             for start in range(0, count, 4096):
                 numbers = range(start, min(start + 4096, count))
                 await asyncio.gather(*(node.send(_register(node.registry, number)) for number in numbers))
 
-    uvloop.run(live())
+    uvloop.run(run())
 
 
 def wake(path: Path, count: int) -> int:
-    """Bytes of memory that so many handles take when each of them has just been written to."""
+    """Bytes of memory that this many handles take while all of them are live."""
 
-    async def live() -> int:
-        async with Node.open(path, wallet=_WALLET, limits=Limits(live_max=2 * count)) as node:
+    async def run() -> int:
+        async with Node.open(path, wallet=_WALLET, max_live=2 * count) as node:
             found = await node.dryrun(node.registry, action="GetHandles", data=encode({"owner": _WALLET.address}))
             handles = [row["pid"] for row in found.answer]
             assert len(handles) == count
@@ -88,13 +87,13 @@ def wake(path: Path, count: int) -> int:
             after = memory_bytes() - before
             return after * count // (node.load().live_processes - awake)
 
-    return uvloop.run(live())
+    return uvloop.run(run())
 
 
-async def _write_to(node: Node, handles: list[str], why: bytes) -> None:
+async def _write_to(node: Node, handles: list[str], label: bytes) -> None:
     for start in range(0, len(handles), 4096):
-        some = enumerate(handles[start : start + 4096], start)
-        anchors = ((handle, sha256(why + b"%d" % number).digest()) for number, handle in some)
+        batch = enumerate(handles[start : start + 4096], start)
+        anchors = ((handle, sha256(label + b"%d" % number).digest()) for number, handle in batch)
         items = (_WALLET.sign(target=handle, action="GetUnread", anchor=anchor) for handle, anchor in anchors)
         await asyncio.gather(*map(node.send, items))
     await node.drain()
@@ -106,8 +105,9 @@ def _register(registry: str, number: int) -> bytes:
 
 
 def converse(path: Path, count: int) -> int:
-    """A log in which two people exchange so many messages; gives its length. Evaluated and chained as a node does it,
-    without the node: what is measured here is not sending.
+    """Make a log of a conversation with this many messages; returns its number of events.
+
+    Messages are evaluated and chained as in a node, but without one, because sending is not measured here.
     """
     log, sequencer = open_log(path), Sequencer()
     epoch = log.take_lease("benchmark").epoch
@@ -133,14 +133,26 @@ def converse(path: Path, count: int) -> int:
 
     pair = Pair(0)
     registry = send(_message(_WALLET.sign(tags=[("Type", "Process"), ("Module", Registry.module)]))).id
-    one, other, both = [send(_message(raw)).id for raw in pair.introductions(registry)]
-    pair.handles, pair.session = [spawned_id(one, 0), spawned_id(other, 0)], spawned_id(both, 0)
+    first, second, established = [send(_message(raw)).id for raw in pair.set_up_items(registry)]
+    pair.handles, pair.session = [spawned_id(first, 0), spawned_id(second, 0)], spawned_id(established, 0)
     send(_message(pair.relay("RotateSessionKey", KEYS, bytes(32))))
-    said = encode({"content": b64encode(bytes(CONTENT_BYTES * 3 // 4)).decode()})
-    like = _message(pair.relay("SendMessage", said, bytes(32)))
-    for number in range(count):  # one signature for all: nobody verifies it here
+    content = encode({"content": b64encode(bytes(CONTENT_BYTES * 3 // 4)).decode()})
+    template = _message(pair.relay("SendMessage", content, bytes(32)))
+    for number in range(count):  # all messages share one signature, because it is not verified here
         identity = encode_id(sha256(b"%d" % number).digest())
-        send(Message(identity, like.sender, like.target, like.action, like.tags, like.data, "", None, like.envelope))
+        send(
+            Message(
+                identity,
+                template.sender,
+                template.target,
+                template.action,
+                template.tags,
+                template.data,
+                "",
+                None,
+                template.envelope,
+            )
+        )
     flush()
     log.close()
     return sequencer.sequence
@@ -149,41 +161,41 @@ def converse(path: Path, count: int) -> int:
 def open_seconds(path: Path) -> float:
     """Seconds until a node has opened a log."""
 
-    async def live() -> float:
-        begun = time.perf_counter()
+    async def run() -> float:
+        started = time.perf_counter()
         async with Node.open(path, wallet=_WALLET):
-            return time.perf_counter() - begun
+            return time.perf_counter() - started
 
-    return uvloop.run(live())
+    return uvloop.run(run())
 
 
 def query(path: Path, messages: int) -> tuple[int, float, list[float]]:
-    """Bytes of memory and seconds to have a session awake, and the seconds that queries of it take."""
+    """Bytes and seconds to restore a session, and the seconds that queries of it take."""
 
-    async def live() -> tuple[int, float, list[float]]:
+    async def run() -> tuple[int, float, list[float]]:
         async with Node.open(path, wallet=_WALLET) as node:
             pair = Pair(0)
-            before, begun = memory_bytes(), time.perf_counter()
+            before, started = memory_bytes(), time.perf_counter()
             assert await pair.find(node)
             newest = (await node.dryrun(pair.session, action="QueryMessage", data='{"limit":1}')).answer[0]
-            wake_s, memory = time.perf_counter() - begun, memory_bytes() - before
+            wake_s, memory = time.perf_counter() - started, memory_bytes() - before
             assert newest["id"] == messages
             took = []
             for span in _spans(newest["timestamp"]):
-                begun = time.perf_counter()
+                started = time.perf_counter()
                 answer = (await node.dryrun(pair.session, action="QueryMessage", data=span)).answer
-                took.append(time.perf_counter() - begun)
+                took.append(time.perf_counter() - started)
                 assert len(answer) <= PAGE
             return memory, wake_s, took
 
-    return uvloop.run(live())
+    return uvloop.run(run())
 
 
 def _spans(end: float) -> Iterator[str]:
     random = Random(1)
     for _ in range(QUERIES):
-        one, other = sorted((random.uniform(0, end), random.uniform(0, end)))
-        yield encode({"from": one, "until": other, "limit": PAGE, "order": random.choice(["ASC", "DESC"])})
+        from_s, until_s = sorted((random.uniform(0, end), random.uniform(0, end)))
+        yield encode({"from": from_s, "until": until_s, "limit": PAGE, "order": random.choice(["ASC", "DESC"])})
 
 
 def _message(raw: bytes) -> Message:

@@ -1,4 +1,4 @@
-"""Hostile bytes: a short run of what ``python -m simulations.benchmarks.fuzz`` does for long."""
+"""Untrusted bytes: a short version of ``python -m simulations.benchmarks.fuzz``."""
 
 import pytest
 from hypothesis import given, settings
