@@ -1,4 +1,4 @@
-"""Worlds of users on a node: real keys, real encryption, virtual time; and the ``mostao`` command."""
+"""Simulations and load tests with real keys, encryption, processes, node and log; clients; the ``mostao`` command."""
 
 from simulations.clients.user import Chat, ReadMessage, User, UserError
 

@@ -1,4 +1,4 @@
-"""Two people and a third: the eight steps of an encrypted conversation, with real keys on a real node."""
+"""Encrypted conversations of two people, and a third party, with real keys on a real node."""
 
 from pathlib import Path
 from typing import Any
@@ -64,7 +64,7 @@ async def test_old_messages_stay_readable_through_their_generation(path: Path) -
             (2, "under 2"),
             (3, "under 3"),
         ]
-        assert await bob.read(node, from_handle="alice") == []  # nothing is read twice
+        assert await bob.read(node, from_handle="alice") == []  # no message is read twice
 
 
 async def test_a_person_who_comes_back_catches_up_with_everything_once(path: Path) -> None:
@@ -92,7 +92,7 @@ async def test_a_message_that_comes_while_another_is_read_is_not_lost(path: Path
         await node.drain()
 
         class Meanwhile:
-            """A way to the node on which Alice writes again as soon as Bob has fetched all that there was."""
+            """A client with which Alice sends again as soon as Bob has fetched all messages."""
 
             registry = node.registry
             send = staticmethod(node.send)
@@ -100,7 +100,7 @@ async def test_a_message_that_comes_while_another_is_read_is_not_lost(path: Path
             async def dryrun(self, process: str, *, action: str, **more: Any) -> Any:
                 result = await node.dryrun(process, action=action, **more)
                 queries.append(action)
-                if queries.count("QueryMessage") == 2 and action == "QueryMessage":  # the page that says: that was all
+                if queries.count("QueryMessage") == 2 and action == "QueryMessage":  # the last, empty page
                     await chat.send("second")
                     await node.drain()
                 return result

@@ -1,4 +1,4 @@
-"""Real runs, short ones: a node, a generator and an audit in processes of their own."""
+"""Short load tests with a real node, generator and audit, each in a process of its own."""
 
 import os
 import signal
@@ -81,7 +81,7 @@ def test_ctrl_c_ends_with_what_there_is_and_a_sound_log(path: Path) -> None:
     os.kill(child.pid, signal.SIGINT)
     out, said = child.communicate(timeout=60)
     assert child.returncode == 130, said
-    if out:  # it came while load was made, and not before
+    if out:  # the interrupt came during the load, not before
         found = msgspec.json.decode(out)
         assert found["interrupted"]
         assert found["acknowledged"] == found["in_log"]

@@ -1,4 +1,4 @@
-"""What a load test says of the node's memory and processor time."""
+"""Measurements of a node's memory and processor time."""
 
 import subprocess
 import sys

@@ -31,7 +31,7 @@ async def live(path: Path, *, seed: int = 3, checked: bool = True, **changes: An
 
 async def test_people_of_both_protocols_live_in_one_world_on_one_log(path: Path) -> None:
     outcome, _ = await live(path)
-    assert outcome.messages_read > outcome.messages_sent > 80  # what is said to a group, many read
+    assert outcome.messages_read > outcome.messages_sent > 80  # a message to a group is read by many
     assert (outcome.groups, outcome.relation.groups, outcome.relation.people) == (1, 1, 5)
     assert outcome.relation.packed > 40
     assert outcome.relation.packs >= 2

@@ -1,4 +1,4 @@
-"""Sweeps find what is wrong with a node; a node with nothing wrong passes them."""
+"""A sweep finds planted bugs, and passes a correct node."""
 
 import itertools
 from collections.abc import Callable
