@@ -11,7 +11,9 @@ from simulations.faults.fault import NetworkFault, Probability
 class Drop(NetworkFault, frozen=True):
     """Loses requests."""
 
-    drop: Annotated[Probability, Meta(description="fraction of messages that do not reach the node; resent")] = 0.0
+    drop: Annotated[
+        Probability, Meta(description="fraction of messages that do not reach the node and are sent again")
+    ] = 0.0
 
     def loses_request(self, random: Random) -> bool:
         """Lose this fraction of the requests."""

@@ -3,7 +3,7 @@
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, get_type_hints
 
 import msgspec
 from msgspec import Meta
@@ -258,7 +258,7 @@ def explain() -> str:
         hints = get_type_hints(kind, include_extras=True)
         for inner in msgspec.structs.fields(kind):
             value = _toml(getattr(values, inner.name))
-            lines.append(f"{inner.name} = {value}  # {_description(hints[inner.name])}{_choices(inner.type)}")
+            lines.append(f"{inner.name} = {value}  # {_description(hints[inner.name])}")
     return "\n".join(lines)
 
 
@@ -270,13 +270,6 @@ def _description(annotation: Any) -> str:
     for meta in reversed(getattr(annotation, "__metadata__", ())):
         if isinstance(meta, Meta) and meta.description:
             return meta.description
-    return ""
-
-
-def _choices(annotation: Any) -> str:
-    for part in (annotation, *get_args(annotation)):
-        if get_origin(part) is Literal:
-            return f" ({', '.join(get_args(part))})"
     return ""
 
 
