@@ -27,7 +27,7 @@ from actors import Node, Wallet
 from actors.ans104.item import DATA_BYTES_MAX
 from actors.http.ao.app import AoApp
 from actors.http.common.responses import encode_json
-from actors.http.common.server import Servers, listen
+from actors.http.common.server import Listener, Servers, listen
 from actors.runtime.tuning import dedicate_process
 from eventstore.records import encode_id
 from simulations.benchmarks.fresh import fresh_processes
@@ -98,39 +98,39 @@ def _made_up_conversations(plan: Plan) -> list[Conversation]:
 @contextmanager
 def _serving(log: Path | None) -> Iterator[str]:
     """Run the node's server, or without a log the constant server, in a process of its own; yields its URL."""
-    listening = listen("127.0.0.1", 0)
-    process = multiprocessing.get_context("fork").Process(target=_serve, args=(log, listening))
+    listener = listen("127.0.0.1", 0)
+    process = multiprocessing.get_context("fork").Process(target=_serve, args=(log, listener))
     process.start()
     try:
-        yield listening.url
+        yield listener.url
     finally:
         process.terminate()  # SIGTERM: the server closes in order
         process.join()
-        listening.socket.close()
+        listener.socket.close()
 
 
-def _serve(log: Path | None, listening: Listening) -> None:
-    uvloop.run(_serve_constant(listening) if log is None else _serve_node(log, listening))
+def _serve(log: Path | None, listener: Listener) -> None:
+    uvloop.run(_serve_constant(listener) if log is None else _serve_node(log, listener))
 
 
-async def _serve_node(log: Path, listening: Listening) -> None:
+async def _serve_node(log: Path, listener: Listener) -> None:
     async with Node.open(log, new=True, wallet=Wallet(bytes(32))) as node:
         dedicate_process()  # like mostao serve
-        await _until_stopped(listening, AoApp(node, data_bytes_max=DATA_BYTES_MAX).app())
+        await _until_stopped(listener, AoApp(node, data_bytes_max=DATA_BYTES_MAX).asgi_app())
 
 
-async def _serve_constant(listening: Listening) -> None:
+async def _serve_constant(listener: Listener) -> None:
     response = encode_json({"message": "Processing DataItem", "id": encode_id(bytes(32))})
 
     async def post(request: Request) -> Response:
         await request.body()
         return Response(response, 202, media_type="application/json")
 
-    await _until_stopped(listening, Starlette(routes=[Route("/", post, methods=["POST"])]))
+    await _until_stopped(listener, Starlette(routes=[Route("/", post, methods=["POST"])]))
 
 
-async def _until_stopped(listening: Listening, app: ASGIApp) -> None:
-    servers = Servers([(listening, app)])
+async def _until_stopped(listener: Listener, app: ASGIApp) -> None:
+    servers = Servers([(listener, app)])
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, servers.stop)
     await servers.run()
 

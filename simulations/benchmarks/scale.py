@@ -14,7 +14,7 @@ from statistics import median
 import click
 import uvloop
 
-from actors import Node, Wallet
+from actors import Limits, Node, Wallet
 from actors.ans104.item import message_of, parse
 from actors.evaluation.process_table import ProcessTable
 from actors.processes import Registry
@@ -77,7 +77,7 @@ def wake(path: Path, count: int) -> int:
     """Bytes of memory that this many handles take while all of them are live."""
 
     async def run() -> int:
-        async with Node.open(path, wallet=_WALLET, max_live=2 * count) as node:
+        async with Node.open(path, wallet=_WALLET, limits=Limits(live_max=2 * count)) as node:
             found = await node.dryrun(node.registry, action="GetHandles", data=encode({"owner": _WALLET.address}))
             handles = [row["pid"] for row in found.answer]
             assert len(handles) == count

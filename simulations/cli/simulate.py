@@ -14,10 +14,11 @@ from actors.cli.paths import check_new_log, check_writable, free_log
 from actors.cli.progress import progress_bar
 from actors.runtime.child_process import cores
 from simulations.cli.seeds import Seeds, run_sweep
+from simulations.faults.registry import parse_setting
 from simulations.report.world import write_world
 from simulations.scenario.scenario import MESSAGES_MAX, USERS_MAX, Scenario, built_in, explain, load, override
 from simulations.world.relation_town import RelationOutcome
-from simulations.world.run import WorldResult, node_wallet
+from simulations.world.run import WorldResult, node_wallet, run_world
 
 DEFAULT = "town"
 EXIT_FINDING = 1
@@ -145,7 +146,7 @@ def simulate(
     is_checked = check or effective.faults.any
     try:
         with progress_bar("simulating", effective.talk.messages) as bar:
-            result = uvloop.run(live(effective, seed=seed, path=path, progress=bar.advance, checked=is_checked))
+            result = uvloop.run(run_world(effective, seed=seed, path=path, progress=bar.advance, checked=is_checked))
     except KeyboardInterrupt:
         if report is not None and path.exists():
             _write_report(report, path, f"One day of {scenario}, interrupted", [("log", str(path))], repeat_command)
@@ -196,15 +197,9 @@ def _options(users: int | None, messages: int | None, faults: tuple[str, ...]) -
 
 def _fault(text: str) -> tuple[str, Any]:
     try:
-        is_list = name.strip().startswith("crash_at")
-        parsed = msgspec.json.decode(f"[{value}]" if is_list else value)
-    except msgspec.DecodeError:
-        equals = ""
-    if not equals:
-        raise click.UsageError(
-            f"{text!r} is not a fault: write a name and a number, as in drop=0.1 (see --explain for the names)"
-        )
-    return name.strip(), parsed
+        return parse_setting(text)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
 
 
 def _check_key(path: Path, seed: int) -> None:

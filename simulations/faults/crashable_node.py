@@ -8,11 +8,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from actors import Node, Wallet
+from actors import Limits, Node, Wallet
+from actors.node.log_writer import WritableLog
 from actors.runtime.logs import NAME
-from eventstore import Assignment, Head, LogFailed, LogFile, read_log
+from eventstore import Assignment, Head, LogFailed, read_log
 
-MAX_LIVE = 50_000
+LIVE_MAX = 50_000
 """Highest number of live processes in the node: the simulated people need memory, too."""
 
 
@@ -78,11 +79,16 @@ class CrashableNode:
     async def _start(self, *, new: bool) -> None:
         self._stack = AsyncExitStack()
         opening = Node.open(
-            self._path, new=new, wallet=self._wallet, clock=self._clock, disk=self._wrap, max_live=MAX_LIVE
+            self._path,
+            new=new,
+            wallet=self._wallet,
+            clock=self._clock,
+            wrap_log=self._wrap,
+            limits=Limits(live_max=LIVE_MAX),
         )
         self.node = await self._stack.enter_async_context(opening)
 
-    def _wrap(self, log: LogFile) -> LogFile:
+    def _wrap(self, log: WritableLog) -> WritableLog:
         self._log = CrashingLog(log, commit_delay_ms=self._commit_delay_ms)
         return self._log
 
@@ -99,23 +105,23 @@ class CrashingLog:
         has_crashed: whether a write has failed.
     """
 
-    def __init__(self, log: LogFile, *, commit_delay_ms: float) -> None:
+    def __init__(self, log: WritableLog, *, commit_delay_ms: float) -> None:
         self._log = log
         self._commit_delay_s = commit_delay_ms / 1000
         self.crash_after: int | None = None
         self.has_crashed = False
 
-    def append(self, batch: Sequence[Assignment], *, expected: int) -> Head:
-        """Append a batch up to the crash (``LogFile.append``).
+    def append(self, batch: Sequence[Assignment], *, expected: int, epoch: int) -> Head:
+        """Append a batch up to the crash (``CommitLog.append``).
 
         Raises:
             LogFailed: the batch goes beyond the crash.
         """
         time.sleep(self._commit_delay_s)
         if self.crash_after is None or batch[-1].sequence <= self.crash_after:
-            return self._log.append(batch, expected=expected)
+            return self._log.append(batch, expected=expected, epoch=epoch)
         if not self.has_crashed and expected < self.crash_after:
-            self._log.append([row for row in batch if row.sequence <= self.crash_after], expected=expected)
+            self._log.append([row for row in batch if row.sequence <= self.crash_after], expected=expected, epoch=epoch)
         self.has_crashed = True
         raise LogFailed("the node crashed")
 

@@ -2,8 +2,7 @@
 
 from collections.abc import Collection
 
-from actors.relation.reading_back import read_back
-
+from actors.relation.archive_reader import read_back
 from actors.relation.archives import FolderArchive
 from actors.relation.packing import Packer
 from actors.relation.services import Services

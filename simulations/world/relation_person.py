@@ -4,7 +4,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from random import Random
 from typing import Any, NamedTuple, TypeVar
 
-from actors.relation.calls import Refused
 from nacl.public import PrivateKey, PublicKey, SealedBox
 
 from actors.processes.relation.access_conditions import digest

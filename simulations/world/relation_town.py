@@ -11,6 +11,7 @@ from actors.ans104.wallet import Wallet
 from actors.processes.relation.message import GROUP
 from actors.relation.archives import FolderArchive
 from actors.relation.packing import Packer
+from actors.relation.process_client import ProcessClient
 from actors.relation.services import Services
 from simulations.faults.fault import NetworkFault
 from simulations.faults.faulty_network import FaultyNetwork

@@ -7,11 +7,10 @@ from itertools import count, islice
 from random import Random
 from typing import Any, NamedTuple
 
-from actors.relation.calls import Refused
-
 from actors import ItemRefused
 from actors.relation.archives import ArchiveFailed
-from actors.relation.transactions import TransactionFalse
+from actors.relation.process_client import Refused
+from actors.relation.transactions import TransactionInvalid
 from simulations.clients.encryption import CannotOpen
 from simulations.clients.user import Chat, NodeClient, ReadMessage, User, UserError
 from simulations.faults.crash_schedule import CrashSchedule
@@ -151,7 +150,7 @@ class Town:
             self.journal.compare()
             await self._run_in_batches(self._check_handle(number) for number in numbers)
             relation = await self._relation.end() if self._relation else RelationOutcome()
-        except (UserError, CannotOpen, ItemRefused, Refused, TransactionFalse, ArchiveFailed) as error:
+        except (UserError, CannotOpen, ItemRefused, Refused, TransactionInvalid, ArchiveFailed) as error:
             raise Finding(f"an action failed that must succeed: {error}") from error
         if self._relation:
             self._attempts += self._relation.attempts
