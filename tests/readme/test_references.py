@@ -14,7 +14,7 @@ from tests.readme.shell import parse
 
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 CODE = re.compile(r"`([^`\n]+)`")
-PATH = re.compile(r"(?:[\w.]+/)+(?:\w+\.(?:py|md|toml|mjs|js|html|css|json))?|\w+\.py")
+PATH = re.compile(r"(?:[\w.]+/)+\w+\.(?:py|md|toml|mjs|js|html|css|json)|(?:[\w.]+/){2,}|\w+\.py")
 FILES = {
     path.name for folder in ("actors", "eventstore", "simulations", "tests") for path in (ROOT / folder).rglob("*.py")
 }
@@ -42,7 +42,8 @@ def test_every_link_leads_somewhere(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_file_that_is_named_is_there(name: str) -> None:
-    folders = [(ROOT / name).parent, ROOT, ROOT / "actors", ROOT / "tests"]
+    package = Path(name).parent
+    folders = [ROOT / package, ROOT / "tests" / package, ROOT, ROOT / "actors", ROOT / "tests"]
     named = {word for word in CODE.findall(prose(name)) if PATH.fullmatch(word)}
     missing = {word for word in named if not any((folder / word).exists() for folder in folders)}
     assert {word for word in missing if "/" in word or word not in FILES} == set()
