@@ -4,6 +4,7 @@ import os
 import re
 import select
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -117,7 +118,7 @@ def parse(line: str, root: Path) -> None:
         elif name == "pip":
             assert arguments[0] == "install"
         else:
-            assert (root / words[0]).exists() or name in ("cd", "echo", "sqlite-utils"), words
+            assert (root / words[0]).exists() or shutil.which(words[0], path=environment()["PATH"]), words
 
 
 def _parse_module(module: str, arguments: list[str]) -> None:

@@ -59,6 +59,7 @@ def run_block(block: Block, folder: Path) -> str:
     if block.mark:
         parse(lines(block.text)[-1].rpartition("&& ")[2], ROOT)
         return ""
+    assert block.skip or "simulations.benchmarks" not in block.text, "put <!-- test: skip, REASON --> above benchmarks"
     if block.needs and shutil.which(block.needs) is None:
         return ""
     printed, script = "", ""
