@@ -123,9 +123,11 @@ def parse(line: str, root: Path) -> None:
 
 def _parse_module(module: str, arguments: list[str]) -> None:
     imported = import_module(module)
-    if not hasattr(imported, "main"):
+    if hasattr(imported, "__path__"):
         imported = import_module(f"{module}.__main__")
-    _parse_click(imported.main, module, arguments)
+    command = getattr(imported, "main", None)
+    if isinstance(command, click.Command):  # any other module reads its arguments itself
+        _parse_click(command, module, arguments)
 
 
 def _parse_click(command: click.Command, name: str, arguments: list[str]) -> None:

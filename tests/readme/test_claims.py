@@ -5,7 +5,7 @@ from pathlib import Path
 
 from actors import Node
 from actors.audit.audit import audit
-from eventstore import SqliteLog
+from eventstore import read_log
 from simulations import User
 from tests.actors.audit.forger import forget_checkpoints, read, relinked, write
 
@@ -20,7 +20,7 @@ async def two_people(path: Path) -> None:
 
 def test_a_history_evaluated_again_without_a_message_is_found_by_a_kept_checkpoint_alone(path: Path) -> None:
     asyncio.run(two_people(path))
-    log = SqliteLog.open_to_read(path)
+    log = read_log(path)
     kept = log.checkpoints()
     log.close()
     rows = read(path)
