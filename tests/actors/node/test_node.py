@@ -9,7 +9,9 @@ import pykka
 import pytest
 
 from actors import ItemRefused, Limits, Node, NodeClosed, Overloaded, UnknownModule, Wallet, replay
+from actors.evaluation import process_table
 from actors.node.process_actor import ProcessActor
+from actors.processes import MODULES
 from eventstore import LogFailed, LogFault, LogInUse, open_log, read_log
 from eventstore.sqlite.log import SqliteLog
 from tests.actors.people import ALICE, BOB, EVE, NODE, item, register, relay, still, talking
@@ -329,7 +331,8 @@ async def test_a_log_that_needs_a_module_that_is_not_there_is_refused_by_its_nam
 ) -> None:
     async with Node.open(path, wallet=NODE) as node:
         await register(node, ALICE, "alice")
-    monkeypatch.delitem(__import__("actors.processes").processes.MODULES, "mostao.handle@1")
+    others = {name: kind for name, kind in MODULES.items() if name != "mostao.handle@1"}
+    monkeypatch.setattr(process_table, "MODULES", others)
     with pytest.raises(UnknownModule, match=r"mostao\.handle@1"):
         replay(path)
 
