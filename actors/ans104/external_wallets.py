@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
-from coincurve import PrivateKey
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.padding import MGF1, PSS
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -14,7 +13,7 @@ from actors.ans104.signer import Signer
 from actors.ans104.wallet import WalletError
 from actors.crypto.rsa_pss import EXPONENT
 from actors.crypto.schemes import ARWEAVE, ETHEREUM, SCHEMES
-from actors.crypto.secp256k1 import eip191, keccak
+from actors.crypto.secp256k1 import public_key_of, signature_of
 
 _RSA_BITS = 4096
 _SALT_BYTES = 32
@@ -34,15 +33,15 @@ class EthereumWallet(Signer):
             WalletError: the bytes are not a secp256k1 private key.
         """
         try:
-            self._key = PrivateKey(secret)
+            public_key = public_key_of(secret)
         except ValueError as error:
             raise WalletError(f"this is no secp256k1 key ({error})") from None
-        super().__init__(self._key.public_key.format(compressed=False))
+        self._secret = secret
+        super().__init__(public_key)
 
     def signature(self, text: bytes) -> bytes:
         """The signature of a text: r, s and v (27 or 28), 65 bytes."""
-        signed = self._key.sign_recoverable(keccak(eip191(text)), hasher=None)
-        return signed[:64] + bytes([signed[64] + 27])
+        return signature_of(text, self._secret)
 
 
 class ArweaveWallet(Signer):

@@ -9,7 +9,8 @@ from functools import lru_cache
 
 SIGNATURE_BYTES = 65
 _ADDRESS = re.compile("0x[0-9a-fA-F]{40}")
-_RECOVERY = {27: b"\0", 28: b"\1"}
+_V = 27
+_RECOVERY = {_V: 0, _V + 1: 1}
 """Last byte of a signature to its recovery id. Other encodings of the same recovery id are refused: they would give one
 message a second id.
 """
@@ -35,16 +36,34 @@ def signing_key(text: bytes, signature: bytes) -> bytes:
     Raises:
         ValueError: no key made the signature, or it is not in the one accepted encoding.
     """
-    from coincurve import PublicKey
+    from btclib_libsecp256k1.recovery import recover
 
     recovery = _RECOVERY.get(signature[-1]) if len(signature) == SIGNATURE_BYTES else None
     if recovery is None or int.from_bytes(signature[32:64], "big") > _HALF_ORDER:
         raise ValueError("this is no signature of 65 bytes with a low s and a v of 27 or 28")
     try:
-        key = PublicKey.from_signature_and_message(signature[:64] + recovery, keccak(eip191(text)), hasher=None)
-    except Exception as error:  # coincurve raises what it is given, ValueError or Exception itself
+        return recover(keccak(eip191(text)), signature[:64], recovery, compressed=False)
+    except ValueError as error:
         raise ValueError("nobody signed this") from error
-    return bytes(key.format(compressed=False))
+
+
+def signature_of(text: bytes, secret: bytes) -> bytes:
+    """Sign a text with a private key (32 bytes). Returns r, s and v (65 bytes)."""
+    from btclib_libsecp256k1.recovery import sign
+
+    signature, recovery = sign(keccak(eip191(text)), secret)
+    return signature + bytes([recovery + _V])
+
+
+def public_key_of(secret: bytes) -> bytes:
+    """The public key (65 bytes) of a private key (32 bytes).
+
+    Raises:
+        ValueError: the bytes are not a secp256k1 private key.
+    """
+    from btclib_libsecp256k1.keys import pubkey_from_prvkey
+
+    return pubkey_from_prvkey(secret, compressed=False)
 
 
 @lru_cache(maxsize=4096)

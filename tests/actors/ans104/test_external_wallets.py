@@ -7,6 +7,8 @@ from pathlib import Path
 import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
+from eth_account import Account
+from eth_account.messages import encode_defunct
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,7 +18,7 @@ from actors.ans104.item import parse
 from actors.ans104.signer import Signer
 from actors.audit.audit import audit
 from actors.crypto.schemes import ETHEREUM, SCHEMES
-from actors.crypto.secp256k1 import ethereum_address
+from actors.crypto.secp256k1 import ethereum_address, signing_key
 from eventstore.records import encode_id
 from tests.actors.people import ALICE, NODE, item, relay, still
 
@@ -37,6 +39,15 @@ def arweave(private_key: rsa.RSAPrivateKey) -> ArweaveWallet:
 
 def test_the_address_of_the_key_1_is_what_everybody_knows_it_to_be() -> None:
     assert ETHER.address == "0x7E5F4552091A69125d5DfCb7b8C2659029395Bdf"
+
+
+@given(secret=st.integers(1, ORDER - 1).map(lambda number: number.to_bytes(32)), text=st.binary(max_size=99))
+def test_an_ethereum_wallet_signs_as_others_do(secret: bytes, text: bytes) -> None:
+    wallet = EthereumWallet(secret)
+    signature = wallet.signature(text)
+    assert signature == Account.sign_message(encode_defunct(text), secret).signature
+    assert signing_key(text, signature) == wallet.public_key
+    assert wallet.address == Account.from_key(secret).address
 
 
 @given(
