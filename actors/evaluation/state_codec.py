@@ -5,10 +5,10 @@ from types import GenericAlias
 from typing import Any, get_args, get_origin, get_type_hints
 
 import msgspec
-from immutables import Map
 
 from actors.processes import MODULES, Process
 from actors.processes.collections.append_only_list import History
+from actors.processes.collections.map import Map
 from actors.processes.collections.packed_entries import Ledger
 
 

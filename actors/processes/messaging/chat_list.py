@@ -3,8 +3,8 @@
 from typing import Any
 
 import msgspec
-from immutables import Map
 
+from actors.processes.collections.map import Map
 from actors.protocol.messages import Refusal
 
 

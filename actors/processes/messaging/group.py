@@ -3,10 +3,10 @@
 from typing import Any
 
 import msgspec
-from immutables import Map
 
 from actors.processes.base import Process, action, succeed
 from actors.processes.collections.append_only_list import History
+from actors.processes.collections.map import Map
 from actors.processes.collections.packed_entries import AuthoredEntry, AuthoredLedger
 from actors.processes.messaging.group_bodies import (
     GroupKeys,

@@ -3,9 +3,9 @@
 from typing import Literal
 
 import msgspec
-from immutables import Map
 
 from actors.processes.collections.append_only_list import History
+from actors.processes.collections.map import Map
 from actors.processes.collections.packed_entries import AuthoredLedger
 
 Role = Literal["administrator", "member"]

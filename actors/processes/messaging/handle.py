@@ -3,9 +3,9 @@
 from typing import Any
 
 import msgspec
-from immutables import Map
 
 from actors.processes.base import Process, action, same_address, succeed
+from actors.processes.collections.map import Map
 from actors.processes.messaging.chat_list import Chat, chat_of, chat_rows, unread_counts, with_message
 from actors.processes.messaging.relay import RelayMessage, relayed_message
 from actors.processes.request_body import Body, Fields, NoBody, Seconds, Text, milliseconds, parser

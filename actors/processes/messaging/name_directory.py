@@ -3,9 +3,9 @@
 import unicodedata
 
 import msgspec
-from immutables import Map
 
 from actors.processes.base import same_address
+from actors.processes.collections.map import Map
 from actors.protocol.messages import Refusal
 
 NAME_CHARACTERS_MAX = 64

@@ -3,10 +3,10 @@
 from typing import Annotated, ClassVar
 
 import msgspec
-from immutables import Map
 from msgspec import Meta
 
 from actors.processes.base import Process, action, same_address, succeed
+from actors.processes.collections.map import Map
 from actors.processes.messaging.name_directory import Directory, Name
 from actors.processes.messaging.session_v1 import Session
 from actors.processes.request_body import Body, Text

@@ -3,10 +3,10 @@
 from typing import Annotated
 
 import msgspec
-from immutables import Map
 from msgspec import Meta
 
 from actors.processes.base import action, same_address, succeed
+from actors.processes.collections.map import Map
 from actors.processes.messaging.group import Group
 from actors.processes.messaging.group_bodies import AT_ONCE_MAX
 from actors.processes.messaging.name_directory import Name

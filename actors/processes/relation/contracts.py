@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from immutables import Map
 
 from actors.crypto.secp256k1 import checksummed, keccak
 from actors.processes.base import Process, action, succeed
+from actors.processes.collections.map import Map
 from actors.processes.messaging.name_directory import Directory
 from actors.processes.relation.contract_bodies import (
     AddMembers,

@@ -1,8 +1,8 @@
 """Groups by contract: the members of a group hold its token (relation-one-im.md 5.2)."""
 
 import msgspec
-from immutables import Map
 
+from actors.processes.collections.map import Map
 from actors.protocol.messages import Refusal
 
 MEMBERS_MAX = 10_000

@@ -4,11 +4,11 @@ import re
 from typing import Annotated, Any
 
 import msgspec
-from immutables import Map
 from msgspec import Meta
 
 from actors.crypto.secp256k1 import keccak
 from actors.processes.base import Process, action, succeed
+from actors.processes.collections.map import Map
 from actors.processes.relation.access_conditions import CHAIN, Conditions, conditions_of, daos_of, digest, met
 from actors.processes.relation.contracts import address_of
 from actors.processes.relation.message import signer_of

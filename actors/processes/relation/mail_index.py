@@ -6,9 +6,9 @@ from heapq import merge
 from itertools import islice
 
 import msgspec
-from immutables import Map
 
 from actors.processes.collections.append_only_list import History
+from actors.processes.collections.map import Map
 
 Places = History[int]
 Groups = Map[str, int]

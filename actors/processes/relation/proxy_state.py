@@ -3,9 +3,9 @@
 from typing import Any
 
 import msgspec
-from immutables import Map
 
 from actors.processes.base import Process, action, succeed
+from actors.processes.collections.map import Map
 from actors.processes.relation.contracts import address_of
 from actors.processes.relation.relation import Place
 from actors.processes.request_body import Body, Text

@@ -3,11 +3,11 @@
 from typing import Annotated, Any
 
 import msgspec
-from immutables import Map
 from msgspec import Meta
 
 from actors.crypto.secp256k1 import checksummed
 from actors.processes.base import action, succeed
+from actors.processes.collections.map import Map
 from actors.processes.relation.contracts import Contracts, ContractsState, address_of
 from actors.processes.relation.mail_index import Chat, Groups, Mail, chat_key
 from actors.processes.relation.message import (

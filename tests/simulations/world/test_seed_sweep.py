@@ -7,11 +7,11 @@ from typing import Any
 import msgspec
 import pytest
 from click.testing import CliRunner
-from immutables import Map
 
 from actors.node.executor import Executor
 from actors.node.group_commit import GroupCommit
 from actors.processes import Handle, SessionV2
+from actors.processes.collections.map import Map
 from actors.protocol.messages import Effects
 from simulations.cli.main import main
 from simulations.scenario.scenario import Scenario, load, override
