@@ -1,4 +1,4 @@
-"""Audit: replay, and every check that can be made beside it, by somebody who trusts neither the node nor the file."""
+"""Audit: replay, plus every check that a log allows, for a reader who trusts neither the node nor the file."""
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice, zip_longest
@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 
-from actors.audit.parallel_replay import PartitionedReplay, replay_partitions
+from actors.audit.parallel_replay import ParallelResult, jobs_for, replay_partitions
+from actors.audit.partition_workers import RunPartitions, run_in_processes
 from actors.audit.replay import counted
 from actors.audit.snapshot_check import SnapshotCheck
 from actors.evaluation.process_table import ProcessTable
@@ -16,42 +17,39 @@ from actors.evidence.proofs import matching_checkpoint
 from actors.evidence.signed_items import envelope_fault
 from actors.processes import REGISTRIES
 from actors.protocol.spawn import module_of
-from actors.runtime.child_process import cores
-from eventstore import Assignment, LogFault, LogFile, Replay, Unevaluable, read_log
+from eventstore import Assignment, CommitLog, Evidence, LogFault, LogFile, Replay, Unevaluable, read_log
 from eventstore.merkle.tiles import FAN, nodes_over
 from eventstore.replay.hash_chains import check_chains
 from eventstore.replay.sequential import named
 
 PARALLEL_EVENTS_MIN = 5_000
-"""From so many events on every core follows a share of the log first."""
+"""A log of this length is replayed on every core first."""
 TAIL_MAX = 10
-"""Unsent messages that are named."""
+"""Messages of the pending outbox that are described."""
 
 
 class Audit(msgspec.Struct):
-    """What was checked, and what was found.
-
-    ``faults`` come in the order of the log. ``unsent`` is the tail that a crash cut off: messages that had to be sent
-    and are not in the log; the node sends them when it opens the log again.
-    """
+    """What was checked, and what was found."""
 
     events: int = 0
     signatures: int = 0
-    """Messages from outside whose signature and sender's address are right."""
+    """External messages whose signature and sender's address are right."""
     inside: int = 0
     """Messages between processes that are, byte for byte, what the evaluation of their parents sent."""
     spawns: int = 0
     refusals: int = 0
     unsent: int = 0
+    """Messages of the pending outbox: a crash kept the node from sending them. It sends them when it opens the log."""
     tail: list[str] = msgspec.field(default_factory=list)
-    """The unsent messages in words, the first few of them."""
+    """Descriptions of the first messages of the pending outbox."""
     checkpoints: int = 0
-    """Signed notes, of the log and given, that the node's key signed and that the log agrees with."""
+    """Signed notes, stored or given, that the node's key signed and that match the log."""
     snapshots: int = 0
-    """States beside the log that are what the replay gave."""
+    """Snapshots that equal the replayed states."""
     log_head: str = ""
     state_root: str = ""
     faults: list[LogFault] = msgspec.field(default_factory=list)
+    """In the order of the log."""
 
 
 def audit(
@@ -61,76 +59,77 @@ def audit(
     signatures: bool = True,
     all_faults: bool = False,
     progress: Callable[[int], Any] | None = None,
+    jobs: int | None = None,
+    run: RunPartitions = run_in_processes,
 ) -> Audit:
-    """Check everything that a log says of itself.
+    """Check a log against itself.
 
-    Both hash chains; sequences and slots; that time never goes back; every signature and its sender's address; that
-    a row shows what its signed item says; that every message between processes is the next one that an evaluation sent;
-    every answer and every refusal; every hash of the Merkle tree that the log keeps; every checkpoint; every snapshot.
+    The audit checks both hash chains; sequences, slots and timestamps; every signature and its sender's address; that a
+    row shows what its signed item says; that every message between processes is the next one that an evaluation sent;
+    every output and every error; every stored hash of the Merkle tree; every index entry; every checkpoint; every
+    snapshot.
 
     Args:
         path: the log's file.
-        checkpoints: signed notes that somebody kept: the log has to be the one that they speak of.
-        signatures: hold messages from outside against their signed items. Without, an audit takes what they say on
-            trust.
-        all_faults: go on after the first fault.
+        checkpoints: signed notes that were kept elsewhere. The log must match them.
+        signatures: check external messages against their signed items. Without, the audit trusts what they say.
+        all_faults: continue after the first fault.
         progress: called now and then with the number of events that were checked.
+        jobs: processes that replay the log; one per core for a log of ``PARALLEL_EVENTS_MIN`` events by default.
+        run: replays the partitions of a parallel replay.
 
     Raises:
         EventStoreError: there is no log, or it cannot be read.
-        UnknownModule: it needs a module that this version does not have.
+        UnknownModule: the log needs a module that this version lacks.
     """
     log = read_log(path)
     try:
-        return _audit(log, checkpoints, signatures, all_faults, progress or _ignore)
+        snapshots = SnapshotCheck(log)
+        events = log.head().sequence
+        partitions = jobs_for(events, jobs=jobs, events_min=PARALLEL_EVENTS_MIN)
+        parallel = None
+        if partitions > 1:
+            parallel = replay_partitions(
+                log, events, partitions=partitions, audited=True, signatures=signatures, progress=progress, run=run
+            )
+        if parallel is None:
+            report, nodes = _sequential(log, events, snapshots, signatures, all_faults, progress or _ignore)
+        else:
+            report, nodes = _report_of(events, parallel), parallel.nodes
+            snapshots.skip_until(events)
+        report.faults += _first_process_faults(log)
+        if not report.faults or all_faults:
+            report.faults += snapshots.finish()
+            if parallel is None:  # a parallel replay checks the index itself
+                report.faults += _unindexed_faults(log, events)
+            report.faults += _index_entry_faults(log)
+            report.faults += _tree_faults(log, nodes, events)
+            report.faults += _checkpoint_faults(log, [*log.checkpoints(), *checkpoints], report)
+        report.faults.sort(key=lambda fault: fault.sequence)
+        if not all_faults:
+            del report.faults[1:]
+        report.log_head = log.head().chain.hex()
+        return report
     finally:
         log.close()
 
 
-def _audit(
-    log: LogFile, checkpoints: Sequence[str], signatures: bool, all_faults: bool, progress: Callable[[int], Any]
-) -> Audit:
-    snapshots = SnapshotCheck(log)
-    events = log.head().sequence
-    whole = None
-    if events >= PARALLEL_EVENTS_MIN and cores() > 1:
-        whole = replay_partitions(log, events, shares=cores(), audited=True, signatures=signatures, progress=progress)
-    if whole is None:
-        report, nodes = _in_order(log, events, snapshots, signatures, all_faults, progress)
-    else:
-        report, nodes = _in_shares(events, whole), whole.nodes
-        snapshots.leave(events)
-    report.faults += _faults_at_start(log)
-    if not report.faults or all_faults:
-        report.faults += snapshots.finish()
-        if whole is None:  # else those who followed it have looked
-            report.faults += _filing_faults(log, events)
-        report.faults += _stray_faults(log)
-        report.faults += _tree_faults(log, nodes, events)
-        report.faults += _checkpoint_faults(log, [*log.checkpoints(), *checkpoints], report)
-    report.faults.sort(key=lambda fault: fault.sequence)
-    if not all_faults:
-        del report.faults[1:]
-    report.log_head = log.head().chain.hex()
-    return report
-
-
-def _in_shares(events: int, whole: PartitionedReplay) -> Audit:
-    """What a log came to that is sound."""
+def _report_of(events: int, parallel: ParallelResult) -> Audit:
+    """The report of a log that a parallel replay found valid."""
     return Audit(
         events=events,
-        signatures=whole.signatures,
-        inside=whole.inside,
-        spawns=whole.spawns,
-        refusals=whole.refusals,
-        unsent=len(whole.unsent),
-        tail=[late.name for late in whole.unsent[:TAIL_MAX]],
-        snapshots=whole.snapshots,
-        state_root=whole.state_root,
+        signatures=parallel.signatures,
+        inside=parallel.inside,
+        spawns=parallel.spawns,
+        refusals=parallel.refusals,
+        unsent=len(parallel.pending_outbox),
+        tail=[message.name for message in parallel.pending_outbox[:TAIL_MAX]],
+        snapshots=parallel.snapshots,
+        state_root=parallel.state_root,
     )
 
 
-def _in_order(
+def _sequential(
     log: LogFile,
     events: int,
     snapshots: SnapshotCheck,
@@ -138,11 +137,11 @@ def _in_order(
     all_faults: bool,
     progress: Callable[[int], Any],
 ) -> tuple[Audit, list[bytes]]:
-    """What a log comes to, followed from its beginning, and the hashes over each 256 of its rows."""
+    """The report of a sequential replay, and the tree's hashes over each 256 rows."""
     report = Audit()
-    world = ProcessTable(log.payloads)
-    replayed = Replay(world.evaluate, check_chains=False, on_fault=report.faults.append)
-    rows = _counted(log.read(until=events), report, all_faults, lambda row: snapshots.pass_by(row, world))
+    processes = ProcessTable(log.payloads)
+    replayed = Replay(processes.evaluate, check_chains=False, on_fault=report.faults.append)
+    rows = _counted(log.read(until=events), report, all_faults, lambda row: snapshots.check_after(row, processes))
     try:
         replayed.follow(counted(rows, lambda at: progress(at // 2)))
     except LogFault as fault:
@@ -159,7 +158,7 @@ def _in_order(
     report.unsent = len(replayed.pending_outbox)
     report.tail = [named(message) for message in islice(replayed.pending_outbox, TAIL_MAX)]
     report.snapshots = snapshots.checked
-    report.state_root = world.state_root().hex()
+    report.state_root = processes.state_root().hex()
     return report, verdict.nodes
 
 
@@ -167,9 +166,9 @@ def _counted(
     assignments: Iterator[Assignment],
     report: Audit,
     all_faults: bool,
-    evaluated: Callable[[Assignment], list[LogFault]],
+    check_after: Callable[[Assignment], list[LogFault]],
 ) -> Iterator[Assignment]:
-    """The same assignments, counted when they are evaluated; up to the first fault if one is enough."""
+    """The same assignments, each counted after it was evaluated; ends at the first fault unless all are wanted."""
     outside: set[str] = set()
     for assignment in assignments:
         if assignment.message.parent is None:
@@ -179,7 +178,7 @@ def _counted(
                 )
             outside.add(assignment.message.id)
         yield assignment
-        report.faults += evaluated(assignment)
+        report.faults += check_after(assignment)
         report.events += 1
         report.inside += assignment.message.parent is not None
         report.spawns += assignment.slot == 0
@@ -188,47 +187,46 @@ def _counted(
             return
 
 
-def _faults_at_start(log: LogFile) -> Iterator[LogFault]:
+def _first_process_faults(log: CommitLog) -> Iterator[LogFault]:
     """A log begins with its registry."""
     for first in log.read(until=1):
         try:
             module = module_of(first.message)
         except Unevaluable:
-            return  # a fault already
+            return  # reported already
         if module not in REGISTRIES:
             yield LogFault.at(first, "the first process", REGISTRIES[-1], module)
 
 
-def _filing_faults(log: LogFile, events: int) -> Iterator[LogFault]:
-    """The first row that whoever looks for it does not find, or finds for another."""
-    misfiled = log.unindexed_row(events)
-    if misfiled is not None:
-        for row in log.read(after=misfiled - 1, until=misfiled):
+def _unindexed_faults(log: LogFile, events: int) -> Iterator[LogFault]:
+    """The first row that a lookup misses, or finds under another key."""
+    sequence = log.unindexed_row(events)
+    if sequence is not None:
+        for row in log.read(after=sequence - 1, until=sequence):
             yield LogFault.at(row, "what it is found by", "its id and its process's first message", "something else")
 
 
-def _stray_faults(log: LogFile) -> Iterator[LogFault]:
-    """What a message is said to be found at that is not there, or the other way round."""
-    stray = log.bad_index_entry()
-    if stray is not None:
+def _index_entry_faults(log: Evidence) -> Iterator[LogFault]:
+    """The first index entry that leads to another row, or is missing."""
+    sequence = log.bad_index_entry()
+    if sequence is not None:
         what = "what messages are found by"
-        yield LogFault(what, sequence=stray, process="(none)", expected="each id once, in its turn", found="another")
+        yield LogFault(what, sequence=sequence, process="(none)", expected="each id once, in its turn", found="another")
 
 
 def _tree_faults(log: LogFile, first_level: list[bytes], events: int) -> Iterator[LogFault]:
-    """Where a hash that the log keeps is not that of its assignments."""
-    due = nodes_over(first_level)
-    kept = list(log.tree_nodes())
-    end = log.head().sequence  # a node that writes meanwhile has added hashes of what was not audited
-    within = [node for node in kept if not events < (node.number + 1) * FAN**node.level <= end]
-    for expected, found in zip_longest(due, within):
+    """The first stored tree hash that differs from the assignments' hash."""
+    expected_nodes = nodes_over(first_level)
+    end = log.head().sequence  # a node that writes meanwhile adds hashes over rows that were not audited
+    stored_nodes = [node for node in log.tree_nodes() if not events < (node.number + 1) * FAN**node.level <= end]
+    for expected, found in zip_longest(expected_nodes, stored_nodes):
         if expected != found:
-            place = expected or found
-            assert place is not None
-            what = f"hash {place.number} of level {place.level} of the Merkle tree"
+            node = expected or found
+            assert node is not None
+            what = f"hash {node.number} of level {node.level} of the Merkle tree"
             yield LogFault(
                 what,
-                sequence=(place.number + 1) * FAN**place.level,
+                sequence=(node.number + 1) * FAN**node.level,
                 process="(none)",
                 expected=expected.hash.hex() if expected else None,
                 found=found.hash if found else None,
@@ -237,7 +235,7 @@ def _tree_faults(log: LogFile, first_level: list[bytes], events: int) -> Iterato
 
 
 def _checkpoint_faults(log: LogFile, notes: Sequence[str], report: Audit) -> Iterator[LogFault]:
-    """Notes that the log's node did not sign, and those that speak of another history."""
+    """Notes that the log's node did not sign, and notes of another history."""
     if not notes:
         return
     try:
@@ -260,4 +258,4 @@ def _fault_of_note(key: VerifierKey, reason: str) -> LogFault:
 
 
 def _ignore(events: int) -> None:
-    """Progress that nobody looks at."""
+    """Progress that is not shown."""

@@ -1,4 +1,9 @@
-"""Child processes that each follow one share of a log: evaluating, hashing and verifying keep an interpreter busy."""
+"""One child process per partition: evaluating, hashing and verifying keep an interpreter busy.
+
+``concurrent.futures.ProcessPoolExecutor`` in its place takes 1.04 times the processor time of a replay (8 interleaved
+rounds). Where it cannot fork it also runs the main script of the caller again, which a script without a main guard does
+not survive.
+"""
 
 import multiprocessing
 import os
@@ -8,23 +13,39 @@ import sys
 import threading
 from collections.abc import Callable
 from types import TracebackType
-from typing import IO, TYPE_CHECKING, Any, Protocol, Self
+from typing import IO, Any, Protocol, Self
 
 import msgspec
 
+from actors.audit.partition_job import PartitionJob, PartitionResult, replay_partition
 from actors.runtime.child_process import command_of
 from eventstore import EventStoreError
 
-if TYPE_CHECKING:
-    from actors.audit.parallel_replay import Job, PartitionResult
+RunPartitions = Callable[[PartitionJob, Callable[[int], Any]], list[PartitionResult]]
+"""Replays every partition of a job; the second argument receives the number of replayed rows now and then."""
 
-_ROWS_SAID = 2048
-"""How many rows are followed in some twentieths of a second."""
+_REPORT_ROWS = 2_048
+"""Rows between two reports of a child. Each report takes the parent a core that another child could use."""
+_WAIT_S = 0.05
 _encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(int | PartitionResult).decode
 
 
-class _Child(Protocol):
-    """What is needed of a ``subprocess.Popen``."""
+def run_in_processes(job: PartitionJob, progress: Callable[[int], Any]) -> list[PartitionResult]:
+    """Replay every partition in a child process of its own, until all end or the first one has a doubt.
+
+    Returns:
+        The results of the partitions that ended.
+
+    Raises:
+        EventStoreError: a child process failed.
+    """
+    with _Workers(job) as workers:
+        return workers.wait(progress)
+
+
+class _Process(Protocol):
+    """The part of ``subprocess.Popen`` that is used."""
 
     def poll(self) -> int | None: ...
 
@@ -33,22 +54,21 @@ class _Child(Protocol):
     def kill(self) -> None: ...
 
 
-class PartitionWorkers:
-    """Follows a log's shares from entering the block on."""
+class _Workers:
+    """The child processes of a job. They run from entering the block on."""
 
-    def __init__(self, job: "Job", outcome: "type[PartitionResult]") -> None:
+    def __init__(self, job: PartitionJob) -> None:
         self._job = job
-        self._decode = msgspec.json.Decoder(int | outcome).decode
-        self._rows = [0] * len(job.shares)
-        self._outcomes: list[PartitionResult | None] = [None] * len(job.shares)
-        self._children: list[tuple[_Child, IO[bytes]]] = []
+        self._rows = [0] * len(job.partitions)
+        self._results: list[PartitionResult | None] = [None] * len(job.partitions)
+        self._children: list[tuple[_Process, IO[bytes]]] = []
         self._readers: list[threading.Thread] = []
 
     def __enter__(self) -> Self:
         start = _fork if _may_fork() else _start
-        for number in range(len(self._job.shares)):
+        for number in range(len(self._job.partitions)):
             self._children.append(start(self._job, number))
-        for number, (_, stream) in enumerate(self._children):  # threads, after the last fork
+        for number, (_, stream) in enumerate(self._children):  # start threads only after the last fork
             reader = threading.Thread(target=self._read, args=(number, stream), daemon=True)
             self._readers.append(reader)
             reader.start()
@@ -65,46 +85,34 @@ class PartitionWorkers:
             reader.join()
             stream.close()
 
-    def wait(self, progress: Callable[[int], Any] | None = None) -> "list[PartitionResult]":
-        """Wait for the end of every share, or the first doubt.
-
-        Args:
-            progress: called now and then with the number of events that were followed.
-
-        Returns:
-            What those that ended came to.
-
-        Raises:
-            EventStoreError: a child failed.
-        """
+    def wait(self, progress: Callable[[int], Any]) -> list[PartitionResult]:
         for (child, _), reader in zip(self._children, self._readers, strict=True):
             while reader.is_alive():
-                reader.join(timeout=0.05)
-                if progress is not None:
-                    progress(sum(self._rows))
-                if any(outcome is not None and outcome.doubt for outcome in self._outcomes):
-                    return self._ended()
+                reader.join(timeout=_WAIT_S)
+                progress(sum(self._rows))
+                if any(result is not None and result.doubt for result in self._results):
+                    return self._finished()
             if child.wait():
-                raise EventStoreError("the log could not be followed: a process that follows it failed")
-        if progress is not None:
-            progress(sum(self._rows))
-        return self._ended()
+                raise EventStoreError("the log could not be replayed: a child process failed")
+        progress(sum(self._rows))
+        return self._finished()
 
-    def _ended(self) -> "list[PartitionResult]":
-        return [outcome for outcome in self._outcomes if outcome is not None]
+    def _finished(self) -> list[PartitionResult]:
+        return [result for result in self._results if result is not None]
 
     def _read(self, number: int, stream: IO[bytes]) -> None:
+        """Receive what a child reports: row counts, and at the end its result."""
         for line in stream:
-            said = self._decode(line)
-            if isinstance(said, int):
-                self._rows[number] = said
+            report = _decode(line)
+            if isinstance(report, int):
+                self._rows[number] = report
             else:
-                self._outcomes[number] = said
-                self._rows[number] = said.tally.rows
+                self._results[number] = report
+                self._rows[number] = report.tally.rows
 
 
 class _Forked(multiprocessing.context.ForkProcess):
-    """A copy of this process, which knows all that this one imported: starting afresh takes a tenth of a second."""
+    """A fork of this process, with all that it has imported. A fresh interpreter takes a tenth of a second to start."""
 
     def poll(self) -> int | None:
         """Its exit code; None while it runs."""
@@ -117,21 +125,19 @@ class _Forked(multiprocessing.context.ForkProcess):
 
 
 def _may_fork() -> bool:
-    """Whether a copy can be relied on: of a process with other threads it would have the locks that they held, and
-    nobody to let go of them. Only Linux's libraries all bear to be copied.
-    """
+    """Whether a fork is safe: it inherits locks that other threads hold, and only Linux's libraries support it."""
     return sys.platform == "linux" and threading.active_count() == 1
 
 
-def _fork(job: "Job", number: int) -> tuple[_Child, IO[bytes]]:
+def _fork(job: PartitionJob, number: int) -> tuple[_Process, IO[bytes]]:
     reading, writing = os.pipe()
-    child = _Forked(target=_follow, args=(job, number, writing), daemon=True)
+    child = _Forked(target=_replay, args=(job, number, writing), daemon=True)
     child.start()
     os.close(writing)
     return child, os.fdopen(reading, "rb")
 
 
-def _start(job: "Job", number: int) -> tuple[_Child, IO[bytes]]:
+def _start(job: PartitionJob, number: int) -> tuple[_Process, IO[bytes]]:
     command, environment = command_of(__name__, str(number))
     child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
     assert child.stdin is not None
@@ -142,31 +148,28 @@ def _start(job: "Job", number: int) -> tuple[_Child, IO[bytes]]:
 
 
 def work() -> None:
-    """What a child does that starts afresh: its argument is the share's number, the job is on its standard input."""
-    from actors.audit.parallel_replay import Job
-
-    _follow(msgspec.json.decode(sys.stdin.buffer.read(), type=Job), int(sys.argv[1]), sys.stdout.fileno())
+    """Main function of a fresh child process: ``sys.argv[1]`` is the partition's number, standard input the job."""
+    _replay(msgspec.json.decode(sys.stdin.buffer.read(), type=PartitionJob), int(sys.argv[1]), sys.stdout.fileno())
 
 
-def _follow(job: "Job", number: int, descriptor: int) -> None:
-    """Follow a share, and say there how far it is, then what it came to."""
-    from actors.audit.parallel_replay import replay_partition
+def _replay(job: PartitionJob, number: int, descriptor: int) -> None:
+    """Replay a partition; write row counts and then the result to a descriptor, a line of JSON each."""
     from actors.runtime.tuning import dedicate_process
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started it ends it
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its children itself
     dedicate_process()
     with os.fdopen(descriptor, "wb") as stream:
 
-        def say(what: "int | PartitionResult") -> None:
+        def report(what: int | PartitionResult) -> None:
             stream.write(_encode(what) + b"\n")
             stream.flush()
 
-        said = 0
+        reported = 0
 
         def progress(rows: int) -> None:
-            nonlocal said
-            if rows - said >= _ROWS_SAID:  # whoever listens takes a core from those who follow
-                said = rows
-                say(rows)
+            nonlocal reported
+            if rows - reported >= _REPORT_ROWS:
+                reported = rows
+                report(rows)
 
-        say(replay_partition(job, number, progress, exclusive=True))
+        report(replay_partition(job, number, progress, exclusive=True))

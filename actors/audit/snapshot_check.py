@@ -1,4 +1,4 @@
-"""Snapshots held against the states that a replay gives."""
+"""Compares snapshots with the states that a replay gives."""
 
 from collections.abc import Callable
 
@@ -10,20 +10,21 @@ from eventstore.snapshots import Snapshot
 
 
 class SnapshotCheck:
-    """Checks every snapshot of a log when its replay passes the assignment that it was taken after.
+    """Checks every snapshot of a log when its replay reaches the assignment after which it was taken.
 
     Attributes:
-        checked: snapshots that are what the replay gave.
+        checked: snapshots that equal the replayed state.
     """
 
     def __init__(self, log: LogFile, *, among: Callable[[str], bool] | None = None, until: int | None = None) -> None:
-        """Look what snapshots there are. Has to come before the log's end is looked up: a node that writes meanwhile
-        takes none of what is not in the log.
+        """Read which snapshots there are.
+
+        Do this before reading the log's head: a node that writes meanwhile takes no snapshot of what the log lacks.
 
         Args:
-            log: whose.
-            among: only those of processes for which this holds.
-            until: only those of assignments up to this sequence.
+            log: the log.
+            among: check only the snapshots of processes for which this is true.
+            until: check only the snapshots of assignments up to this sequence.
         """
         self.checked = 0
         self._log = log
@@ -37,31 +38,31 @@ class SnapshotCheck:
 
     @property
     def due(self) -> int:
-        """Assignments that are still to pass."""
+        """Assignments with snapshots that are not checked yet."""
         return len(self._due)
 
-    def pass_by(self, assignment: Assignment, world: ProcessTable) -> list[LogFault]:
-        """Check what was taken after an assignment that was just evaluated."""
+    def check_after(self, assignment: Assignment, processes: ProcessTable) -> list[LogFault]:
+        """Check the snapshots that were taken after an assignment, which was just evaluated."""
         faults = []
         for process, slot in self._due.pop(assignment.sequence, ()):
-            found = self._snapshots.find(process) if self._snapshots else None
-            if found is None or found.slot != slot:
+            stored = self._snapshots.find(process) if self._snapshots else None
+            if stored is None or stored.slot != slot:
                 continue  # a node that writes the log meanwhile has replaced it
-            due = _snapshot(assignment, world)
-            self.checked += found == due
+            replayed = _snapshot(assignment, processes)
+            self.checked += stored == replayed
             for field in Snapshot.__struct_fields__:
-                expected, shown = getattr(due, field), getattr(found, field)
-                if expected != shown:
-                    faults.append(LogFault.at(assignment, f"the {field} of a snapshot", expected, shown))
+                expected, found = getattr(replayed, field), getattr(stored, field)
+                if expected != found:
+                    faults.append(LogFault.at(assignment, f"the {field} of a snapshot", expected, found))
                     break
         return faults
 
-    def leave(self, until: int) -> None:
-        """Look no further at snapshots of assignments up to a sequence, which others check."""
-        self._due = {sequence: places for sequence, places in self._due.items() if sequence > until}
+    def skip_until(self, sequence: int) -> None:
+        """Leave out the snapshots of assignments up to a sequence, which others check."""
+        self._due = {due: places for due, places in self._due.items() if due > sequence}
 
     def finish(self) -> list[LogFault]:
-        """What is left at the end: snapshots of assignments that the log does not hold."""
+        """Faults that remain at the end: snapshots of assignments that the log lacks, and a wrong watermark."""
         faults = []
         for sequence, places in self._due.items():
             for process, slot in places:
@@ -70,7 +71,7 @@ class SnapshotCheck:
         if self._snapshots is not None:
             if self._watermark is not None and not self._log.has_head(self._watermark):
                 sequence, chain = self._watermark
-                what = "the mark of the snapshots"
+                what = "the watermark of the snapshots"
                 faults.append(
                     LogFault(what, sequence=sequence, process="(none)", expected="the log's chain", found=chain.hex())
                 )
@@ -78,9 +79,9 @@ class SnapshotCheck:
         return faults
 
 
-def _snapshot(assignment: Assignment, world: ProcessTable) -> Snapshot:
+def _snapshot(assignment: Assignment, processes: ProcessTable) -> Snapshot:
     """The snapshot that a node takes after an assignment."""
-    entry = world.entries[assignment.process]
+    entry = processes.entries[assignment.process]
     snapshot = Snapshot(
         assignment.process,
         assignment.slot,

@@ -5,6 +5,7 @@ import random
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from shutil import copyfile
@@ -14,8 +15,8 @@ import pytest
 
 from actors import Limits, Node, Wallet, replay
 from actors.ans104.item import parse
-from actors.audit.audit import Audit, audit
-from actors.audit.partition_workers import PartitionWorkers
+from actors.audit.audit import Audit
+from actors.audit.audit import audit as audit_log
 from actors.evidence.checkpoints import Checkpoint, parse_note, sign
 from actors.protocol.canonical_json import encode
 from actors.protocol.derived_ids import sent_id
@@ -37,20 +38,17 @@ from tests.actors.audit.forger import (
     swap,
     write,
 )
-from tests.actors.audit.in_shares import InProcessPartitions
+from tests.actors.audit.in_process import run_in_this_process
 from tests.actors.people import ALICE, BOB, EVE, NODE, item, register, relay, still, talking
 
 OTHER = "B" * 42 + "A"
 
 
-@pytest.fixture(autouse=True)
-def _in_shares_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every audit here follows the log in shares first, and in order where that finds it unsound: so a fault that
-    either of them misses is missed by the audit.
-    """
-    monkeypatch.setattr("actors.audit.audit.PARALLEL_EVENTS_MIN", 1)
-    monkeypatch.setattr("actors.audit.audit.cores", lambda: 3)
-    monkeypatch.setattr("actors.audit.parallel_replay.PartitionWorkers", InProcessPartitions)
+audit = partial(audit_log, jobs=3, run=run_in_this_process)
+"""Every audit here replays the log in partitions first, and sequentially if that finds it invalid.
+
+So a fault that either of them misses is missed here.
+"""
 
 
 @pytest.fixture(scope="module")
@@ -468,15 +466,13 @@ def long(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ],
 )
 def test_what_messages_are_found_by_cannot_be_changed(
-    long: Path, path: Path, change: str, sequence: int, in_shares: bool, monkeypatch: pytest.MonkeyPatch
+    long: Path, path: Path, change: str, sequence: int, in_shares: bool
 ) -> None:
     copyfile(long, path)
     log = open_log(path)
     log._connection.execute(change)
     log.close()
-    if not in_shares:
-        monkeypatch.setattr("actors.audit.audit.cores", lambda: 1)
-    [fault] = audit(path).faults
+    [fault] = audit(path, jobs=3 if in_shares else 1).faults
     assert (fault.what, fault.sequence) in (
         ("what it is found by", sequence),
         ("what messages are found by", sequence),
@@ -484,11 +480,8 @@ def test_what_messages_are_found_by_cannot_be_changed(
 
 
 @pytest.mark.parametrize("processes", [1, 2, 3])
-def test_it_does_not_matter_how_many_processes_check(
-    long: Path, path: Path, processes: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("actors.audit.parallel_replay.PartitionWorkers", PartitionWorkers)
-    monkeypatch.setattr("actors.audit.audit.cores", lambda: processes)
+def test_it_does_not_matter_how_many_processes_check(long: Path, path: Path, processes: int) -> None:
+    audit = partial(audit_log, jobs=processes)
     counted: list[int] = []
     report = audit(long, progress=counted.append)
     assert (report.faults, report.signatures, report.checkpoints) == ([], 205, 1)
@@ -505,10 +498,9 @@ def test_it_does_not_matter_how_many_processes_check(
 def test_a_process_without_threads_has_copies_of_itself_check(long: Path) -> None:
     script = f"""
 import actors.audit.audit, actors.audit.partition_workers
-actors.audit.partition_workers._start = actors.audit.audit._in_order = None
-actors.audit.audit.PARALLEL_EVENTS_MIN, actors.audit.audit.cores = 1, lambda: 2
+actors.audit.partition_workers._start = actors.audit.audit._sequential = None
 counted = []
-report = actors.audit.audit.audit({str(long)!r}, progress=counted.append)
+report = actors.audit.audit.audit({str(long)!r}, jobs=2, progress=counted.append)
 print(report.events, report.signatures, report.faults, max(counted) == report.events)
 """
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)

@@ -73,10 +73,10 @@ async def test_two_versions_of_a_module_live_side_by_side_in_one_log(path: Path)
         root = node.state_root
     replayed = replay(path)
     assert replayed.state_root == root
-    modules = {replayed.world.entries[process].module for process in (session, louder)}
+    modules = {replayed.process_table.entries[process].module for process in (session, louder)}
     assert modules == {"mostao.session@2", "mostao.session@3"}
     with_quiet, without = (
-        replayed.world.entries[process].process.handlers["SendMessage"].method for process in (session, louder)
+        replayed.process_table.entries[process].process.handlers["SendMessage"].method for process in (session, louder)
     )
     assert with_quiet is not without
     assert audit(path).faults == []

@@ -1,7 +1,6 @@
 """A log that several follow, each a share of its processes, comes to what one comes to who follows it in order."""
 
 import asyncio
-import sys
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -11,12 +10,12 @@ import pytest
 
 from actors import Limits, Node, replay
 from actors.audit.audit import audit
-from actors.audit.parallel_replay import PartitionedReplay, replay_partitions
+from actors.audit.parallel_replay import ParallelResult, replay_partitions
 from actors.audit.replay import Earlier
 from eventstore import Assignment, read_log
 from eventstore.replay.partitioned import Partition
 from tests.actors.audit.forger import changed, forget_checkpoints, place, read, relinked, write
-from tests.actors.audit.in_shares import InProcessPartitions
+from tests.actors.audit.in_process import run_in_this_process
 from tests.actors.people import ALICE, BOB, EVE, NODE, item, register, relay, still, talking
 
 
@@ -41,15 +40,12 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(autouse=True)
-def _here(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("actors.audit.parallel_replay.PartitionWorkers", InProcessPartitions)
-
-
-def followed(path: Path, events: int, *, shares: int, audited: bool = True) -> PartitionedReplay | None:
+def followed(path: Path, events: int, *, shares: int, audited: bool = True) -> ParallelResult | None:
     log = read_log(path)
     try:
-        return replay_partitions(log, events, shares=shares, audited=audited, signatures=audited)
+        return replay_partitions(
+            log, events, partitions=shares, audited=audited, signatures=audited, run=run_in_this_process
+        )
     finally:
         log.close()
 
@@ -61,7 +57,7 @@ def test_up_to_every_event_the_shares_come_to_what_a_replay_in_order_does(world:
         whole = followed(world, events, shares=shares, audited=False)
         in_order = replay(world, at=events)
         assert whole is not None
-        assert (whole.state_root, whole.processes, len(whole.unsent)) == (
+        assert (whole.state_root, whole.processes, len(whole.pending_outbox)) == (
             in_order.state_root,
             in_order.processes,
             in_order.unsent,
@@ -69,36 +65,27 @@ def test_up_to_every_event_the_shares_come_to_what_a_replay_in_order_does(world:
 
 
 def test_an_honest_log_is_not_followed_twice(world: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    in_order = audit(world)
-    monkeypatch.setattr("actors.audit.audit.PARALLEL_EVENTS_MIN", 1)
-    monkeypatch.setattr("actors.audit.audit.cores", lambda: 2)
-    monkeypatch.setattr("actors.audit.audit._in_order", None)
-    assert audit(world) == in_order
+    in_order = audit(world, jobs=1)
+    monkeypatch.setattr("actors.audit.audit._sequential", None)
+    assert audit(world, jobs=2, run=run_in_this_process) == in_order
     assert in_order.snapshots > 0
 
 
-def test_every_cut_of_a_log_has_the_tail_that_a_replay_in_order_finds(
-    world: Path, path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_cut_of_a_log_has_the_tail_that_a_replay_in_order_finds(world: Path, path: Path) -> None:
     rows = read(world)
     for events in range(place(rows, "RelayMessage"), len(rows)):
         copyfile(world, path)
         write(path, rows[:events])
         forget_checkpoints(path)
-        in_order = audit(path)
-        with monkeypatch.context() as patched:
-            patched.setattr("actors.audit.audit.PARALLEL_EVENTS_MIN", 1)
-            patched.setattr("actors.audit.audit.cores", lambda: 2)
-            in_shares = audit(path)
+        in_order = audit(path, jobs=1)
+        in_shares = audit(path, jobs=2, run=run_in_this_process)
         assert (in_order.faults, in_shares) == ([], in_order)
 
 
-def test_a_state_is_found_although_nobody_holds_it(world: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    in_order = replay(world)
-    monkeypatch.setattr(sys.modules["actors.audit.replay"], "PARALLEL_EVENTS_MIN", 1)
-    monkeypatch.setattr(sys.modules["actors.audit.replay"], "cores", lambda: 2)
-    in_shares = replay(world)
-    assert not in_shares.world.entries
+def test_a_state_is_found_although_nobody_holds_it(world: Path) -> None:
+    in_order = replay(world, jobs=1)
+    in_shares = replay(world, jobs=2, run=run_in_this_process)
+    assert not in_shares.process_table.entries
     alice = in_order.find("@alice")
     assert alice is not None
     assert in_shares.find("@alice") == alice
@@ -107,7 +94,7 @@ def test_a_state_is_found_although_nobody_holds_it(world: Path, monkeypatch: pyt
     assert in_shares.state(alice) == in_order.state(alice)
     assert (in_shares.state_root, in_shares.log_head) == (in_order.state_root, in_order.log_head)
     earlier = Earlier(5)
-    assert replay(world, earlier=earlier).state_root == in_order.state_root
+    assert replay(world, earlier=earlier, jobs=2).state_root == in_order.state_root
 
 
 def test_an_outbox_in_another_order_is_not_sound(world: Path, path: Path) -> None:

@@ -1,5 +1,4 @@
 import asyncio
-import sys
 from pathlib import Path
 
 import pytest
@@ -10,10 +9,9 @@ from tests.actors.people import ALICE, NODE, relay, talking
 
 
 @pytest.fixture(params=["in order", "in shares"])
-def world(path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, str]:
-    """A log and its state root, replayed by one process or by several."""
-    if request.param == "in shares":
-        monkeypatch.setattr(sys.modules["actors.audit.replay"], "PARALLEL_EVENTS_MIN", 1)
+def world(path: Path, request: pytest.FixtureRequest) -> tuple[Path, str, int]:
+    """A log, its state root, and how many processes replay it."""
+    jobs = 2 if request.param == "in shares" else 1
 
     async def live() -> str:
         async with Node.open(path, wallet=NODE) as node:
@@ -23,18 +21,18 @@ def world(path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.Monkey
             await node.drain()
             return node.state_root
 
-    return path, asyncio.run(live())
+    return path, asyncio.run(live()), jobs
 
 
-def test_a_replay_gives_the_state_that_was_live(world: tuple[Path, str]) -> None:
-    path, root = world
-    assert replay(path).state_root == root
+def test_a_replay_gives_the_state_that_was_live(world: tuple[Path, str, int]) -> None:
+    path, root, jobs = world
+    assert replay(path, jobs=jobs).state_root == root
 
 
-def test_a_replay_stops_where_it_is_told(world: tuple[Path, str]) -> None:
-    path, _ = world
+def test_a_replay_stops_where_it_is_told(world: tuple[Path, str, int]) -> None:
+    path, _, jobs = world
     counted: list[int] = []
-    replayed = replay(path, at=7, progress=counted.append)
+    replayed = replay(path, at=7, progress=counted.append, jobs=jobs)
     assert (replayed.events, replayed.unsent) == (7, 2)
     assert replayed.log_head == next(read_log(path).read(after=6)).log_chain.hex()
 
@@ -53,15 +51,15 @@ def test_a_replay_stops_where_it_is_told(world: tuple[Path, str]) -> None:
         "error = 'changed'",
     ],
 )
-def test_the_first_fault_is_named_whoever_finds_it(world: tuple[Path, str], change: str) -> None:
-    path, _ = world
+def test_the_first_fault_is_named_whoever_finds_it(world: tuple[Path, str, int], change: str) -> None:
+    path, _, jobs = world
     log = open_log(path)
     where = "(select sequence from assignments where action = 'SendMessage' limit 1 offset 7)"
     [(sequence,)] = log._connection.execute(f"select {where}")
     log._connection.execute(f"update assignments set {change} where sequence = {where}")
     log.close()
     with pytest.raises(LogFault) as fault:
-        replay(path)
+        replay(path, jobs=jobs)
     assert fault.value.sequence == sequence
 
 

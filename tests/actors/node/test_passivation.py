@@ -52,7 +52,7 @@ async def test_no_more_processes_live_than_may_and_all_states_are_as_if_they_did
         answer = (await node.dryrun(session, action="QueryMessage")).answer
         assert [row["content"] for row in answer] == [str(number) for number in reversed(range(20))]
     replayed = replay(path)
-    assert (replayed.state_root, len(replayed.world.entries)) == (root, 24)
+    assert (replayed.state_root, len(replayed.process_table.entries)) == (root, 24)
     assert (audit(path).faults, audit(path).snapshots > 10) == ([], True)
 
 
