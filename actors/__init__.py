@@ -10,21 +10,22 @@ if TYPE_CHECKING:
     from actors.ans104.item import ItemRefused
     from actors.ans104.wallet import Wallet, WalletError
     from actors.audit.replay import ReplayResult, replay
-    from actors.evaluation.process_table import ProcessTable, UnknownModule
+    from actors.evaluation.process_table import UnknownModule
     from actors.node.backlog import Overloaded
     from actors.node.executor import NodeFailed
     from actors.node.limits import Limits
+    from actors.node.load import Load
     from actors.node.node import Node, NodeClosed
     from actors.protocol.messages import Result
 
 __all__ = [
     "ItemRefused",
     "Limits",
+    "Load",
     "Node",
     "NodeClosed",
     "NodeFailed",
     "Overloaded",
-    "ProcessTable",
     "ReplayResult",
     "Result",
     "UnknownModule",
@@ -34,6 +35,7 @@ __all__ = [
 ]
 
 _MODULES = {
+    "Load": "actors.node.load",
     "ItemRefused": "actors.ans104.item",
     "Limits": "actors.node.limits",
     "Node": "actors.node.node",
@@ -45,7 +47,6 @@ _MODULES = {
     "UnknownModule": "actors.evaluation.process_table",
     "Wallet": "actors.ans104.wallet",
     "WalletError": "actors.ans104.wallet",
-    "ProcessTable": "actors.evaluation.process_table",
     "replay": "actors.audit.replay",
 }
 
@@ -54,3 +55,7 @@ def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return getattr(import_module(_MODULES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -8,7 +8,7 @@ function.
 """
 
 from eventstore.commit_log import CommitLog, Head, Lease, sequence_at
-from eventstore.engines import open_log, read_log, upgrade_log
+from eventstore.engines import Upgraded, open_log, read_log, upgrade_log
 from eventstore.errors import (
     EventStoreError,
     LogExists,
@@ -23,10 +23,11 @@ from eventstore.errors import (
 from eventstore.evidence import Evidence
 from eventstore.index import LogIndex
 from eventstore.log_file import LogFile
+from eventstore.merkle.tiles import StoredTree, TreeNode
 from eventstore.read_pool import ReadPool
 from eventstore.records import Assignment, Message
 from eventstore.replay.sequential import Evaluation, Replay, Unevaluable
-from eventstore.sequencer import Sequencer
+from eventstore.sequencer import ProcessHead, Sequencer
 
 __all__ = [
     "Assignment",
@@ -46,11 +47,15 @@ __all__ = [
     "LogUnusable",
     "Message",
     "PositionConflict",
+    "ProcessHead",
     "ReadPool",
     "Replay",
     "Sequencer",
     "StaleEpoch",
+    "StoredTree",
+    "TreeNode",
     "Unevaluable",
+    "Upgraded",
     "open_log",
     "read_log",
     "sequence_at",

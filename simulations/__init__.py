@@ -1,5 +1,5 @@
 """Simulations and load tests with real keys, encryption, processes, node and log; clients; the ``mostao`` command."""
 
-from simulations.clients.user import Chat, ReadMessage, User, UserError
+from simulations.clients.user import Chat, Person, ReadMessage, User, UserError
 
-__all__ = ["Chat", "ReadMessage", "User", "UserError"]
+__all__ = ["Chat", "Person", "ReadMessage", "User", "UserError"]
