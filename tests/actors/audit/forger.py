@@ -1,4 +1,4 @@
-"""Somebody who has the log's file, a way with SQLite, and this project's own code to make chains right again."""
+"""A forger with the log's file, SQLite, and this project's own code to recompute the chains."""
 
 from collections.abc import Callable
 from pathlib import Path

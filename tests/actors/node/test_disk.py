@@ -1,4 +1,4 @@
-"""A disk that fills or fails: whoever waits hears it, the node takes nothing more, nothing acknowledged is lost."""
+"""A full or failing disk: pending senders get the error, the node stops, and nothing acknowledged is lost."""
 
 import asyncio
 import logging

@@ -1,4 +1,4 @@
-"""Who waits, how many may, and whose turn it is."""
+"""The fair queue and its backlog: order, turns and limits."""
 
 import asyncio
 from collections.abc import Callable
@@ -153,7 +153,7 @@ async def test_a_node_that_is_offered_more_than_it_can_take_refuses_the_surplus_
         results = await asyncio.gather(*map(node.send, raws), return_exceptions=True)
         refused = [type(result) for result in results if isinstance(result, Exception)]
         assert refused == [Overloaded] * 30
-        assert not any(isinstance(result, Exception) for result in results[60:])  # nobody else's mailbox was full
+        assert not any(isinstance(result, Exception) for result in results[60:])  # other mailboxes were not full
         await node.drain()
         assert node.load().waiting == 0
         answer = (await node.dryrun(session, action="QueryMessage")).answer

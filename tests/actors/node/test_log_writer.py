@@ -1,4 +1,4 @@
-"""A busy node's log is written by a child process: the same log, whatever becomes of the child or of the node."""
+"""A child process writes a busy node's log: the same log, also when the child or the node is killed."""
 
 import asyncio
 import logging

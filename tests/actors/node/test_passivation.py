@@ -1,4 +1,4 @@
-"""Processes that nobody writes to cost no memory, and nobody can tell."""
+"""Idle processes leave memory, and come back exactly as they were."""
 
 import asyncio
 import logging

@@ -1,4 +1,4 @@
-"""Whatever anyone sends, in whatever order: live state = replayed state = state after closing and opening again."""
+"""For any messages in any order: live state = replayed state = state after closing and reopening."""
 
 import asyncio
 import json
