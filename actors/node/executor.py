@@ -187,11 +187,6 @@ class Executor:
         for message in evaluated.outbox:
             self.assign(message)
         sequence = self._evaluated_until = assignment.sequence
-        if self._quiescence and sequence == self._sequencer.sequence:
-            for quiescent in self._quiescence:
-                if not quiescent.done():
-                    quiescent.set_result(sequence)
-            self._quiescence.clear()
         pending = self._executing.pop(sequence, None)
         if pending is not None:
             result = result_of(
@@ -202,7 +197,12 @@ class Executor:
                 sequence=sequence,
             )
             self._group_commit.release_when_durable(result, pending.result)
-        self.on_ready()
+        if sequence == self._sequencer.sequence:  # nothing that was caused is still to be evaluated
+            for quiescent in self._quiescence:
+                if not quiescent.done():
+                    quiescent.set_result(sequence)
+            self._quiescence.clear()
+            self.on_ready()
 
     def _not_evaluated(self, assignment: Assignment, error: Exception) -> None:
         """Stop the node: nothing after this assignment can be evaluated either, so none of it is written."""

@@ -56,13 +56,10 @@ class FairQueue:
         executor = self._executor
         if self._resting and self._backlog.size == self._size and executor.is_idle:
             self._start_round()
-        while self._size:
-            if executor.failure is not None:
-                self._refuse_all(executor.failure)
-            elif executor.is_ready and (pending := self._next()) is not None:
-                executor.execute(pending)
-            else:
-                return
+        if executor.failure is not None:
+            self._refuse_all(executor.failure)
+        while self._size and executor.is_ready and (pending := self._next()) is not None:
+            executor.execute(pending)
 
     async def drain(self) -> None:
         """Wait until every queued item is executed, with all that it caused, and durable."""
