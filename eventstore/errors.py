@@ -1,4 +1,4 @@
-"""What can go wrong with a log. Each error says what, where, and how to mend it."""
+"""The errors of logs. Each message says what is wrong, where, and how to fix it if that is possible."""
 
 from typing import TYPE_CHECKING
 
@@ -7,19 +7,19 @@ if TYPE_CHECKING:
 
 
 class EventStoreError(Exception):
-    """Base of every error that this package raises on purpose."""
+    """Base of all errors that this package defines."""
 
 
 class LogMissing(EventStoreError):
-    """There is no file at the path."""
+    """There is no log at the location."""
 
 
 class LogExists(EventStoreError):
-    """A new log was asked for, and the path already holds something."""
+    """A new log was requested, but the file already contains assignments."""
 
 
 class LogUnusable(EventStoreError):
-    """The file is no log, is of a newer format, or its folder cannot be read or written."""
+    """The file is not a log, has another format, or cannot be read or written."""
 
 
 class LogInUse(EventStoreError):
@@ -27,7 +27,7 @@ class LogInUse(EventStoreError):
 
 
 class LogFailed(EventStoreError):
-    """The disk refused a write: nothing after the last durable batch was acknowledged."""
+    """The storage refused a write. Only batches before it are durable, and only those were acknowledged."""
 
 
 class PositionConflict(EventStoreError):
@@ -49,7 +49,15 @@ class StaleEpoch(EventStoreError):
 
 
 class LogFault(EventStoreError):
-    """The log contradicts itself or its own replay: the first place, what was expected there and what was found."""
+    """The log contradicts itself or its own replay.
+
+    Attributes:
+        what: which part of an assignment is wrong, in words for a person.
+        sequence: the assignment; 0 if the fault belongs to none.
+        process: the assignment's process.
+        expected: the correct value.
+        found: the value in the log.
+    """
 
     def __init__(self, what: str, *, sequence: int, process: str, expected: object, found: object) -> None:
         super().__init__(f"sequence {sequence}, process {process}: {what}: expected {expected!r}, found {found!r}")
@@ -61,11 +69,11 @@ class LogFault(EventStoreError):
 
     @classmethod
     def at(cls, assignment: "Assignment", what: str, expected: object, found: object) -> "LogFault":
-        """A fault of an assignment."""
+        """The fault of one assignment."""
         sequence, process = assignment.sequence, assignment.process
         return cls(what, sequence=sequence, process=process, expected=expected, found=found)
 
     @classmethod
-    def of_types(cls, assignment: "Assignment", wrong: str) -> "LogFault":
-        """The fault of a row whose columns are of other types than a node writes."""
-        return cls.at(assignment, "a row that no node wrote", "columns of their types", wrong)
+    def of_malformed_row(cls, assignment: "Assignment", reason: str) -> "LogFault":
+        """The fault of a row whose columns have other types than a node writes."""
+        return cls.at(assignment, "malformed row", "columns of the declared types", reason)

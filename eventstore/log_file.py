@@ -1,4 +1,4 @@
-"""A log file: commit log, index and evidence in one place, complete and readable on its own."""
+"""A log file: commit log, index, evidence and partition scan of one log, complete and readable on its own."""
 
 from pathlib import Path
 from typing import Protocol
@@ -10,17 +10,17 @@ from eventstore.replay.partitioned import PartitionScan
 
 
 class LogFile(CommitLog, LogIndex, Evidence, PartitionScan, Protocol):
-    """Everything that replay, audit and readers use of one log.
+    """All interfaces of one log, for recovery, replay, audit and readers.
 
     Attributes:
-        path: where it is, for messages to people.
+        path: the log's location, for messages to people.
     """
 
     path: Path
 
     @property
     def is_excerpt(self) -> bool:
-        """Whether it holds the histories of some processes only."""
+        """Whether the log contains the histories of some processes only."""
 
     def mark_excerpt(self) -> None:
-        """Mark it as an excerpt, which no node opens for writing."""
+        """Mark the log as an excerpt. No node opens an excerpt for writing."""

@@ -1,4 +1,4 @@
-"""What the log keeps: messages, their assignments, and the bytes over which they are hashed."""
+"""The records of a log: messages, assignments, and the canonical bytes that are hashed."""
 
 import re
 from base64 import urlsafe_b64decode
@@ -12,45 +12,47 @@ _BASE64URL = re.compile("[A-Za-z0-9_-]+")
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 ID_LENGTH = 43
-"""An id as text: 32 bytes in base64url without padding, as on AO."""
+"""Characters of an id: 32 bytes in base64url without padding, as on AO."""
 ID_START = 8
-"""Characters of a message's id that the index stores. They are 48 bits: of a billion ids hardly two share them."""
+"""Characters of a message's id that the index stores: 48 bits. Among a billion ids, about 1,800 pairs share them.
+Lookups compare the full id."""
 
 
 class Message(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What one sender tells one process. Immutable; its fields are the log's columns of the same names."""
+    """A message from one sender to one process. Its fields are stored in columns of the same names."""
 
     id: str
     sender: str
     """A wallet's address, or the id of the process that sent it."""
     target: str
-    """The process it is for (column ``process``)."""
+    """Id of the receiving process (column ``process``)."""
     action: str
-    """The value of the first ``Action`` tag, or empty."""
+    """The value of the first ``Action`` tag; empty if there is none."""
     tags: str
-    """Every tag, a JSON array of ``[name, value]`` in the order sent."""
+    """All tags: a JSON array of ``[name, value]`` pairs in the sender's order."""
     data: bytes
     anchor: str = ""
-    """base64url of the sender's anchor, or empty."""
+    """The sender's anchor in base64url; empty if there is none."""
     parent: int | None = None
-    """Sequence of the message whose evaluation sent this one; None for a message from outside."""
+    """Sequence of the message whose evaluation sent this one; None for an external message."""
     envelope: bytes | None = None
-    """Of a message from outside: its signed data item (ANS-104) up to the data, so that envelope + data is the item."""
+    """The signed data item (ANS-104) of an external message, up to the data: envelope + data is the whole item. It is
+    None for a message from a process."""
 
 
 class Assignment(msgspec.Struct, array_like=True, gc=False):
-    """The log's record of a message: its place in the whole order and in its process's, its time, its two chains.
+    """The log's record of a message: its sequence, slot and timestamp, and two hash chains.
 
-    ``output`` and ``error`` are what evaluating it gave. They follow from the log, so they are in no chain: replay
-    computes them again and compares.
+    ``output`` and ``error`` are results of the evaluation. No chain covers them, because they follow from the rest of
+    the log: replay computes them again and compares.
     """
 
     sequence: int
-    """Place in the whole log, from 1."""
+    """Position in the log, from 1."""
     slot: int
-    """Place in its process, from 0: the message that spawned it."""
+    """Position in the process, from 0. Slot 0 is the message that spawned the process."""
     timestamp: int
-    """Milliseconds since the epoch; never goes back."""
+    """Milliseconds since the epoch. Timestamps never decrease."""
     message: Message
     process_chain: bytes
     log_chain: bytes
@@ -59,19 +61,19 @@ class Assignment(msgspec.Struct, array_like=True, gc=False):
 
     @property
     def process(self) -> str:
-        """Id of the process that it was assigned to."""
+        """Id of the receiving process."""
         return self.message.target
 
 
 Canonical = tuple[int, int, int, bytes, bytes, Message]
-"""Sequence, slot, timestamp, process chain, the log chain before, message."""
+"""The hashed fields of an assignment: sequence, slot, timestamp, process chain, previous log chain, message."""
 
 canonical_bytes: Callable[[Canonical], bytes] = msgspec.msgpack.Encoder().encode
-"""The one encoding of an assignment over which it is hashed: MessagePack arrays, fields in declared order."""
+"""Encodes an assignment for hashing: MessagePack arrays, fields in declared order."""
 
 
 def malformed(assignment: Assignment) -> str | None:
-    """What is wrong with the columns of a row that no node can have written; None if they are of their types."""
+    """Why a row cannot have been written by a node; None if all of its columns have the declared types."""
     try:
         fields = [
             msgspec.structs.astuple(field) if isinstance(field, Message) else field
@@ -85,15 +87,15 @@ def malformed(assignment: Assignment) -> str | None:
 
 
 def encode_id(digest: bytes) -> str:
-    """32 bytes as the 43 characters of an id."""
+    """Encode 32 bytes as an id of 43 characters."""
     return b2a_base64(digest, newline=False)[:ID_LENGTH].translate(_URL_SAFE).decode()
 
 
 def decode_id(text: str) -> bytes:
-    """The 32 bytes of an id.
+    """Decode an id to its 32 bytes.
 
     Raises:
-        ValueError: ``text`` is not 43 characters of base64url, or not the canonical spelling of its bytes.
+        ValueError: ``text`` is not 43 characters of base64url, or is not the canonical encoding of its bytes.
     """
     if len(text) == ID_LENGTH and _BASE64URL.fullmatch(text):
         digest = urlsafe_b64decode(text + "=")

@@ -1,4 +1,4 @@
-"""The only place where order and time are made, and the only place where they are checked."""
+"""The sequencer: the only code that defines and checks order and time."""
 
 from collections.abc import Callable
 from hashlib import sha256
@@ -9,7 +9,7 @@ from eventstore.errors import LogFault
 from eventstore.records import Assignment, Message, canonical_bytes, decode_id
 
 GENESIS_CHAIN = bytes(32)
-"""What the log's chain starts from."""
+"""The log chain of an empty log."""
 
 
 class ProcessHead(msgspec.Struct, gc=False):
@@ -21,55 +21,68 @@ class ProcessHead(msgspec.Struct, gc=False):
 
 
 class Sequencer:
-    """Gives each message its sequence, slot, timestamp and place in the two hash chains.
+    """Assigns each message a sequence, a slot, a timestamp and its links in two hash chains.
 
-    Log chain: ``chain(n) = SHA-256(canonical bytes of assignment n)``, which hold ``chain(n-1)``, from 32 zero bytes.
-    It names an assignment with everything before it, and so is the assignment's id.
-    Process chain, as AO's scheduler keeps it: ``chain(n) = SHA-256(id of assignment n-1 ‖ chain(n-1))`` within the
-    process, from ``SHA-256(process id)``.
+    Log chain: ``chain(n) = SHA-256(canonical bytes of assignment n)``. These bytes include ``chain(n-1)``; ``chain(0)``
+    is 32 zero bytes. The chain commits to the assignment and to everything before it, so it is the assignment's id.
+
+    Process chain, as in AO's scheduler: ``chain(n) = SHA-256(id of assignment n-1 ‖ chain(n-1))`` within one process;
+    ``chain(0)`` is ``SHA-256(process id)``.
+
+    Attributes:
+        sequence: of the last assignment; 0 at the beginning of a log.
+        timestamp: of the last assignment.
+        log_chain: of the last assignment.
+        processes: the heads of the processes that are in memory, by process id. ``head`` also loads the others.
     """
 
-    def __init__(self, recall: Callable[[str, int], ProcessHead | None] | None = None) -> None:
-        """Stand at the beginning of a log.
+    def __init__(self, load_head: Callable[[str, int], ProcessHead | None] | None = None) -> None:
+        """Start at the beginning of a log.
 
         Args:
-            recall: gives the head, up to a sequence, of a process that is not kept here. Without, all of them are.
+            load_head: returns the head of a process, up to a sequence, that is not in memory. Without it, the heads of
+                all processes are in memory.
         """
         self.sequence = 0
         self.timestamp = 0
         self.log_chain = GENESIS_CHAIN
         self.processes: dict[str, ProcessHead] = {}
-        self._recall = recall
+        self._load_head = load_head
 
     def start_after(self, assignment: Assignment) -> None:
-        """Stand behind an assignment of a log; where histories end there is recalled."""
+        """Continue after an assignment of a log. ``load_head`` provides the heads of the processes there."""
         self.sequence, self.timestamp = assignment.sequence, assignment.timestamp
         self.log_chain = assignment.log_chain
 
     def head(self, process: str) -> ProcessHead | None:
-        """The end of a process's history; None for one that was not started."""
+        """The head of a process; None if the process has not started."""
         head = self.processes.get(process)
-        if head is None and self._recall is not None:
-            head = self._recall(process, self.sequence)
+        if head is None and self._load_head is not None:
+            head = self._load_head(process, self.sequence)
             if head is not None:
                 self.processes[process] = head
         return head
 
     def assign(self, message: Message, now_ms: int) -> Assignment:
-        """Put a message at the end of the log. Time never goes back, whatever the clock says."""
+        """Append a message to the order. The timestamp never decreases, even if the clock does.
+
+        Args:
+            message: the message.
+            now_ms: the clock's time, in milliseconds since the epoch.
+        """
         if now_ms > self.timestamp:
             self.timestamp = now_ms
         head = self._link(message)
         return Assignment(self.sequence, head.slot, self.timestamp, message, head.chain, self.log_chain)
 
     def verify_next(self, assignment: Assignment) -> None:
-        """Follow an assignment that was read, checking that it is the one that has to come next.
+        """Check that an assignment is the next one, and advance past it.
 
         Raises:
-            LogFault: its sequence, slot, timestamp or one of its chains is not what the log so far demands.
+            LogFault: its sequence, slot, timestamp or one of its chains does not follow from the assignments before.
         """
         if assignment.sequence != self.sequence + 1 or assignment.timestamp < self.timestamp:
-            self._accept_place(assignment)
+            self._check_order(assignment)
         self.timestamp = assignment.timestamp
         head = self._link(assignment.message)
         if assignment.slot != head.slot:
@@ -80,17 +93,17 @@ class Sequencer:
             raise LogFault.at(assignment, "log chain", self.log_chain.hex(), assignment.log_chain.hex())
 
     def verify_next_order(self, assignment: Assignment) -> None:
-        """Like ``accept``, but for the chains, which somebody else checks.
+        """Like ``verify_next``, but trust the chains: the caller checks them separately.
 
         Raises:
-            LogFault: its sequence, slot or timestamp is not what the log so far demands.
+            LogFault: its sequence, slot or timestamp does not follow from the assignments before.
         """
         process, slot = assignment.message.target, assignment.slot
         head = self.processes.get(process) or self.head(process)
-        due = 0 if head is None else head.slot + 1
-        if assignment.sequence != self.sequence + 1 or assignment.timestamp < self.timestamp or slot != due:
-            self._accept_place(assignment)
-            raise LogFault.at(assignment, "slot", due, slot)
+        expected_slot = 0 if head is None else head.slot + 1
+        if assignment.sequence != self.sequence + 1 or assignment.timestamp < self.timestamp or slot != expected_slot:
+            self._check_order(assignment)
+            raise LogFault.at(assignment, "slot", expected_slot, slot)
         self.sequence, self.timestamp = assignment.sequence, assignment.timestamp
         self.log_chain = chain = assignment.log_chain
         if head is None:
@@ -99,14 +112,14 @@ class Sequencer:
             head.slot, head.chain, head.assignment_id = slot, assignment.process_chain, chain
 
     def force(self, assignment: Assignment) -> None:
-        """Follow an assignment as it is."""
+        """Advance past an assignment without checks."""
         self.sequence = assignment.sequence
         self.timestamp = assignment.timestamp
         self.log_chain = assignment.log_chain
         head = ProcessHead(assignment.slot, assignment.process_chain, assignment.log_chain)
         self.processes[assignment.message.target] = head
 
-    def _accept_place(self, assignment: Assignment) -> None:
+    def _check_order(self, assignment: Assignment) -> None:
         if assignment.sequence != self.sequence + 1:
             raise LogFault.at(assignment, "sequence", self.sequence + 1, assignment.sequence)
         if assignment.timestamp < self.timestamp:

@@ -20,7 +20,7 @@ from actors.protocol.spawn import module_of
 from eventstore import Assignment, CommitLog, Evidence, LogFault, LogFile, Replay, Unevaluable, read_log
 from eventstore.merkle.tiles import FAN, nodes_over
 from eventstore.replay.hash_chains import check_chains
-from eventstore.replay.sequential import named
+from eventstore.replay.sequential import describe
 
 PARALLEL_EVENTS_MIN = 5_000
 """A log of this length is replayed on every core first."""
@@ -123,7 +123,7 @@ def _report_of(events: int, parallel: ParallelResult) -> Audit:
         spawns=parallel.spawns,
         refusals=parallel.refusals,
         unsent=len(parallel.pending_outbox),
-        tail=[message.name for message in parallel.pending_outbox[:TAIL_MAX]],
+        tail=[message.description for message in parallel.pending_outbox[:TAIL_MAX]],
         snapshots=parallel.snapshots,
         state_root=parallel.state_root,
     )
@@ -149,14 +149,14 @@ def _sequential(
     verdict = check_chains(
         log,
         until=events,
-        further=envelope_fault if signatures else None,
+        extra_check=envelope_fault if signatures else None,
         all_faults=all_faults,
         progress=lambda at: progress((events + at) // 2),
     )
     report.faults[:0] = verdict.faults
     report.signatures = verdict.checked
     report.unsent = len(replayed.pending_outbox)
-    report.tail = [named(message) for message in islice(replayed.pending_outbox, TAIL_MAX)]
+    report.tail = [describe(message) for message in islice(replayed.pending_outbox, TAIL_MAX)]
     report.snapshots = snapshots.checked
     report.state_root = processes.state_root().hex()
     return report, verdict.nodes

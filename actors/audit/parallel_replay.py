@@ -11,7 +11,7 @@ from actors.audit.partition_workers import RunPartitions, run_in_processes
 from actors.evaluation.state_root import root_over
 from actors.runtime.child_process import cores
 from eventstore import LogFile
-from eventstore.replay.partitioned import InFlightMessage, Partition, unsent
+from eventstore.replay.partitioned import InFlightMessage, Partition, in_flight_messages
 
 KEY_BYTES = 32
 _SAMPLE_ROWS = 2_000
@@ -66,12 +66,12 @@ def replay_partitions(
     Raises:
         EventStoreError: one of the processes failed.
     """
-    end = log.end(events)
+    tail = log.tail(events)
     job = PartitionJob(
         str(log.path),
         events,
-        Partition.cut(log.sample(_SAMPLE_ROWS, until=events), partitions),
-        end.inside_parent,
+        Partition.split(log.sample(_SAMPLE_ROWS, until=events), partitions),
+        tail.internal_parent,
         os.urandom(KEY_BYTES),
         audited,
         signatures,
@@ -79,7 +79,7 @@ def replay_partitions(
     results = run(job, progress or _ignore)
     if any(result.doubt for result in results) or _has_duplicate(results):
         return None
-    pending_outbox = unsent((result.tally for result in results), events=events, end=end)
+    pending_outbox = in_flight_messages((result.summary for result in results), events=events, tail=tail)
     if pending_outbox is None:
         return None
     states = [state for result in results for state in result.states]

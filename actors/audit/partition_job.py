@@ -10,9 +10,9 @@ from actors.evaluation.evaluate import Evaluated
 from actors.evaluation.process_table import ProcessTable, RestoredState, UnknownModule
 from actors.evaluation.state_root import leaf_of
 from eventstore import Assignment, EventStoreError, Evidence, LogFile, Unevaluable, read_log
-from eventstore.merkle.rfc9162 import fold, leaf_hashes
+from eventstore.merkle.rfc9162 import leaf_hashes, root_of
 from eventstore.merkle.tiles import FAN
-from eventstore.replay.partitioned import Partition, PartitionReplay, PartitionScan, Tally
+from eventstore.replay.partitioned import Partition, PartitionReplay, PartitionScan, PartitionSummary
 
 _PREFIX = 11
 """Characters of an id (66 bits) that no two ids of a log share by chance. If two do, a sequential replay decides."""
@@ -25,7 +25,7 @@ class PartitionJob(msgspec.Struct, frozen=True):
     events: int
     """Replay the rows up to this sequence."""
     partitions: list[Partition]
-    late_from: int
+    in_flight_from: int
     key: bytes
     """See ``PartitionReplay``."""
     audited: bool
@@ -37,7 +37,7 @@ class PartitionJob(msgspec.Struct, frozen=True):
 class PartitionResult(msgspec.Struct):
     """What the replay of one partition found."""
 
-    tally: Tally = msgspec.field(default_factory=Tally)
+    summary: PartitionSummary = msgspec.field(default_factory=PartitionSummary)
     outside: list[str] = msgspec.field(default_factory=list)
     """The beginning of the id of each external message; for an audit only."""
     signatures: int = 0
@@ -80,7 +80,7 @@ def _replay(
 ) -> None:
     partition = job.partitions[number]
     processes = ProcessTable(log.payloads, _OtherPartitions(log))
-    snapshots = SnapshotCheck(log, among=partition.holds, until=job.events) if job.audited else None
+    snapshots = SnapshotCheck(log, among=partition.contains, until=job.events) if job.audited else None
     rows = 0
 
     def evaluate(assignment: Assignment) -> Evaluated:
@@ -108,11 +108,11 @@ def _replay(
         partition,
         evaluate if snapshots is not None and snapshots.due else processes.evaluate,
         key=job.key,
-        late_from=job.late_from,
+        in_flight_from=job.in_flight_from,
         check_index=job.audited,
     )
     replay.follow(job.events, watch)
-    result.tally = replay.tally()
+    result.summary = replay.summary()
     if snapshots is not None:
         if faults := snapshots.finish():
             raise faults[0]
@@ -137,7 +137,7 @@ def _nodes(log: Evidence, events: int, part: int, parts: int) -> Iterator[bytes]
     """The hashes over each 256 rows of one part of the log."""
     blocks = events // FAN
     for block in range(blocks * part // parts, blocks * (part + 1) // parts):
-        yield fold(leaf_hashes(log.leaves(block * FAN, (block + 1) * FAN)))
+        yield root_of(leaf_hashes(log.leaves(block * FAN, (block + 1) * FAN)))
 
 
 class _OtherPartitions:

@@ -108,7 +108,7 @@ class _Workers:
                 self._rows[number] = report
             else:
                 self._results[number] = report
-                self._rows[number] = report.tally.rows
+                self._rows[number] = report.summary.rows
 
 
 class _Forked(multiprocessing.context.ForkProcess):

@@ -31,7 +31,7 @@ class MemoryCommitLog:
         ids = [assignment.message.id for assignment in batch]
         if len({*ids}) < len(ids) or not {row.message.id for row in self._assignments}.isdisjoint(ids):
             raise LogFailed("a message with this id is there already")
-        self._assignments = [*self._assignments, *batch]  # a new list: readers keep the one that they began with
+        self._assignments = [*self._assignments, *batch]  # a new list: readers continue on the old one
         appended, self._appended = self._appended, asyncio.Event()
         appended.set()
         return self.head()

@@ -1,47 +1,49 @@
-"""The Merkle tree over a log: its leaves are the assignments' ids, and every 256th hash of it is kept in the log.
+"""The Merkle tree over a log: its leaves are the ids of the assignments, and the log stores every 256th hash.
 
-So a root or a proof for a log of any length reads a few hundred rows. Level 1 holds a hash for each 256 assignments,
-level 2 one for each 256 of those, and so on; only hashes that nothing appended can change are kept.
+A root or a proof for a log of any length thus reads a few hundred rows. Level 1 has one hash for each 256 assignments,
+level 2 one for each 256 hashes of level 1, and so on. The log stores only hashes of full subtrees, which later appends
+cannot change.
 """
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from eventstore.merkle.rfc9162 import fold, leaf_hash, leaf_hashes, node_hash, split
+from eventstore.merkle.rfc9162 import leaf_hash, leaf_hashes, node_hash, root_of, split_point
 
 FAN = 256
+"""Fan-out of the stored levels: hashes of one level that a hash of the next level covers."""
 _FAN_BITS = 8
 
 
 Leaves = Callable[[int, int], list[bytes]]
-"""Ids of the assignments from one place (from 0) up to, not including, another."""
+"""Returns the ids of the assignments with ``start <= index < stop``, where index is sequence - 1."""
 Nodes = Callable[[int, int, int], list[bytes]]
-"""Kept hashes of a level from one number up to, not including, another."""
+"""Returns the stored hashes of a level with ``start <= number < stop``."""
 
 
 class TreeNode(NamedTuple):
-    """A hash of the tree that is kept."""
+    """A stored hash of the tree."""
 
     level: int
-    """It covers ``FAN ** level`` assignments."""
+    """The hash covers ``FAN ** level`` assignments."""
     number: int
-    """How many of its level stand before it."""
+    """Position within the level, from 0."""
     hash: bytes
 
 
 class TreeBuilder:
-    """Grows the tree by one assignment after the other.
+    """Builds the tree by appending assignments.
 
     Attributes:
-        size: number of assignments that it stands on.
+        size: number of assignments so far.
     """
 
     def __init__(self, size: int = 0, levels: Sequence[Sequence[bytes]] = ([],)) -> None:
-        """Go on after ``size`` assignments.
+        """Continue after ``size`` assignments.
 
         Args:
-            size: how many there are.
-            levels: what is not covered by a higher level yet: leaf hashes, then level 1, then level 2.
+            size: number of assignments in the tree.
+            levels: the hashes that no hash of a higher level covers yet: leaf hashes, level 1, level 2, and so on.
         """
         self.size = size
         self._levels = [list(nodes) for nodes in levels]
@@ -49,12 +51,12 @@ class TreeBuilder:
 
     @classmethod
     def at(cls, size: int, leaves: Leaves, nodes: Nodes) -> "TreeBuilder":
-        """Stand at the end of a log of this size, whose kept hashes are there.
+        """Continue at the end of a log that stores its tree.
 
         Args:
-            size: number of assignments.
-            leaves: the log's assignments.
-            nodes: the hashes that it keeps.
+            size: number of assignments in the log.
+            leaves: reads the log's assignment ids.
+            nodes: reads the log's stored hashes.
         """
         levels = [leaf_hashes(leaves(size // FAN * FAN, size))]
         level, count = 1, size // FAN
@@ -64,26 +66,26 @@ class TreeBuilder:
         return cls(size, levels)
 
     def append(self, assignment_id: bytes) -> list[TreeNode]:
-        """Add an assignment; gives the hashes that it completed, which are to be kept."""
+        """Append an assignment. Returns the hashes that it completes; the caller stores them."""
         self.size += 1
         self._levels[0].append(leaf_hash(assignment_id))
         completed: list[TreeNode] = []
         level = 0
         while len(self._levels[level]) == FAN:
-            hashed = fold(self._levels[level])
+            node = root_of(self._levels[level])
             self._levels[level] = []
-            completed.append(TreeNode(level + 1, self._numbers[level], hashed))
+            completed.append(TreeNode(level + 1, self._numbers[level], node))
             self._numbers[level] += 1
             level += 1
             if level == len(self._levels):
                 self._levels.append([])
                 self._numbers.append(0)
-            self._levels[level].append(hashed)
+            self._levels[level].append(node)
         return completed
 
 
 class StoredTree:
-    """Hashes of any part of the tree, from what a log keeps."""
+    """Computes the hash of any subtree from a log's assignment ids and stored hashes."""
 
     def __init__(self, leaves: Leaves, nodes: Nodes) -> None:
         self._leaves = leaves
@@ -92,22 +94,22 @@ class StoredTree:
 
     def root(self, size: int) -> bytes:
         """The root over the first ``size`` assignments."""
-        return self.subtree(0, size) if size else fold([])
+        return self.subtree(0, size) if size else root_of([])
 
     def subtree(self, start: int, stop: int) -> bytes:
-        """The hash over the assignments from ``start`` up to, not including, ``stop``, as RFC 9162 parts them."""
+        """The hash over the assignments with ``start <= index < stop``, which are a subtree in terms of RFC 9162."""
         size = stop - start
         if size & (size - 1):
-            middle = start + split(size)
+            middle = start + split_point(size)
             return node_hash(self.subtree(start, middle), self.subtree(middle, stop))
         level = (size.bit_length() - 1) // _FAN_BITS
         if not level:
-            return fold(self._block(start // FAN)[start % FAN : start % FAN + size])
-        covers = FAN**level
-        return fold(self._nodes(level, start // covers, stop // covers))
+            return root_of(self._block(start // FAN)[start % FAN : start % FAN + size])
+        assignments_per_node = FAN**level
+        return root_of(self._nodes(level, start // assignments_per_node, stop // assignments_per_node))
 
     def _block(self, number: int) -> list[bytes]:
-        """The leaf hashes of 256 assignments."""
+        """The leaf hashes of 256 assignments, cached."""
         if number not in self._blocks:
             leaves = self._leaves(number * FAN, (number + 1) * FAN)
             self._blocks[number] = leaf_hashes(leaves)
@@ -115,11 +117,11 @@ class StoredTree:
 
 
 def nodes_over(first_level: Sequence[bytes]) -> list[TreeNode]:
-    """Every hash that a log keeps, level by level, from those of level 1."""
+    """All hashes that a log stores, level by level, computed from its hashes of level 1."""
     nodes: list[TreeNode] = []
     level, hashes = 1, list(first_level)
     while hashes:
-        nodes += [TreeNode(level, number, hashed) for number, hashed in enumerate(hashes)]
-        whole = len(hashes) // FAN * FAN
-        level, hashes = level + 1, [fold(hashes[start : start + FAN]) for start in range(0, whole, FAN)]
+        nodes += [TreeNode(level, number, node) for number, node in enumerate(hashes)]
+        covered = len(hashes) // FAN * FAN
+        level, hashes = level + 1, [root_of(hashes[start : start + FAN]) for start in range(0, covered, FAN)]
     return nodes

@@ -1,1 +1,1 @@
-"""Reading a log back: sequentially, partitioned by process, and the check of its hash chains."""
+"""Reading a log back: sequential replay, replay partitioned by process, and verification of the hash chains."""

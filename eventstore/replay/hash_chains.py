@@ -1,4 +1,4 @@
-"""What a log's rows say of one another and of themselves, held against them row by row, without evaluating any."""
+"""Verification of both hash chains, and of the column types, of every row. It evaluates no message."""
 
 from collections.abc import Callable
 from hashlib import sha256
@@ -11,17 +11,17 @@ from eventstore.merkle.tiles import TreeBuilder
 from eventstore.records import Assignment, canonical_bytes, decode_id, malformed
 from eventstore.sequencer import GENESIS_CHAIN
 
-Check = Callable[[Assignment], LogFault | None]
-"""A further check of a row, which needs nothing but the row."""
+RowCheck = Callable[[Assignment], LogFault | None]
+"""A further check of one row, which needs only that row."""
 
 
-class Verdict(msgspec.Struct):
-    """What the check came to."""
+class ChainReport(msgspec.Struct):
+    """The result of ``check_chains``."""
 
     checked: int = 0
-    """Rows that had something to check further, and passed."""
+    """Rows that passed the extra check."""
     nodes: list[bytes] = msgspec.field(default_factory=list)
-    """Hashes of the Merkle tree over each 256 rows."""
+    """Hashes of level 1 of the Merkle tree: one for each 256 rows."""
     faults: list[LogFault] = msgspec.field(default_factory=list)
 
 
@@ -29,79 +29,83 @@ def check_chains(
     log: CommitLog,
     *,
     until: int,
-    further: Check | None = None,
+    extra_check: RowCheck | None = None,
     all_faults: bool = False,
     progress: Callable[[int], object],
-) -> Verdict:
-    """Check both chains of every row, hash the tree over them, and check each row from outside further.
+) -> ChainReport:
+    """Verify both chains of every row, compute the Merkle tree over the rows, and run a further check on external rows.
 
     Args:
-        log: where the rows are.
+        log: the log.
         until: the last sequence.
-        further: is given each row that has an envelope.
-        all_faults: go on after the first fault.
-        progress: called with the sequence of each row that is checked.
+        extra_check: called with each row that has an envelope and correct chains.
+        all_faults: continue after the first fault.
+        progress: called with the sequence of each checked row.
     """
-    verdict, tree, links = Verdict(), TreeBuilder(), _Links()
+    report, tree, chains = ChainReport(), TreeBuilder(), _Chains()
     for assignment in log.read(until=until):
         try:
-            faults = _row_faults(assignment, links)
-        except LogFault as malformed_row:  # nothing behind it can be judged
-            verdict.faults.append(malformed_row)
+            faults = _row_faults(assignment, chains)
+        except LogFault as malformed_row:  # the chains after a malformed row cannot be computed
+            report.faults.append(malformed_row)
             break
-        verdict.nodes += [node.hash for node in tree.append(assignment.log_chain) if node.level == 1]
-        if further is not None and assignment.message.envelope is not None and not faults:
-            fault = further(assignment)
+        report.nodes += [node.hash for node in tree.append(assignment.log_chain) if node.level == 1]
+        if extra_check is not None and assignment.message.envelope is not None and not faults:
+            fault = extra_check(assignment)
             if fault is None:
-                verdict.checked += 1
+                report.checked += 1
             else:
                 faults.append(fault)
-        verdict.faults += faults
+        report.faults += faults
         if faults and not all_faults:
             break
         progress(assignment.sequence)
-    return verdict
+    return report
 
 
-def _row_faults(assignment: Assignment, links: "_Links") -> list[LogFault]:
-    """Where a row's chains are not what they have to be.
+def _row_faults(assignment: Assignment, chains: "_Chains") -> list[LogFault]:
+    """The faults in a row's chains.
 
     Raises:
-        LogFault: the row's columns are of other types than a node writes.
+        LogFault: the row's columns have other types than a node writes.
     """
     error = ""
     try:
-        chains = links.follow(assignment)
-        if chains == (assignment.process_chain, assignment.log_chain):
+        expected = chains.advance(assignment)
+        if expected == (assignment.process_chain, assignment.log_chain):
             return []
-    except (TypeError, ValueError) as wrong:
-        error = str(wrong)
+    except (TypeError, ValueError) as wrong_type:
+        error = str(wrong_type)
     error = malformed(assignment) or error
     if error:
-        raise LogFault.of_types(assignment, error)
+        raise LogFault.of_malformed_row(assignment, error)
     found = (assignment.process_chain, assignment.log_chain)
     return [
-        LogFault.at(assignment, what, due.hex(), shown.hex())
-        for what, due, shown in zip(("process chain", "log chain"), chains, found, strict=True)
-        if due != shown
+        LogFault.at(assignment, what, expected_chain.hex(), found_chain.hex())
+        for what, expected_chain, found_chain in zip(("process chain", "log chain"), expected, found, strict=True)
+        if expected_chain != found_chain
     ]
 
 
-class _Links:
-    """What each row's chains follow from."""
+class _Chains:
+    """Computes each row's chains from the rows before it."""
 
     def __init__(self) -> None:
         self._log_chain = GENESIS_CHAIN
         self._heads: dict[str, tuple[bytes, bytes]] = {}
-        """Id of the last assignment of a process, and its chain there."""
+        """Of each process: the id of its last assignment, and the process chain there."""
 
-    def follow(self, assignment: Assignment) -> tuple[bytes, bytes]:
-        """The chains that a row has to have; the next rows are held against the ones that it has."""
+    def advance(self, assignment: Assignment) -> tuple[bytes, bytes]:
+        """The correct process chain and log chain of the next row.
+
+        The rows after it are verified against the chains in this row, not the correct ones, so that one fault does not
+        make every later row faulty.
+        """
         process, message = assignment.process, assignment.message
         head = self._heads.get(process)
-        chain = sha256(decode_id(process) if head is None else head[0] + head[1]).digest()
-        place = (assignment.sequence, assignment.slot, assignment.timestamp, chain, self._log_chain, message)
-        log_chain = sha256(canonical_bytes(place)).digest()
+        process_chain = sha256(decode_id(process) if head is None else head[0] + head[1]).digest()
+        record = (assignment.sequence, assignment.slot, assignment.timestamp, process_chain, self._log_chain, message)
+        log_chain = sha256(canonical_bytes(record)).digest()
         self._log_chain = assignment.log_chain
         self._heads[process] = (assignment.log_chain, assignment.process_chain)
-        return chain, log_chain
+        return process_chain, log_chain

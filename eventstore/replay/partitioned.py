@@ -1,21 +1,23 @@
-"""A log followed by several at once, each its share of the processes: for whoever only asks whether all is well.
+"""Partitioned replay: verifies a log in parallel, each worker for a subset of the processes.
 
-What a process answers and sends follows from its own messages, in their order, alone. So nobody has to follow all of
-them, if what one share sent is, all in all, what the others received. That is known without anybody putting it in
-order: of every message sent and of every one received a share adds up a keyed digest, and sent less received comes to
-nought over all shares exactly if both are the same messages (a chance of 2^-256 for a forger, who cannot know the key
-of a run that is still to come). What one process of a share sends another is simply compared. Where a message stands in
-the log decides the rest:
+The results of a process follow from its own messages, in their order, alone. So a worker can replay its partition
+without the others, provided that the messages that some partitions sent are the messages that others received. Two
+checks establish this without sorting the messages of all partitions:
 
-* what one evaluation sent stands together and in order: the digest holds a message's place in its evaluation's outbox,
-  received is the place among its neighbours of the same parent;
-* what is sent first stands first, and nothing comes in between from outside: behind a message from outside there can
-  only be what it caused itself, and behind another one only what was caused by its parent or later.
+* Digests. Each partition adds a keyed digest for every message that it sent to another partition, and subtracts one for
+  every message that it received. Over all partitions, the sum is zero if and only if both are the same messages, except
+  with probability 2^-256: a forger cannot know the key, which is new for each run. Messages within a partition are
+  compared directly.
+* Order. The digest includes the message's index in its parent's outbox. The receiver derives this index from the row's
+  distance to the first adjacent row with the same parent, so messages of one evaluation are adjacent and in order. The
+  parent of a row must follow from the row before it: after an external message, the parent is that message; after a
+  message from a process, the parent is the same or a later one. So messages are assigned in the order in which they
+  were sent, with no external message between them.
 
-The last messages may still be on their way, where a node was killed. Those sent and received from ``late_from`` on are
-therefore not added up but given as they are.
+If the node was killed, the last messages may still be in flight: sent but not assigned. Messages with parents from
+``in_flight_from`` on are therefore reported individually, not added to the sum.
 
-This says no more than sound or not. Where a log is not, ``Replay`` says where and why.
+A partitioned replay only decides whether a log is valid. For an invalid log, ``Replay`` says where and why.
 """
 
 import sys
@@ -28,82 +30,83 @@ import msgspec
 
 from eventstore.errors import LogFault
 from eventstore.records import Assignment, Message
-from eventstore.replay.sequential import Evaluation, named
+from eventstore.replay.sequential import Evaluation, describe
 from eventstore.sequencer import GENESIS_CHAIN, Sequencer
 
 _BATCH_ROWS = 128
 _encode = msgspec.msgpack.Encoder().encode
-_BEHIND_ALL = chr(sys.maxunicode)
+_AFTER_ALL_IDS = chr(sys.maxunicode)
 
 
 class Partition(NamedTuple):
-    """The processes whose ids lie between two texts."""
+    """The processes with ``start <= id < stop``."""
 
     start: str
     stop: str
 
     @classmethod
-    def cut(cls, sample: Iterable[str], shares: int) -> "list[Partition]":
-        """So many shares of about the same size; every id belongs to one.
+    def split(cls, sample: Iterable[str], count: int) -> "list[Partition]":
+        """Split all processes into partitions with about the same number of messages.
 
         Args:
-            sample: processes, each about as often as it has messages.
-            shares: how many.
+            sample: process ids, each about as often as the process has messages.
+            count: number of partitions.
         """
         ordered = sorted(sample) or [""]
-        bounds = ["", *(ordered[len(ordered) * part // shares] for part in range(1, shares)), _BEHIND_ALL]
+        bounds = ["", *(ordered[len(ordered) * number // count] for number in range(1, count)), _AFTER_ALL_IDS]
         return [cls(start, stop) for start, stop in pairwise(bounds)]
 
-    def holds(self, process: str) -> bool:
-        """Whether a process belongs to it."""
+    def contains(self, process: str) -> bool:
+        """Whether a process belongs to the partition."""
         return self.start <= process < self.stop
 
 
-Before = tuple[int, int, bytes, int | None]
-"""What the row before says, as far as the next has to follow from it: sequence, timestamp, log chain, parent."""
-GENESIS: Before = (0, 0, GENESIS_CHAIN, None)
-"""What stands before the first row."""
+PrecedingRow = tuple[int, int, bytes, int | None]
+"""Sequence, timestamp, log chain and parent of the row before a row, from which the row must follow."""
+GENESIS_ROW: PrecedingRow = (0, 0, GENESIS_CHAIN, None)
+"""Precedes the first row."""
 
 
-class End(NamedTuple):
-    """The last two rows of their kind in a log, by sequence; 0 where there is none."""
+class LogTail(NamedTuple):
+    """The end of a log, as far as it decides which messages may be in flight."""
 
-    outside: int
-    """The last message from outside."""
-    inside_parent: int
-    """The parent of the last one from a process."""
+    external_sequence: int
+    """Sequence of the last external message; 0 if there is none."""
+    internal_parent: int
+    """Parent of the last message from a process; 0 if there is none."""
 
 
 class InFlightMessage(msgspec.Struct, frozen=True, array_like=True, order=True):
-    """A message at the end of a log, sent or received."""
+    """A message near the end of a log that a partition sent or received."""
 
     parent: int
-    place: int
+    index: int
+    """Position in the parent's outbox, from 0."""
     digest: bytes
-    name: str = ""
-    """In words, of one that was sent."""
+    description: str = ""
+    """For a person; empty for a received message."""
 
 
-class Tally(msgspec.Struct):
-    """What following a share came to."""
+class PartitionSummary(msgspec.Struct):
+    """The result of replaying one partition."""
 
     rows: int = 0
     balance: str = "0"
-    """The digests of all that it sent less those of all that it received: an integer of any length, in hex."""
+    """Sum of the digests of the messages sent minus those received: an integer of any length, in hexadecimal."""
     sent: list[InFlightMessage] = msgspec.field(default_factory=list)
     received: list[InFlightMessage] = msgspec.field(default_factory=list)
 
 
-_Own = tuple[int, int, Message]
-"""1 for sent, -1 for received; the place in its parent's outbox; the message."""
+_LocalMessage = tuple[int, int, Message]
+"""1 for sent or -1 for received; the index in the parent's outbox; the message."""
 
 
 class PartitionScan(Protocol):
-    """What a parallel replay reads of a log."""
+    """The reads of a parallel replay."""
 
     def read_partition(
         self, partition: Partition, *, until: int, check_index: bool = False
-    ) -> Iterator[tuple[Before, int | None, Assignment]]:
+    ) -> Iterator[tuple[PrecedingRow, int | None, Assignment]]:
         """The assignments of one partition in order, up to a sequence, each with the row before it in the log.
 
         With ``check_index``, each assignment also comes with the sequence under which the index files its process's
@@ -114,182 +117,184 @@ class PartitionScan(Protocol):
         """The processes of about ``rows`` rows, evenly spaced up to a sequence. Rows that are not text are skipped."""
 
     def first_of_run(self, sequence: int) -> int:
-        """Where the contiguous rows begin that end with this sequence and have its parent."""
+        """First sequence of the contiguous rows that end with this sequence and have its parent."""
 
-    def end(self, until: int) -> End:
-        """The last rows of their kind up to a sequence."""
+    def tail(self, until: int) -> LogTail:
+        """The end of the log up to a sequence."""
 
     def exists_from(self, process: str) -> int | None:
-        """Sequence of the message that caused a process's start, or of the start itself where nothing caused it.
+        """Sequence of the message that caused a process's start, or of the start itself if it is external.
 
         None if the process was never started.
         """
 
 
 class PartitionReplay:
-    """Follows one share of a log, of whose every row the neighbour before is known."""
+    """Replays one partition of a log."""
 
     def __init__(
         self,
         log: PartitionScan,
-        share: Partition,
+        partition: Partition,
         evaluate: Callable[[Assignment], Evaluation],
         *,
         key: bytes,
-        late_from: int,
+        in_flight_from: int,
         check_index: bool = False,
     ) -> None:
-        """Prepare.
+        """Prepare to replay a partition.
 
         Args:
-            log: what is followed.
-            share: which part of it.
-            evaluate: gives what an assignment's evaluation comes to; called for each of the share, in order.
-            key: of this run's digests; the same for every share, and nobody else's.
-            late_from: messages with this parent or a later one are given as they are.
-            check_index: check also that each row is found by its message's id and its process.
+            log: the log.
+            partition: the processes to replay.
+            evaluate: evaluates an assignment; called for each of the partition, in order.
+            key: secret key of this run's digests; the same for all partitions.
+            in_flight_from: report messages with this parent or a later one individually.
+            check_index: check also that the index finds each row by its message's id and its process.
         """
         self._log = log
-        self._share = share
+        self._partition = partition
         self._evaluate = evaluate
         self._digest = sha256(key)
-        self._late_from = late_from
+        self._in_flight_from = in_flight_from
         self._check_index = check_index
         self._spawns: dict[str, int] = {}
-        """Sequence of the first message of each process, where it is asked for."""
+        """Sequence of the first message of each process, if ``check_index`` is set."""
         self._sequencer = Sequencer()
         self._rows = self._balance = 0
-        self._own: dict[str, _Own] = {}
-        """Messages between processes of this share that were sent and not received yet, or the other way round: within
-        a batch of rows all of them are received before any is sent."""
+        self._local: dict[str, _LocalMessage] = {}
+        """Messages within this partition that were sent but not yet received, or received but not yet sent. The latter
+        occurs because each batch of rows is received before it is evaluated."""
         self._sent: list[InFlightMessage] = []
         self._received: list[InFlightMessage] = []
         self._run = (0, 0)
-        """A parent that several rows have which stand together, and the sequence of the first of them."""
+        """The parent of adjacent rows, and the sequence of the first of them."""
 
-    def follow(self, until: int, watch: Callable[[list[Assignment]], None]) -> None:
-        """Replay the share up to a sequence.
+    def follow(self, until: int, on_batch: Callable[[list[Assignment]], None]) -> None:
+        """Replay the partition up to a sequence.
 
-        Each thing is done for many rows before the next is: doing all for one row after the other takes a third longer,
-        since neither code nor tables stay in a core's cache.
+        Each step runs over a batch of rows before the next step does. Running all steps row by row takes a third
+        longer, because neither code nor tables stay in a core's cache.
 
         Args:
-            until: the last sequence that counts.
-            watch: called with assignments that were evaluated.
+            until: the last sequence.
+            on_batch: called with assignments after they are evaluated.
 
         Raises:
-            LogFault: the log is not sound. Which of its rows is the first that cannot be, only a replay in order says.
+            LogFault: the log is invalid. Only a sequential replay finds the first faulty row.
             Unevaluable: likewise.
-            TypeError, ValueError, AttributeError, LookupError: likewise; a row has columns of other types.
+            TypeError, ValueError, AttributeError, LookupError: likewise; a row has columns of wrong types.
         """
-        rows = self._log.read_partition(self._share, until=until, check_index=self._check_index)
+        rows = self._log.read_partition(self._partition, until=until, check_index=self._check_index)
         while batch := list(islice(rows, _BATCH_ROWS)):
-            self._accept(batch)
+            self._verify(batch)
             if self._check_index:
                 self._check_index_entries(batch)
             assignments = [assignment for _, _, assignment in batch]
             self._replay(assignments)
             self._rows += len(batch)
-            watch(assignments)
-        if self._own:
-            message_id, (_, _, message) = next(iter(self._own.items()))
-            what = "sent or received, but not both"
-            raise LogFault(what, sequence=0, process=message.target, expected=message_id, found=None)
+            on_batch(assignments)
+        if self._local:
+            message_id, (_, _, message) = next(iter(self._local.items()))
+            raise LogFault(
+                "not both sent and received", sequence=0, process=message.target, expected=message_id, found=None
+            )
 
-    def tally(self) -> Tally:
-        """What it came to so far."""
-        return Tally(self._rows, hex(self._balance), self._sent, self._received)
+    def summary(self) -> PartitionSummary:
+        """The result so far."""
+        return PartitionSummary(self._rows, hex(self._balance), self._sent, self._received)
 
-    def _accept(self, batch: Sequence[tuple[Before, int | None, Assignment]]) -> None:
-        """Chains, order and time, each row against the one before it."""
+    def _verify(self, batch: Sequence[tuple[PrecedingRow, int | None, Assignment]]) -> None:
+        """Verify order, time and chains of each row against the row before it."""
         sequencer = self._sequencer
-        for (sequence, sequencer.timestamp, sequencer.log_chain, parent_before), _, assignment in batch:
+        for (sequence, sequencer.timestamp, sequencer.log_chain, preceding_parent), _, assignment in batch:
             sequencer.sequence = sequence
             sequencer.verify_next(assignment)
             message = assignment.message
             if message.parent is not None:
-                self._receive(message, message.parent, assignment.sequence, parent_before)
+                self._receive(message, message.parent, assignment.sequence, preceding_parent)
             elif message.envelope is None:
                 raise LogFault.at(assignment, "neither a parent nor an envelope", "one of them", None)
 
-    def _check_index_entries(self, batch: Sequence[tuple[Before, int | None, Assignment]]) -> None:
-        """Whether each is found by its message's id and its process's first message."""
+    def _check_index_entries(self, batch: Sequence[tuple[PrecedingRow, int | None, Assignment]]) -> None:
+        """Check that the index files each row under its message's id and its process's first message."""
         spawns = self._spawns
-        for _, found_by, assignment in batch:
+        for _, indexed_spawn, assignment in batch:
             process = assignment.message.target
             if assignment.slot == 0:
                 spawns[process] = assignment.sequence
-            if found_by != spawns.get(process):
-                raise LogFault.at(assignment, "what it is found by", spawns.get(process), found_by)
+            if indexed_spawn != spawns.get(process):
+                raise LogFault.at(assignment, "index entry", spawns.get(process), indexed_spawn)
 
-    def _receive(self, message: Message, parent: int, sequence: int, parent_before: int | None) -> None:
-        place = 0
-        if parent_before is None:
-            right = parent == sequence - 1
+    def _receive(self, message: Message, parent: int, sequence: int, preceding_parent: int | None) -> None:
+        """Check that a row's parent may follow the row before it, and count the message as received."""
+        index = 0
+        if preceding_parent is None:
+            in_order = parent == sequence - 1
         else:
-            right = parent_before <= parent < sequence
-            if parent == parent_before:
-                place = self._place(parent, sequence)
-        if not right:
-            what = "not caused by what comes next"
-            raise LogFault(what, sequence=sequence, process=message.target, expected=parent_before, found=parent)
-        self._note(-1, parent, place, message, message.sender)
+            in_order = preceding_parent <= parent < sequence
+            if parent == preceding_parent:
+                index = self._outbox_index(parent, sequence)
+        if not in_order:
+            what, process = "parent out of order", message.target
+            raise LogFault(what, sequence=sequence, process=process, expected=preceding_parent, found=parent)
+        self._count(-1, parent, index, message, message.sender)
 
     def _replay(self, assignments: Sequence[Assignment]) -> None:
-        """Evaluates each, holds what came out against the row, and notes what it sent."""
-        evaluate, note = self._evaluate, self._note
+        """Evaluate each assignment, compare the result with the row, and count the messages that it sent."""
+        evaluate, count = self._evaluate, self._count
         for assignment in assignments:
             evaluation = evaluate(assignment)
             if evaluation.output != assignment.output or evaluation.error != assignment.error:
                 raise LogFault.at(assignment, "output or error", evaluation.output, assignment.output)
-            for place, message in enumerate(evaluation.outbox):
-                note(1, assignment.sequence, place, message, message.target)
+            for index, message in enumerate(evaluation.outbox):
+                count(1, assignment.sequence, index, message, message.target)
 
-    def _note(self, sign: int, parent: int, place: int, message: Message, other: str) -> None:
-        """Count a message that one of this share's processes sent (1) or received (-1), ``other`` being at its other
-        end.
-        """
-        late = parent >= self._late_from
-        start, stop = self._share
-        if not late and start <= other < stop:
-            found = self._own.pop(message.id, None)
-            if found is None:
-                self._own[message.id] = sign, place, message
-            elif found != (-sign, place, message):
-                raise LogFault("not what was sent", sequence=0, process=other, expected=found, found=message)
+    def _count(self, sign: int, parent: int, index: int, message: Message, peer: str) -> None:
+        """Count a message that a process of this partition sent (1) to, or received (-1) from, the process ``peer``."""
+        in_flight = parent >= self._in_flight_from
+        start, stop = self._partition
+        if not in_flight and start <= peer < stop:
+            counterpart = self._local.pop(message.id, None)
+            if counterpart is None:
+                self._local[message.id] = sign, index, message
+            elif counterpart != (-sign, index, message):
+                raise LogFault("not what was sent", sequence=0, process=peer, expected=counterpart, found=message)
             return
         digest = self._digest.copy()
-        digest.update(_encode((place, message)))
-        if not late:
+        digest.update(_encode((index, message)))
+        if not in_flight:
             self._balance += sign * int.from_bytes(digest.digest())
         elif sign > 0:
-            self._sent.append(InFlightMessage(parent, place, digest.digest(), named(message)))
+            self._sent.append(InFlightMessage(parent, index, digest.digest(), describe(message)))
         else:
-            self._received.append(InFlightMessage(parent, place, digest.digest()))
+            self._received.append(InFlightMessage(parent, index, digest.digest()))
 
-    def _place(self, parent: int, sequence: int) -> int:
+    def _outbox_index(self, parent: int, sequence: int) -> int:
         if self._run[0] != parent:
             self._run = (parent, self._log.first_of_run(sequence))
         return sequence - self._run[1]
 
 
-def unsent(tallies: Iterable[Tally], *, events: int, end: End) -> list[InFlightMessage] | None:
-    """What every share together says of a log of so many events.
+def in_flight_messages(
+    summaries: Iterable[PartitionSummary], *, events: int, tail: LogTail
+) -> list[InFlightMessage] | None:
+    """The messages in flight at the end of a log with so many events, in order; None if the log is invalid.
 
-    Returns:
-        The messages that were still on their way at its end, in their order; None if the log is not sound.
+    ``summaries`` has one summary of each partition.
     """
-    tallies = list(tallies)
-    balance = sum(int(tally.balance, 16) for tally in tallies)
-    if balance or sum(tally.rows for tally in tallies) != events:
+    summaries = list(summaries)
+    balance = sum(int(summary.balance, 16) for summary in summaries)
+    if balance or sum(summary.rows for summary in summaries) != events:
         return None
-    sent = sorted(late for tally in tallies for late in tally.sent)
-    received = sorted(late for tally in tallies for late in tally.received)
-    if [_bare(late) for late in sent[: len(received)]] != [_bare(late) for late in received]:
+    sent = sorted(message for summary in summaries for message in summary.sent)
+    received = sorted(message for summary in summaries for message in summary.received)
+    if [_key(message) for message in sent[: len(received)]] != [_key(message) for message in received]:
         return None
-    left = sent[len(received) :]
-    return left if all(late.parent >= end.outside for late in left) else None
+    in_flight = sent[len(received) :]
+    return in_flight if all(message.parent >= tail.external_sequence for message in in_flight) else None
 
 
-def _bare(late: InFlightMessage) -> tuple[int, int, bytes]:
-    return late.parent, late.place, late.digest
+def _key(message: InFlightMessage) -> tuple[int, int, bytes]:
+    """The fields that sender and receiver have in common."""
+    return message.parent, message.index, message.digest

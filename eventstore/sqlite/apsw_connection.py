@@ -1,7 +1,8 @@
-"""SQLite through APSW, which takes half the time per row: for processes in which nobody else opens the same file.
+"""SQLite through APSW, which takes half the time per row, for processes that open a file on one connection only.
 
-Locks that one process holds on a file are one to the system: two libraries that have it open would undo each other's.
-So where a program of its own may look at a log with Python's own ``sqlite3``, it is that which a node uses.
+POSIX locks on a file belong to the process. If two SQLite libraries in one process open the same file, closing a file
+in one of them releases the locks of the other. A program that embeds a node may open the log with Python's ``sqlite3``,
+so the node itself uses ``sqlite3``, and only child processes use this module.
 """
 
 import sqlite3
@@ -14,18 +15,18 @@ from typing import Any, ParamSpec, TypeVar
 import apsw
 
 _STATEMENTS = 512
-"""Compiled statements that are kept. APSW counts one that is executed for every row of a batch once for each."""
+"""Size of the cache of compiled statements. ``executemany`` takes one entry per row of a batch."""
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
 def _as_sqlite3(method: Callable[P, T]) -> Callable[P, T]:
-    """The same, with errors as ``sqlite3`` raises them."""
+    """Wrap a method so that it raises the errors of ``sqlite3``."""
 
     @wraps(method)
-    def wrapped(*arguments: P.args, **named: P.kwargs) -> T:
+    def wrapped(*arguments: P.args, **options: P.kwargs) -> T:
         try:
-            return method(*arguments, **named)
+            return method(*arguments, **options)
         except apsw.Error as error:
             raise sqlite3.OperationalError(str(error)) from error
 
@@ -33,7 +34,7 @@ def _as_sqlite3(method: Callable[P, T]) -> Callable[P, T]:
 
 
 class _Cursor(apsw.Cursor):
-    """A cursor with what ``eventstore`` uses of one of ``sqlite3``."""
+    """A cursor with the methods of ``sqlite3.Cursor`` that ``eventstore`` uses."""
 
     fetchone = _as_sqlite3(apsw.Cursor.fetchone)
     fetchall = _as_sqlite3(apsw.Cursor.fetchall)
@@ -45,33 +46,33 @@ class _Cursor(apsw.Cursor):
 
 
 class Connection(apsw.Connection):
-    """A connection with what ``eventstore`` uses of one of ``sqlite3``."""
+    """A connection with the methods of ``sqlite3.Connection`` that ``eventstore`` uses."""
 
     execute = _as_sqlite3(apsw.Connection.execute)
     executemany = _as_sqlite3(apsw.Connection.executemany)
 
     def __init__(self, uri: str) -> None:
-        """Open the file that a URI names.
+        """Open a file, named by a URI.
 
         Raises:
-            sqlite3.OperationalError: it cannot be opened.
+            sqlite3.OperationalError: the file cannot be opened.
         """
         flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_URI | apsw.SQLITE_OPEN_NOMUTEX
         _as_sqlite3(super().__init__)(uri, flags=flags, statementcachesize=_STATEMENTS)
         self.cursor_factory = _Cursor
 
     def checkpoint_wal_on_request(self, pages: int) -> None:
-        """Fold the write-ahead log in only in ``fold``, and only when it has so many pages."""
-        self._fold_from, self._unfolded = pages, 0
-        self.set_wal_hook(self._grown)
+        """Disable automatic checkpoints: only ``checkpoint_wal`` makes one, and only if the log has so many pages."""
+        self._checkpoint_pages, self._wal_pages = pages, 0
+        self.set_wal_hook(self._record_wal_pages)
 
     def checkpoint_wal(self) -> None:
-        """Fold the write-ahead log in if it is long."""
-        if self._unfolded >= self._fold_from:
-            self._unfolded = 0
-            with suppress(apsw.Error):  # the disk is full, say: it stays where it is, and grows
+        """Copy the write-ahead log into the file if it is long."""
+        if self._wal_pages >= self._checkpoint_pages:
+            self._wal_pages = 0
+            with suppress(apsw.Error):  # for example, the disk is full: the write-ahead log stays, and grows
                 self.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
 
-    def _grown(self, _connection: apsw.Connection, _database: str, pages: int) -> int:
-        self._unfolded = pages
+    def _record_wal_pages(self, _connection: apsw.Connection, _database: str, pages: int) -> int:
+        self._wal_pages = pages
         return apsw.SQLITE_OK

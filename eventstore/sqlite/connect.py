@@ -1,4 +1,4 @@
-"""Opening SQLite files: for one writer, for any number of readers, and in words when it does not go."""
+"""Opening SQLite files for one writer and many readers, and the error messages when a file cannot be opened."""
 
 import sqlite3
 from pathlib import Path
@@ -8,16 +8,17 @@ from eventstore.errors import LogMissing, LogUnusable
 from eventstore.sqlite.file_format import check_format
 
 WAL_PAGES = 4_096
-"""Pages (of 4 KiB) of the write-ahead log from which on it is folded into the file. A batch touches hundreds of pages
-of indexes, and the next one many of them again: with SQLite's own 1,000 each would be written twice. With more, whoever
-waits meanwhile waits longer."""
+"""Pages (of 4 KiB) of the write-ahead log above which it is copied into the file. A batch touches hundreds of index
+pages, and the next batch touches many of them again: with SQLite's default of 1,000 each would be written twice. A
+larger value makes senders wait longer during the copy."""
 
 
-def existing(path: str | Path) -> Path:
-    """Where a log lies that has to be there.
+def existing_log(path: str | Path) -> Path:
+    """The absolute path of a log that must exist.
 
     Raises:
-        LogMissing, LogUnusable: there is nothing, or a folder.
+        LogMissing: there is no such file.
+        LogUnusable: the path is a folder.
     """
     path = Path(path).resolve()
     if not path.exists():
@@ -28,16 +29,19 @@ def existing(path: str | Path) -> Path:
 
 
 def connect(path: Path, query: str, *, exclusive: bool = False) -> sqlite3.Connection:
-    """A connection of which it is known that it can read.
+    """Open a connection and check that it can read the file.
 
     Args:
         path: the file.
-        query: SQLite's URI parameters.
-        exclusive: nobody else in this process opens the file: take the faster library.
+        query: parameters of SQLite's URI.
+        exclusive: no other connection of this process opens the file, so a faster library may be used.
+
+    Raises:
+        sqlite3.Error: the file cannot be opened or read.
     """
     uri = f"{path.as_uri()}?{query}"
     if exclusive:
-        from eventstore.sqlite.apsw_connection import Connection  # most processes have no use for it
+        from eventstore.sqlite.apsw_connection import Connection  # few processes need it
 
         connection = cast("sqlite3.Connection", Connection(uri))
     else:
@@ -47,19 +51,24 @@ def connect(path: Path, query: str, *, exclusive: bool = False) -> sqlite3.Conne
 
 
 def connect_to_read(path: Path, *, exclusive: bool = False) -> sqlite3.Connection:
-    """A connection that only reads, while somebody else may be writing."""
+    """Open a connection for reading only, while a node may be writing the file.
+
+    Raises:
+        sqlite3.Error: the file cannot be opened or read.
+    """
     try:
         return connect(path, "mode=ro", exclusive=exclusive)
     except sqlite3.OperationalError:
-        # A reader of a WAL file wants to make its index beside it. In a folder that nobody can write there is no
-        # writer either, so the file may be read as it lies; but never past a write-ahead log that it does not hold.
+        # A reader of a file in WAL mode creates a shared-memory index beside it, which fails in a read-only folder.
+        # No node writes in such a folder, so the file is immutable. If a write-ahead log is beside the file, it may
+        # contain rows that the file lacks, so reading the file alone would be wrong.
         if path.with_name(path.name + "-wal").exists():
             raise
         return connect(path, "mode=ro&immutable=1", exclusive=exclusive)
 
 
 def prepare_to_write(connection: sqlite3.Connection) -> None:
-    """Set what a connection has to have that appends to a log."""
+    """Configure a connection that appends to a log."""
     connection.execute("pragma journal_mode = wal")
     connection.execute("pragma synchronous = full")
     connection.execute("pragma cache_size = -65536")
@@ -67,10 +76,10 @@ def prepare_to_write(connection: sqlite3.Connection) -> None:
 
 
 def refuse_other_files(path: Path) -> None:
-    """Let a file pass that is a log, or that is still to be made.
+    """Check that a file, if it exists, is a log that this version can open.
 
     Raises:
-        LogUnusable: it is another program's, or a log of a newer format.
+        LogUnusable: the file belongs to another program, or is a log of a newer format.
     """
     if not path.exists():
         return
@@ -81,16 +90,16 @@ def refuse_other_files(path: Path) -> None:
         finally:
             connection.close()
     except sqlite3.Error as error:
-        if _is_no_database(error):  # whatever else is wrong, whoever opens it for writing may mend
-            raise LogUnusable(unusable(path, error)) from None
+        if _is_not_a_database(error):  # opening for writing may repair other errors, such as a hot journal
+            raise LogUnusable(unusable_message(path, error)) from None
 
 
-def unusable(path: Path, error: sqlite3.Error) -> str:
-    """Why a file cannot be used as a log."""
-    if _is_no_database(error):
-        return f"{path} is not a mostao log (it is no SQLite file)"
+def unusable_message(path: Path, error: sqlite3.Error) -> str:
+    """The error message for a file that cannot be used as a log."""
+    if _is_not_a_database(error):
+        return f"{path} is not a mostao log (it is not an SQLite file)"
     return f"{path} cannot be used ({error})"
 
 
-def _is_no_database(error: sqlite3.Error) -> bool:
+def _is_not_a_database(error: sqlite3.Error) -> bool:
     return getattr(error, "sqlite_errorname", "") == "SQLITE_NOTADB"

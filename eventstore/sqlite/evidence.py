@@ -50,9 +50,10 @@ class SqliteEvidence(RowReader):
     def unindexed_row(self, until: int) -> int | None:
         """See ``Evidence.unindexed_row``."""
         query = f"""
-            select it.sequence from assignments it not indexed left join assignments first on first.sequence = it.spawn
-            where it.sequence <= ?1 and (first.process is not it.process or first.slot is not 0
-                or it.sequence <= ?2 and not {IS_INDEXED}) order by it.sequence limit 1
+            select log_row.sequence from assignments log_row not indexed
+            left join assignments first on first.sequence = log_row.spawn
+            where log_row.sequence <= ?1 and (first.process is not log_row.process or first.slot is not 0
+                or log_row.sequence <= ?2 and not {IS_INDEXED}) order by log_row.sequence limit 1
         """
         row = self._connection.execute(query, (until, indexed_up_to(until))).fetchone()
         return int(row[0]) if row else None
@@ -63,4 +64,4 @@ class SqliteEvidence(RowReader):
 
     def _nodes(self, level: int, start: int, stop: int) -> list[bytes]:
         query = "select cast(hash as blob) from tree where level = ? and number >= ? and number < ? order by number"
-        return [hashed for [hashed] in self._connection.execute(query, (level, start, stop))]
+        return [node for [node] in self._connection.execute(query, (level, start, stop))]

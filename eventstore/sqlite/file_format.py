@@ -1,4 +1,4 @@
-"""How a log file is known."""
+"""How a log file identifies itself: its application id and its format."""
 
 import sqlite3
 from pathlib import Path
@@ -8,27 +8,27 @@ from eventstore.errors import LogUnusable
 APPLICATION_ID = 0x4D4F5354
 """SQLite's application id of a log file: "MOST"."""
 EXCERPT_ID = 0x4D4F5345
-"""The same of a file with the history of some processes of another log: "MOSE"."""
+"""SQLite's application id of an excerpt, which contains the histories of some processes of another log: "MOSE"."""
 FORMAT = 4
-"""Number of the newest migration of ``schema``; kept in ``PRAGMA user_version``."""
+"""The newest format: the number of migrations in ``schema``. A file stores its format in ``PRAGMA user_version``."""
 
 
 def is_excerpt(connection: sqlite3.Connection) -> bool:
-    """Whether a file holds some processes of another log."""
+    """Whether a file is an excerpt of another log."""
     [application_id] = connection.execute("pragma application_id").fetchone()
     return bool(application_id == EXCERPT_ID)
 
 
 def check_format(connection: sqlite3.Connection, path: Path, *, excerpt: bool = False) -> int:
-    """The format of a file that may be a log; 0 for an empty database.
+    """The format of a log; 0 for an empty database.
 
     Args:
         connection: to the file.
-        path: the file.
-        excerpt: whether an excerpt will do.
+        path: the file, for error messages.
+        excerpt: accept an excerpt.
 
     Raises:
-        LogUnusable: it is another application's database, or of a newer format.
+        LogUnusable: the file is another application's database, has a newer format, or is an excerpt.
     """
     [application_id] = connection.execute("pragma application_id").fetchone()
     [format_] = connection.execute("pragma user_version").fetchone()

@@ -1,7 +1,7 @@
-"""Which ids are in a log's table of ids when, and which come next; see ``eventstore.sqlite.message_ids``.
+"""When which message ids enter a log's table of ids. ``eventstore.sqlite.message_ids`` explains the table.
 
-How long a chunk is, and when which of its ids go into the table, follows from the number of rows alone, so that the
-same assignments make the same file however they came in batches.
+An id batch is the ids of a range of rows. The length of each batch, and when each of its ids enters the table, depends
+only on the number of rows. So the same assignments make the same file, however they were batched in appends.
 """
 
 from collections.abc import Iterable, Sequence
@@ -9,82 +9,90 @@ from collections.abc import Iterable, Sequence
 from eventstore.merkle.tiles import FAN
 from eventstore.records import ID_START
 
-CHUNK_MAX = 65_536
-"""Rows of the longest chunk. A writer keeps the ids of two in memory, some 20 MB."""
-_LOG_CHUNKS = 32
-"""A log has about so many chunks or more: then a chunk's ids stand close enough to one another in the table."""
+ID_BATCH_ROWS_MAX = 65_536
+"""Rows of the longest id batch. A writer keeps the ids of two batches in memory, about 20 MB."""
+_ID_BATCHES_MIN = 32
+"""Long logs have at least this many id batches. Then the ids of a batch are close to each other in the table."""
 
 Entry = tuple[str, int]
-"""How an id begins, and its message's sequence: a row of the table."""
+"""A row of the table: the first ``ID_START`` characters of an id, and its message's sequence."""
 
 
 def id_batch_of(position: int) -> tuple[int, int]:
-    """The chunk that a row belongs to.
+    """The id batch that a row belongs to.
 
     Args:
-        position: rows before it.
+        position: number of rows before the row.
 
     Returns:
-        Rows before the chunk, and its length.
+        The number of rows before the batch, and the batch's length.
     """
-    length = min(max(FAN, (1 << position.bit_length()) // (2 * _LOG_CHUNKS)), CHUNK_MAX)
+    length = min(max(FAN, (1 << position.bit_length()) // (2 * _ID_BATCHES_MIN)), ID_BATCH_ROWS_MAX)
     return position - position % length, length
 
 
 def indexed_up_to(rows: int) -> int:
-    """Sequence up to which every id is in the table of a log with so many rows."""
+    """The sequence up to which the table of a log with so many rows contains every id."""
     start, _ = id_batch_of(rows)
     return id_batch_of(start - 1)[0] if start else 0
 
 
 class IdBatches:
-    """Which ids go into the table next."""
+    """The two newest id batches of a log: the current one, which still grows, and the previous one.
+
+    Each time the rows complete a subtree of ``FAN`` rows in the current batch, an equal part of the previous batch
+    enters the table, in the order of the ids.
+
+    Attributes:
+        rows: number of rows in the log.
+    """
 
     def __init__(self, rows: int, newest: Iterable[tuple[str, int]]) -> None:
-        """Stand at the end of a log.
+        """Continue at the end of a log.
 
         Args:
-            rows: how many it has.
-            newest: id and sequence of each behind ``indexed_up_to``.
+            rows: number of rows in the log.
+            newest: id and sequence of each row after ``indexed_up_to(rows)``.
         """
         self.rows = rows
         self._start, self._length = id_batch_of(rows)
-        self._newest = dict(newest)
-        """Of this chunk."""
-        self._before = {one: sequence for one, sequence in self._newest.items() if sequence <= self._start}
-        for one in self._before:
-            del self._newest[one]
-        self._order = sorted(self._before)
+        self._current = dict(newest)
+        self._previous = {
+            message_id: sequence for message_id, sequence in self._current.items() if sequence <= self._start
+        }
+        for message_id in self._previous:
+            del self._current[message_id]
+        self._previous_in_order = sorted(self._previous)
 
-    def hold(self, message_ids: Sequence[str]) -> bool:
-        """Whether one of these is there already."""
-        return not (self._newest.keys().isdisjoint(message_ids) and self._before.keys().isdisjoint(message_ids))
+    def contains_any(self, message_ids: Sequence[str]) -> bool:
+        """Whether one of these ids is in the two batches."""
+        return not (self._current.keys().isdisjoint(message_ids) and self._previous.keys().isdisjoint(message_ids))
 
-    def add(self, message_ids: Sequence[str]) -> list[Entry]:
-        """Take those of the next rows, none of which stands behind the end of a subtree of the log's Merkle tree.
+    def extend(self, message_ids: Sequence[str]) -> list[Entry]:
+        """Append the ids of the next rows. They must not cross the end of a subtree of ``FAN`` rows.
 
         Returns:
-            What goes into the table with them.
+            The entries that enter the table with these rows.
         """
-        self._newest.update(zip(message_ids, range(self.rows + 1, self.rows + 1 + len(message_ids)), strict=True))
+        self._current.update(zip(message_ids, range(self.rows + 1, self.rows + 1 + len(message_ids)), strict=True))
         self.rows += len(message_ids)
-        due = self._part(-1) if self.rows % FAN == 0 else []
+        entries = self._entries(-1) if self.rows % FAN == 0 else []
         if self.rows == self._start + self._length:
-            self._before, self._newest, self._order = self._newest, {}, sorted(self._newest)
+            self._previous, self._current, self._previous_in_order = self._current, {}, sorted(self._current)
             self._start, self._length = id_batch_of(self.rows)
-        return due
+        return entries
 
-    def filed(self) -> list[Entry]:
-        """What is in the table of the chunk before this one."""
-        return self._part(0)
+    def indexed_entries(self) -> list[Entry]:
+        """The entries of the previous batch that are in the table."""
+        return self._entries(0)
 
-    def _part(self, start: int) -> list[Entry]:
-        """What goes into the table, of the chunk before, with those subtrees of this one that are complete.
+    def _entries(self, first: int) -> list[Entry]:
+        """The entries of the previous batch that enter the table with complete subtrees of the current batch.
 
         Args:
-            start: from which of these on; -1 for the last one alone.
+            first: the first of these subtrees; -1 for the last one only.
         """
-        complete = range((self.rows - self._start) // FAN)[start:]
-        of = self._length // FAN
-        part = self._order[len(self._order) * complete.start // of : len(self._order) * complete.stop // of]
-        return [(one[:ID_START], self._before[one]) for one in part]
+        complete = range((self.rows - self._start) // FAN)[first:]
+        subtrees, ids = self._length // FAN, self._previous_in_order
+        part = ids[len(ids) * complete.start // subtrees : len(ids) * complete.stop // subtrees]
+        return [(message_id[:ID_START], self._previous[message_id]) for message_id in part]

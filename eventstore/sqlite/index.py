@@ -59,7 +59,7 @@ class SqliteIndex(RowReader):
 
     def payloads(self, process: str, slots: Sequence[int]) -> list[bytes]:
         """See ``LogIndex.payloads``."""
-        marks = ",".join("?" * len(slots))
-        query = f"select slot, cast(data as blob) from assignments where spawn = {SPAWN} and slot in ({marks})"
-        found = dict(self._connection.execute(query, (process, *slots)))
-        return [found[slot] for slot in slots]
+        placeholders = ",".join("?" * len(slots))
+        query = f"select slot, cast(data as blob) from assignments where spawn = {SPAWN} and slot in ({placeholders})"
+        data = dict(self._connection.execute(query, (process, *slots)))
+        return [data[slot] for slot in slots]

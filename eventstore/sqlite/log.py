@@ -18,10 +18,10 @@ from eventstore.sqlite.connect import (
     WAL_PAGES,
     connect,
     connect_to_read,
-    existing,
+    existing_log,
     prepare_to_write,
     refuse_other_files,
-    unusable,
+    unusable_message,
 )
 from eventstore.sqlite.evidence import SqliteEvidence
 from eventstore.sqlite.file_format import EXCERPT_ID, FORMAT, check_format, is_excerpt
@@ -29,7 +29,7 @@ from eventstore.sqlite.index import SqliteIndex
 from eventstore.sqlite.message_ids import IdTable
 from eventstore.sqlite.partition_scan import SqlitePartitionScan
 from eventstore.sqlite.row_reader import SPAWN
-from eventstore.sqlite.rows import insert_of, parts_of, row_of
+from eventstore.sqlite.rows import insert_parts, insert_statement, row_of
 from eventstore.sqlite.writer_lock import DelegateLock, WriterLock
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class SqliteLog(SqliteIndex, SqliteEvidence, SqlitePartitionScan):
                 migrate(Database(connection))
         except sqlite3.Error as error:
             connection.close()
-            raise LogUnusable(unusable(path, error)) from None
+            raise LogUnusable(unusable_message(path, error)) from None
         except BaseException:
             connection.close()
             raise
@@ -130,7 +130,7 @@ class SqliteLog(SqliteIndex, SqliteEvidence, SqlitePartitionScan):
             prepare_to_write(connection)
             cast("Connection", connection).checkpoint_wal_on_request(WAL_PAGES)
         except sqlite3.Error as error:
-            raise LogUnusable(unusable(path, error)) from None
+            raise LogUnusable(unusable_message(path, error)) from None
         return cls(path, connection, lock, exclusive=True)
 
     @classmethod
@@ -146,11 +146,11 @@ class SqliteLog(SqliteIndex, SqliteEvidence, SqlitePartitionScan):
             LogMissing: there is no such file.
             LogUnusable: the file is not a log, has another format, or cannot be read.
         """
-        path = existing(path)
+        path = existing_log(path)
         try:
             connection = connect_to_read(path, exclusive=exclusive)
         except sqlite3.Error as error:
-            raise LogUnusable(unusable(path, error)) from None
+            raise LogUnusable(unusable_message(path, error)) from None
         try:
             format_ = check_format(connection, path, excerpt=excerpt)
             if format_ == 0:
@@ -162,7 +162,7 @@ class SqliteLog(SqliteIndex, SqliteEvidence, SqlitePartitionScan):
                 )
         except sqlite3.Error as error:
             connection.close()
-            raise LogUnusable(unusable(path, error)) from None
+            raise LogUnusable(unusable_message(path, error)) from None
         except BaseException:
             connection.close()
             raise
@@ -191,16 +191,16 @@ class SqliteLog(SqliteIndex, SqliteEvidence, SqlitePartitionScan):
                 found = self.head().sequence
                 if found != expected:
                     raise PositionConflict(expected=expected, found=found)
-                for part in parts_of(batch):
-                    self._refuse_known(part)
+                for part in insert_parts(batch):
+                    self._refuse_duplicates(part)
                     self._insert([row_of(assignment, self._spawn(assignment)) for assignment in part])
                     self._grow_tree(part)
-                    self._ids.add(part[0].sequence - 1, [assignment.message.id for assignment in part])
+                    self._ids.extend(part[0].sequence - 1, [assignment.message.id for assignment in part])
                 execute("commit")
             except BaseException:
                 self._tree = None
                 self._spawns.clear()
-                self._ids.forget()
+                self._ids.reset()
                 if self._connection.in_transaction:
                     execute("rollback")
                 raise
@@ -263,9 +263,9 @@ class SqliteLog(SqliteIndex, SqliteEvidence, SqlitePartitionScan):
 
     def _insert(self, rows: Sequence[tuple[Any, ...]]) -> None:
         if self._exclusive:  # no event loop shares the interpreter lock, so one call per row costs nothing
-            self._connection.executemany(insert_of(1), rows)
+            self._connection.executemany(insert_statement(1), rows)
         else:
-            self._connection.execute(insert_of(len(rows)), [value for row in rows for value in row])
+            self._connection.execute(insert_statement(len(rows)), [value for row in rows for value in row])
 
     def _spawn(self, assignment: Assignment) -> int:
         """Sequence of the first message of an assignment's process."""
@@ -285,7 +285,7 @@ class SqliteLog(SqliteIndex, SqliteEvidence, SqlitePartitionScan):
             for node in self._tree.append(assignment.log_chain):
                 self._connection.execute("insert into tree values (?, ?, ?)", node)
 
-    def _refuse_known(self, rows: Sequence[Assignment]) -> None:
+    def _refuse_duplicates(self, rows: Sequence[Assignment]) -> None:
         messages = [assignment.message for assignment in rows]
-        outside = [message.id for message in messages if message.parent is None]
-        self._ids.refuse_known(rows[0].sequence - 1, [message.id for message in messages], outside)
+        external_ids = [message.id for message in messages if message.parent is None]
+        self._ids.refuse_duplicates(rows[0].sequence - 1, [message.id for message in messages], external_ids)

@@ -1,12 +1,11 @@
-"""Messages found by their ids: a table of how each id begins, filled some time after the messages came.
+"""Finding messages by id: a table of id prefixes that lags behind the rows.
 
-An id is a hash, so the next one belongs to any page of an index, and a commit that kept one up to date would write as
-many pages of 4 KiB as it has messages: eight times what they say. So the newest ids are not in the table yet. Those of
-a chunk of rows go into it while the next chunk comes, in their own order: neighbours share pages. Whatever is not there
-yet is looked for among the newest rows, of which there are at most two chunks.
+Ids are hashes, so consecutive inserts hit random index pages. If each commit kept an index up to date, it would write
+one page of 4 KiB per message, eight times the message's own size. Therefore the newest ids are not in the table. The
+ids of one batch of rows enter the table while the next batch is appended, in the order of the ids, so that neighbours
+share pages. Ids that are not in the table are searched among the newest rows, at most two id batches.
 
-How long a chunk is, and which of its ids are in the table when, follows from the number of rows alone, so that the same
-assignments make the same file however they came in batches.
+``eventstore.sqlite.id_batches`` defines the batches.
 """
 
 import sqlite3
@@ -17,9 +16,10 @@ from eventstore.records import ID_START
 from eventstore.sqlite.id_batches import IdBatches, indexed_up_to
 
 IS_INDEXED = f"""exists (
-    select 1 from ids where ids.id_start = substr(it.message_id, 1, {ID_START}) and ids.sequence = it.sequence
+    select 1 from ids
+    where ids.id_start = substr(log_row.message_id, 1, {ID_START}) and ids.sequence = log_row.sequence
 )"""
-"""An SQL condition: the table has the row ``it``."""
+"""An SQL condition: the table contains the row ``log_row`` of ``assignments``."""
 _CANDIDATES = f"select sequence from ids where id_start = substr(?1, 1, {ID_START})"
 _READ_AT_ONCE = 1024
 _INSERT = "insert into ids values (?, ?)"
@@ -29,17 +29,17 @@ class IdTable:
     """The table of ids of a log, and the rows that are not in it yet."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
-        """Look at a log through a connection that is used by one thread at a time."""
+        """Use a connection. One thread at a time may use it."""
         self._connection = connection
-        self._chunks: IdBatches | None = None
+        self._id_batches: IdBatches | None = None
         self._newest: set[str] = set()
-        """The ids that are not in the table, as far as they were asked for."""
-        self._read: deque[tuple[int, list[str]]] = deque()
-        """The same, in the order in which they were read, with the sequence up to which."""
+        """The ids that are not in the table, read for lookups."""
+        self._newest_reads: deque[tuple[int, list[str]]] = deque()
+        """The same ids, in the lists in which they were read, each with the last sequence of its list."""
 
     def sequence_of(self, message_id: str) -> int | None:
-        """Where a message stands."""
-        rows = self._rows()  # first: what goes into the table meanwhile is found among these all the same
+        """The sequence of a message; None if the log lacks it."""
+        rows = self._rows()  # first: ids that enter the table after this count are found by either query
         return self._first(
             f"select sequence from assignments where message_id = ?1 and sequence in ({_CANDIDATES})", message_id
         ) or self._first(
@@ -49,81 +49,84 @@ class IdTable:
         )
 
     def existing_ids(self, message_ids: Sequence[str]) -> set[str]:
-        """Those of the ids that the log holds."""
-        self._follow()
-        return self._newest.intersection(message_ids) | self._filed(message_ids)
+        """Those of the ids that the log contains."""
+        self._read_newest()
+        return self._newest.intersection(message_ids) | self._indexed(message_ids)
 
     def prefixes(self) -> Iterator[list[str]]:
-        """How each id begins, some thousands at a time."""
+        """The first ``ID_START`` characters of every id, in lists of about a thousand."""
         after = indexed_up_to(self._rows())
         last = ""
-        filed = f"select id_start from ids where id_start > ? order by id_start limit {_READ_AT_ONCE}"
-        query = f"select group_concat(id_start), max(id_start) from ({filed})"
-        while (found := self._connection.execute(query, (last,)).fetchone()) != (None, None):
-            starts, last = found
-            yield starts.split(",")
+        indexed = f"select id_start from ids where id_start > ? order by id_start limit {_READ_AT_ONCE}"
+        query = f"select group_concat(id_start), max(id_start) from ({indexed})"
+        while (row := self._connection.execute(query, (last,)).fetchone()) != (None, None):
+            prefixes, last = row
+            yield prefixes.split(",")
         newest = f"""
             select substr(message_id, 1, {ID_START}) as id_start, sequence from assignments not indexed
             where sequence > ? order by sequence limit {_READ_AT_ONCE}
         """
         query = f"select group_concat(id_start), max(sequence) from ({newest})"
-        while (found := self._connection.execute(query, (after,)).fetchone()) != (None, None):
-            starts, after = found
-            yield starts.split(",")
+        while (row := self._connection.execute(query, (after,)).fetchone()) != (None, None):
+            prefixes, after = row
+            yield prefixes.split(",")
 
-    def refuse_known(self, rows: int, message_ids: Sequence[str], outside: Sequence[str]) -> None:
-        """Refuse rows that are to be appended if one of their messages is there already.
+    def refuse_duplicates(self, rows: int, message_ids: Sequence[str], external_ids: Sequence[str]) -> None:
+        """Refuse an append that repeats a message id.
 
         Args:
-            rows: how many there are.
-            message_ids: those of the next ones.
-            outside: those of messages from outside. The others' follow from their parents'.
+            rows: number of rows in the log.
+            message_ids: the ids of the rows to append.
+            external_ids: those of external messages. Only they are searched in the table: the other ids are hashes of
+                their parents, so they cannot repeat unless an external id does.
 
         Raises:
-            sqlite3.IntegrityError: one is.
+            sqlite3.IntegrityError: the log or the append contains one of the ids already.
         """
-        if len({*message_ids}) < len(message_ids) or self._at(rows).hold(message_ids) or self._filed(outside):
+        is_repeated = len({*message_ids}) < len(message_ids)
+        if is_repeated or self._id_batches_at(rows).contains_any(message_ids) or self._indexed(external_ids):
             raise sqlite3.IntegrityError("a message with this id is there already")
 
-    def add(self, rows: int, message_ids: Sequence[str]) -> None:
-        """Keep up with rows that are appended, within their transaction.
+    def extend(self, rows: int, message_ids: Sequence[str]) -> None:
+        """Update the table for appended rows, within their transaction.
 
         Args:
-            rows: how many there were before.
-            message_ids: those of the next ones, none of which stands behind the end of a subtree.
+            rows: number of rows before the append.
+            message_ids: the ids of the appended rows, which must not cross the end of a subtree of ``FAN`` rows.
         """
-        entries = self._at(rows).add(message_ids)
+        entries = self._id_batches_at(rows).extend(message_ids)
         if entries:
             self._connection.executemany(_INSERT, entries)
 
-    def forget(self) -> None:
-        """What was added last is gone."""
-        self._chunks = None
+    def reset(self) -> None:
+        """Forget the rows that were appended, because their transaction was rolled back."""
+        self._id_batches = None
 
     def fill(self) -> None:
-        """Put in what is due, into an empty table."""
+        """Fill an empty table with the entries that a log with so many rows has."""
         rows = self._rows()
         self._connection.execute(
             f"insert into ids select substr(message_id, 1, {ID_START}), sequence from assignments where sequence <= ?"
             " order by 1, 2",
             (indexed_up_to(rows),),
         )
-        self._connection.executemany(_INSERT, self._read_chunks(rows).filed())
+        self._connection.executemany(_INSERT, self._read_id_batches(rows).indexed_entries())
 
     def bad_index_entry(self) -> int | None:
-        """The sequence of an entry that should not be there, or is not there; of those up to ``indexed_up_to`` only the
-        former. None if there is none.
+        """The sequence of the first entry that is wrong, or missing among the newest; None if all entries match.
+
+        Up to ``indexed_up_to``, this reports wrong entries only. ``Evidence.unindexed_row`` finds missing ones there.
         """
         execute = self._connection.execute
-        execute("begin")  # a node may be writing meanwhile
+        execute("begin")  # one snapshot, because a node may be writing
         try:
             rows = self._rows()
-            whole = indexed_up_to(rows)
-            due = set(self._read_chunks(rows).filed())
-            found = set(execute("select id_start, sequence from ids where sequence > ?", (whole,)).fetchall())
-            if due != found:
-                return min((sequence for _, sequence in due ^ found if isinstance(sequence, int)), default=0)
-            if execute("select count(*) from ids").fetchone() == (whole + len(due),):
+            all_indexed = indexed_up_to(rows)
+            expected = set(self._read_id_batches(rows).indexed_entries())
+            found = set(execute("select id_start, sequence from ids where sequence > ?", (all_indexed,)).fetchall())
+            if expected != found:
+                return min((sequence for _, sequence in expected ^ found if isinstance(sequence, int)), default=0)
+            if execute("select count(*) from ids").fetchone() == (all_indexed + len(expected),):
                 return None
             return self._first(
                 "select ids.sequence from ids left join assignments on assignments.sequence = ids.sequence"
@@ -132,38 +135,39 @@ class IdTable:
         finally:
             execute("rollback")
 
-    def _follow(self) -> None:
-        after = self._read[-1][0] if self._read else 0
+    def _read_newest(self) -> None:
+        """Read the ids that the table lacks, and drop those that have entered it."""
+        after = self._newest_reads[-1][0] if self._newest_reads else 0
         rows = self._rows()
-        whole = indexed_up_to(rows)
-        if rows > after:  # in one row: the interpreter lock is let go, and waited for, once for each
+        all_indexed = indexed_up_to(rows)
+        if rows > after:  # one concatenated row: fetching releases and reacquires the interpreter lock per row
             query = """
                 select group_concat(message_id) from assignments not indexed
                 where sequence > ? and sequence <= ?
             """
-            [found] = self._connection.execute(query, (max(after, whole), rows)).fetchone()
-            ids = found.split(",") if found else []
-            self._read.append((rows, ids))
+            [text] = self._connection.execute(query, (max(after, all_indexed), rows)).fetchone()
+            ids = text.split(",") if text else []
+            self._newest_reads.append((rows, ids))
             self._newest.update(ids)
-        while self._read and self._read[0][0] <= whole:
-            self._newest.difference_update(self._read.popleft()[1])
+        while self._newest_reads and self._newest_reads[0][0] <= all_indexed:
+            self._newest.difference_update(self._newest_reads.popleft()[1])
 
-    def _filed(self, message_ids: Sequence[str]) -> set[str]:
-        """Those of the ids that are in the table."""
-        starts: list[str | None] = [message_id[:ID_START] for message_id in message_ids]
-        starts += [None] * (_power_of_two(len(starts)) - len(starts))  # few statements, which are compiled once
+    def _indexed(self, message_ids: Sequence[str]) -> set[str]:
+        """Those of the ids that the table contains."""
+        prefixes: list[str | None] = [message_id[:ID_START] for message_id in message_ids]
+        prefixes += [None] * (_power_of_two(len(prefixes)) - len(prefixes))  # few distinct statements to compile
         query = f"""
             select message_id from assignments
-            where sequence in (select sequence from ids where id_start in ({",".join("?" * len(starts))}))
+            where sequence in (select sequence from ids where id_start in ({",".join("?" * len(prefixes))}))
         """
-        return {found for [found] in self._connection.execute(query, starts)}.intersection(message_ids)
+        return {message_id for [message_id] in self._connection.execute(query, prefixes)}.intersection(message_ids)
 
-    def _at(self, rows: int) -> IdBatches:
-        if self._chunks is None or self._chunks.rows != rows:  # another process may have written since
-            self._chunks = self._read_chunks(rows)
-        return self._chunks
+    def _id_batches_at(self, rows: int) -> IdBatches:
+        if self._id_batches is None or self._id_batches.rows != rows:  # another process may have written since
+            self._id_batches = self._read_id_batches(rows)
+        return self._id_batches
 
-    def _read_chunks(self, rows: int) -> IdBatches:
+    def _read_id_batches(self, rows: int) -> IdBatches:
         query = """
             select cast(message_id as text), sequence from assignments not indexed where sequence > ? and sequence <= ?
         """
@@ -179,5 +183,5 @@ class IdTable:
 
 
 def _power_of_two(number: int) -> int:
-    """The next one that is not smaller; 0 for 0."""
+    """The smallest power of two that is not smaller; 0 for 0."""
     return 1 << (number - 1).bit_length() if number else 0

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 from eventstore.records import Assignment
-from eventstore.replay.partitioned import Before, End, Partition
+from eventstore.replay.partitioned import LogTail, Partition, PrecedingRow
 from eventstore.sqlite.id_batches import indexed_up_to
 from eventstore.sqlite.row_reader import SPAWN, RowReader
-from eventstore.sqlite.rows import SELECT_INDEXED_PARTITION, SELECT_PARTITION, with_row_before
+from eventstore.sqlite.rows import SELECT_INDEXED_PARTITION, SELECT_PARTITION, with_preceding_row
 
 
 class SqlitePartitionScan(RowReader):
@@ -14,23 +14,23 @@ class SqlitePartitionScan(RowReader):
 
     def read_partition(
         self, partition: Partition, *, until: int, check_index: bool = False
-    ) -> Iterator[tuple[Before, int | None, Assignment]]:
+    ) -> Iterator[tuple[PrecedingRow, int | None, Assignment]]:
         """See ``PartitionScan.read_partition``."""
         if check_index:
             rows = self._rows(SELECT_INDEXED_PARTITION, (until, *partition, indexed_up_to(until)))
         else:
             rows = self._rows(SELECT_PARTITION, (until, *partition))
-        return map(with_row_before, rows)
+        return map(with_preceding_row, rows)
 
     def sample(self, rows: int, *, until: int) -> list[str]:
         """See ``PartitionScan.sample``."""
         query = """
-            with recursive place(sequence) as (
-                select ?1 where ?1 <= ?2 union all select sequence + ?1 from place where sequence + ?1 <= ?2
-            ) select cast(process as blob) from place join assignments using (sequence)
+            with recursive sampled(sequence) as (
+                select ?1 where ?1 <= ?2 union all select sequence + ?1 from sampled where sequence + ?1 <= ?2
+            ) select cast(process as blob) from sampled join assignments using (sequence)
         """
-        found = self._connection.execute(query, (max(1, until // rows), until))
-        return [process.decode(errors="ignore") for [process] in found]
+        processes = self._connection.execute(query, (max(1, until // rows), until))
+        return [process.decode(errors="ignore") for [process] in processes]
 
     def first_of_run(self, sequence: int) -> int:
         """See ``PartitionScan.first_of_run``."""
@@ -41,12 +41,12 @@ class SqlitePartitionScan(RowReader):
         row = self._connection.execute(query, (sequence,)).fetchone()
         return int(row[0]) + 1 if row else 1
 
-    def end(self, until: int) -> End:
-        """See ``PartitionScan.end``."""
+    def tail(self, until: int) -> LogTail:
+        """See ``PartitionScan.tail``."""
         query = "select {} from assignments not indexed where sequence <= ? and {} order by sequence desc limit 1"
-        outside = self._connection.execute(query.format("sequence", "parent is null"), (until,)).fetchone()
-        inside = self._connection.execute(query.format("parent", "parent is not null"), (until,)).fetchone()
-        return End(outside[0] if outside else 0, inside[0] if inside else 0)
+        external = self._connection.execute(query.format("sequence", "parent is null"), (until,)).fetchone()
+        internal = self._connection.execute(query.format("parent", "parent is not null"), (until,)).fetchone()
+        return LogTail(external[0] if external else 0, internal[0] if internal else 0)
 
     def exists_from(self, process: str) -> int | None:
         """See ``PartitionScan.exists_from``."""

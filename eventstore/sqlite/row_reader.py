@@ -1,4 +1,4 @@
-"""Reading rows of the table ``assignments`` through one connection."""
+"""Reading rows of the table ``assignments`` on one connection."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -7,14 +7,14 @@ from typing import Any
 
 from eventstore.errors import LogUnusable
 from eventstore.records import ID_START, Assignment
-from eventstore.sqlite.connect import unusable
+from eventstore.sqlite.connect import unusable_message
 from eventstore.sqlite.rows import SELECTED, assignment_of
 
 SPAWN = f"""(
     select sequence from assignments where slot = 0 and substr(process, 1, {ID_START}) = substr(?1, 1, {ID_START})
     and +process = ?1 -- without the plus SQLite would put ?1 into the index's expression and not use the index
 )"""
-"""Sequence of the first message of process ?1. That message's id is the process's id."""
+"""An SQL expression: the sequence of the first message of process ?1. That message's id is the process's id."""
 _READ_ROWS = 128
 
 
@@ -33,4 +33,4 @@ class RowReader:
             while rows := cursor.fetchmany(_READ_ROWS):
                 yield from rows
         except sqlite3.DatabaseError as error:
-            raise LogUnusable(unusable(self.path, error)) from None
+            raise LogUnusable(unusable_message(self.path, error)) from None

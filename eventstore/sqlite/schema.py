@@ -1,6 +1,6 @@
-"""The tables of a log file and of its snapshots, made and migrated with sqlite-utils so that other tools read them too.
+"""The tables of a log file and of its snapshots, created and migrated with sqlite-utils, so that other tools read them.
 
-Who only reads does without this module, and starts sooner.
+Readers do not import this module, because importing sqlite-utils takes time.
 """
 
 from sqlite_utils import Database, Migrations
@@ -12,14 +12,14 @@ from eventstore.sqlite.file_format import APPLICATION_ID, FORMAT, is_excerpt
 from eventstore.sqlite.message_ids import IdTable
 
 _NO_TIME = "1970-01-01 00:00:00.000000+00:00"
-"""As long as what it replaces, which so leaves no trace in the file."""
+"""Has the length of the value that it replaces, so that no byte of that value remains in the file."""
 
 migrations = Migrations("mostao")
 
 
 @migrations()
 def m001_assignments(database: Database) -> None:
-    """One row per message, in the order of the whole log."""
+    """One row per message, in the order of the log."""
     assignments = database["assignments"]
     assert isinstance(assignments, Table)
     assignments.create(
@@ -62,7 +62,7 @@ def m001_assignments(database: Database) -> None:
 
 @migrations()
 def m002_tree_and_checkpoints(database: Database) -> None:
-    """Every 256th hash of the Merkle tree over the assignments, and signed statements of its root."""
+    """Every 256th hash of the Merkle tree over the assignments, and signed checkpoints of its root."""
     tree, checkpoints = database["tree"], database["checkpoints"]
     assert isinstance(tree, Table)
     assert isinstance(checkpoints, Table)
@@ -78,10 +78,10 @@ def m002_tree_and_checkpoints(database: Database) -> None:
 
 @migrations()
 def m003_short_indexes(database: Database) -> None:
-    """What rows are found by, in a fifth of the room: a commit writes every page of an index that it touches.
+    """Shorter index keys, which take a fifth of the space: a commit writes every index page that it touches.
 
-    ``id_start`` is how the message's id begins, ``spawn`` the sequence of its process's first message, whose own id is
-    that of the process. A trigger refuses a message that is there twice, as the index over whole ids did.
+    ``id_start`` is a prefix of the message's id. ``spawn`` is the sequence of the process's first message, whose id is
+    the process's id. A trigger refuses duplicate messages, as the unique index over full ids did.
     """
     assignments = database["assignments"]
     assert isinstance(assignments, Table)
@@ -110,9 +110,10 @@ def m003_short_indexes(database: Database) -> None:
 
 @migrations()
 def m004_ids_in_order(database: Database) -> None:
-    """A table of ids that is filled in their order, some time later; see ``eventstore.sqlite.message_ids``.
+    """A table of ids that is filled in the order of the ids and lags behind the rows.
 
-    A process's first message, by which its others are found, has an index of its own.
+    ``eventstore.sqlite.message_ids`` explains it.
+    An index finds the first message of a process, and with it the other messages of the process.
     """
     database.execute("drop trigger if exists no_message_twice")  # the first logs of format 3 have none
     database.execute("drop index idx_assignments_id_start")
@@ -131,20 +132,21 @@ def m004_ids_in_order(database: Database) -> None:
 
 
 def migrate(database: Database) -> None:
-    """Bring a new or older log to the newest format.
+    """Create the tables of a new log, or migrate an older one to the newest format.
 
-    The name comes first and the format last: a log whose making was cut short is known as one, and made again.
+    The application id is written first and the format last. So if this is interrupted, the file is known to be a log
+    with unfinished migrations, and the next writer finishes them.
     """
     if not is_excerpt(database.conn):
         database.execute(f"pragma application_id = {APPLICATION_ID}")
     migrations.apply(database)
-    # when a file was made is nobody's business: the same assignments make the same bytes
+    # no creation time in the file: the same assignments make the same bytes
     database.execute("update _sqlite_migrations set applied_at = ?", (_NO_TIME,))
     database.execute(f"pragma user_version = {FORMAT}")
 
 
 def create_snapshots(database: Database) -> None:
-    """Make the tables of a file of snapshots, where they are not there yet."""
+    """Create those tables of a snapshot file that are missing."""
     snapshots, modules, mark = database["snapshots"], database["modules"], database["mark"]
     assert isinstance(snapshots, Table)
     assert isinstance(modules, Table)

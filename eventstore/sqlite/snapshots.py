@@ -66,9 +66,8 @@ class SqliteSnapshots:
             return None
         try:
             connection = _connect_to_read(path)
-            if not connection.execute(
-                "select 1 from sqlite_master where name = 'mark'"
-            ).fetchone():  # a crash interrupted its creation
+            is_complete = connection.execute("select 1 from sqlite_master where name = 'mark'").fetchone()
+            if not is_complete:  # a crash interrupted the creation of the file
                 connection.close()
                 return None
             connection.execute(f"select {_COLUMNS} from snapshots limit 0")
@@ -125,7 +124,7 @@ class SqliteSnapshots:
         self._connection.execute("delete from modules")
 
     def close(self) -> None:
-        """Fold the write-ahead log into the file, unless a reader is active, and close it."""
+        """Copy the write-ahead log into the file, unless a reader is active, and close the file."""
         try:
             self._connection.execute("pragma journal_mode = delete")
         except sqlite3.Error:

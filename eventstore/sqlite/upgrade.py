@@ -1,46 +1,46 @@
-"""A log of an older format, brought to the newest."""
+"""The upgrade of a log of an older format."""
 
 import sqlite3
 from pathlib import Path
 
 from eventstore.commit_log import Head
 from eventstore.errors import LogUnusable
-from eventstore.sqlite.connect import connect_to_read, existing, unusable
+from eventstore.sqlite.connect import connect_to_read, existing_log, unusable_message
 from eventstore.sqlite.file_format import check_format
 from eventstore.sqlite.log import SqliteLog
 
 
 def upgrade(path: str | Path) -> tuple[int, Head]:
-    """Bring a log, or an excerpt of one, to the newest format, its events as they are.
+    """Migrate a log, or an excerpt of one, to the newest format. Its events stay as they are.
 
-    If that is interrupted, the log stays as it was.
+    An interrupted upgrade leaves the log as it was.
 
     Returns:
-        The format that it had, and its end.
+        The format before the upgrade, and the head of the log.
 
     Raises:
-        LogMissing: there is no log.
-        LogInUse: a node is writing it.
-        LogUnusable: it is no log, of a newer format, or cannot be written.
+        LogMissing: there is no such file.
+        LogInUse: a node is writing the log.
+        LogUnusable: the file is not a log, has a newer format, or cannot be written.
     """
-    path = existing(path)
-    had = _format(path)
+    path = existing_log(path)
+    old_format = _format_of(path)
     log = SqliteLog.open(path, excerpt=True)
     try:
-        return had, log.head()
+        return old_format, log.head()
     finally:
         log.close()
 
 
-def _format(path: Path) -> int:
+def _format_of(path: Path) -> int:
     try:
         connection = connect_to_read(path)
         try:
-            found = check_format(connection, path, excerpt=True)
+            format_ = check_format(connection, path, excerpt=True)
         finally:
             connection.close()
     except sqlite3.Error as error:
-        raise LogUnusable(unusable(path, error)) from None
-    if not found:
+        raise LogUnusable(unusable_message(path, error)) from None
+    if not format_:
         raise LogUnusable(f"{path} is empty: it holds no log")
-    return found
+    return format_

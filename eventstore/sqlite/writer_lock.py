@@ -94,7 +94,7 @@ class WriterLock:
 class DelegateLock:
     """The lock of a child process that writes a log for the holder of its ``WriterLock``.
 
-    While it is held, nobody else opens the log for writing, even if the holder is killed in the middle of a batch.
+    While it is held, no other writer opens the log, even if the holder is killed in the middle of a batch.
     It lasts until the process ends: closing any descriptor of the lock file would release it.
     """
 

@@ -24,7 +24,7 @@ from actors.protocol.canonical_json import decode
 from actors.protocol.derived_ids import sent_id
 from actors.protocol.messages import Context, Refusal
 from eventstore import Assignment, Message, Sequencer, Unevaluable
-from eventstore.merkle.rfc9162 import ProofInvalid, fold, leaf_hash
+from eventstore.merkle.rfc9162 import ProofInvalid, leaf_hash, root_of
 from eventstore.records import canonical_bytes, malformed
 
 WALLET = Wallet(bytes(32))
@@ -126,7 +126,7 @@ def _examples_of_proofs() -> list[bytes]:
     record = canonical_bytes(position)
     leaf = leaf_hash(sha256(record).digest())
     key = VerifierKey("mostao/x", WALLET.public_key)
-    smaller, larger = (sign(Checkpoint(key.name, size, fold([leaf] * size)), WALLET) for size in (1, 2))
+    smaller, larger = (sign(Checkpoint(key.name, size, root_of([leaf] * size)), WALLET) for size in (1, 2))
     encode = msgspec.json.encode
     return [
         encode(Inclusion(str(key), smaller, b64encode(record).decode(), [])),

@@ -1,4 +1,4 @@
-"""Logs without processes, for tests of the store alone."""
+"""Logs whose messages no process evaluates, for tests of the store alone."""
 
 from collections.abc import Sequence
 from hashlib import sha256
@@ -45,9 +45,9 @@ def append(log: CommitLog, batch: Sequence[Assignment], *, expected: int) -> Hea
 
 
 def write_in_format(number: int, path: Path, newest: Path) -> None:
-    """The same log, as a version wrote it whose newest format was this one."""
+    """Write the log ``newest`` again, as the version with this newest format wrote it."""
     older = sqlite_utils.Database(path)
-    migrations.apply(older, stop_before=[it.name for it in migrations.pending(older)][number])
+    migrations.apply(older, stop_before=[migration.name for migration in migrations.pending(older)][number])
     older.attach("newest", newest)
     short = number == 3
     for table, columns, values in (

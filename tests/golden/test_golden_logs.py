@@ -1,4 +1,4 @@
-"""Logs that older versions wrote: this one reads them, and comes to the same end. See README.md."""
+"""Logs of older versions: this version upgrades, replays, audits and continues them. README.md explains them."""
 
 import gzip
 import json
@@ -20,7 +20,7 @@ HERE = Path(__file__).parent
 
 
 class Golden(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What ``logs.json`` says of a log."""
+    """A golden log's record in ``logs.json``."""
 
     file: str
     commit: str
@@ -39,8 +39,8 @@ GOLDEN = msgspec.json.decode((HERE / "logs.json").read_bytes(), type=list[Golden
 
 @pytest.fixture(params=GOLDEN, ids=[golden.file.removesuffix(".db.gz") for golden in GOLDEN])
 def golden(request: pytest.FixtureRequest) -> Golden:
-    found: Golden = request.param
-    return found
+    record: Golden = request.param
+    return record
 
 
 @pytest.fixture
@@ -54,25 +54,25 @@ def unpacked(golden: Golden, path: Path) -> Path:
 
 
 def granted(path: Path) -> set[tuple[str, str]]:
-    """Module and action of what was done in a log, and was not refused."""
+    """Module and action of each message in a log that was not refused."""
     log = read_log(path)
-    modules, done = {}, set()
+    modules, actions = {}, set()
     for row in log.read():
         if not row.slot:
             modules[row.process] = dict(json.loads(row.message.tags))["Module"]
         elif row.error is None:
-            done.add((modules[row.process], row.message.action))
+            actions.add((modules[row.process], row.message.action))
     log.close()
-    return done
+    return actions
 
 
-def actions() -> set[tuple[str, str]]:
+def all_actions() -> set[tuple[str, str]]:
     return {(module, action) for module, kind in MODULES.items() for action in kind.handlers if action != REPLY}
 
 
 def test_it_is_brought_to_the_newest_format_with_its_events_as_they_are(golden: Golden, log: Path) -> None:
-    had, head = upgrade(log)
-    assert (had, head.sequence, head.chain.hex()) == (golden.format, golden.events, golden.log_head)
+    old_format, head = upgrade(log)
+    assert (old_format, head.sequence, head.chain.hex()) == (golden.format, golden.events, golden.log_head)
     assert sorted(processes(log)) == golden.modules
 
 
@@ -89,10 +89,10 @@ def test_its_audit_finds_nothing(golden: Golden, log: Path) -> None:
     assert report.faults == []
     assert (report.events, report.unsent) == (golden.events, golden.unsent)
     assert (report.log_head, report.state_root) == (golden.log_head, golden.state_root)
-    kept = read_log(log)
-    assert report.checkpoints == len(kept.checkpoints())
+    upgraded = read_log(log)
+    assert report.checkpoints == len(upgraded.checkpoints())
     assert (report.checkpoints > 0) == (golden.format > 1)
-    kept.close()
+    upgraded.close()
 
 
 async def test_a_node_goes_on_where_it_ends(golden: Golden, log: Path) -> None:
@@ -114,10 +114,10 @@ def test_every_action_of_every_module_is_done_in_one(path: Path) -> None:
     for golden in GOLDEN:
         upgrade(unpacked(golden, path))
         done |= granted(path)
-    assert actions() - done == set()
+    assert all_actions() - done == set()
 
 
 def test_the_next_one_will_hold_everything_too(path: Path) -> None:
     write(path)
     assert audit(path).faults == []
-    assert actions() - granted(path) == set()
+    assert all_actions() - granted(path) == set()

@@ -1,9 +1,10 @@
-"""``python -m tests.golden.write_golden NAME``: adds a golden log, in which every action of every module is asked for.
+"""``python -m tests.golden.write_golden NAME``: adds a golden log, which contains every action of every module.
 
-Each action is granted once at least. Those that refuse an empty body are asked for with one: so the log keeps the words
-of refusals too. Keys and times follow from constants: the same code writes the same bytes.
+Each action succeeds at least once. Each action that refuses an empty body is also sent with one, so that the log
+contains the texts of refusals. Keys and times are derived from constants: the same code writes the same bytes.
 
-With ``--killed`` the node's process ends while messages are on their way, and the log keeps what had been sent by then.
+With ``--killed``, the node's process ends while messages are in flight, and the log contains those that were durable by
+then.
 """
 
 import asyncio
@@ -32,14 +33,15 @@ DAWN_MS, STEP_MS = 1_700_000_000_000, 1000
 TOMORROW_S = DAWN_MS / 1000 + 86_400
 HERE = Path(__file__).parent
 ARWEAVE_ITEM = HERE / "arweave.item"
-"""The first message of an archive. An Arweave key signs differently each time, so this one is signed once for all."""
+"""The first message of an archive, signed in advance: the signatures of an Arweave key are random, so signing it again
+would give other bytes."""
 KEYS = {"encrypted_sk_by_a": "a", "pubkey_a": "a", "encrypted_sk_by_b": "b", "pubkey_b": "b"}
 SEALED = "ab" * 112
 KEEPER = "0x" + "11" * 32
 
 
 class Day:
-    """A node and its clock, which goes on by a second for each message. People send through it as through a node."""
+    """A node with a clock that advances by one second per message. Users send through it as through a node."""
 
     def __init__(self) -> None:
         self.now_ms = DAWN_MS
@@ -61,27 +63,27 @@ class Day:
         return await self.node.dryrun(process, action=action, data=data, sender=sender, tags=tags)
 
     async def sign(self, wallet: Any, process: str, action: str, body: Any) -> Result:
-        """What a wallet says to a process."""
-        anchor = self.now_ms.to_bytes(32, "big")  # the same said twice is two messages
+        """Send a message that a wallet signs."""
+        anchor = self.now_ms.to_bytes(32, "big")  # makes two messages with the same content distinct
         return await self.send(wallet.sign(target=process, action=action, data=_text(body), anchor=anchor))
 
     async def start(self, wallet: Any, module: str, body: Any = "") -> str:
-        """A process that a wallet starts."""
+        """Start a process, and return its id."""
         tags = [("Type", "Process"), ("Module", module), ("Said", "Grüße ☃")]
         return (await self.send(wallet.sign(tags=tags, data=_text(body)))).message_id
 
     async def tell(self, user: User, process: str, *messages: tuple[str, Any]) -> list[Result]:
-        """What somebody says to a process."""
+        """Send messages of a user to a process."""
         return [await self.sign(user.wallet, process, action, body) for action, body in messages]
 
     async def relay(self, user: User, handle: str, process: str, *messages: tuple[str, Any]) -> list[Result]:
-        """What somebody has a handle say."""
+        """Send messages of a user to a process through a handle."""
         relayed = [{"Target": process, "Data": _text(body), "Tags": {"Action": action}} for action, body in messages]
         return await self.tell(user, handle, *[("RelayMessage", body) for body in relayed])
 
 
-class MortalDisk:
-    """A log whose process ends as soon as it holds the wish for a session, and nothing yet of what that causes."""
+class CrashingLog:
+    """A log that ends the process when ``EstablishSession`` is durable, before any message that it causes is."""
 
     def __init__(self, log: WritableLog) -> None:
         self._log = log
@@ -97,29 +99,29 @@ class MortalDisk:
         return getattr(self._log, name)
 
 
-async def live(path: Path, *, killed: bool) -> None:
-    """A day on a new log. In between the node is closed and opened again."""
+async def run_day(path: Path, *, killed: bool) -> None:
+    """Write a new log. The node is closed and opened again once."""
     day, wallet = Day(), Wallet(bytes([7]) * 32)
     alice, bob, eve = (User(name, entropy=Random(name).randbytes) for name in ("alice", "bob", "eve"))
     async with Node.open(path, new=True, wallet=wallet, clock=lambda: day.now_ms) as day.node:
         await meet(day, alice, bob)
-    mortal: dict[str, Any] = {"wrap_log": MortalDisk} if killed else {}
-    async with Node.open(path, wallet=wallet, clock=lambda: day.now_ms, **mortal) as day.node:
+    options: dict[str, Any] = {"wrap_log": CrashingLog} if killed else {}
+    async with Node.open(path, wallet=wallet, clock=lambda: day.now_ms, **options) as day.node:
         await talk_on(day, alice, bob)
         if killed:
             await eve.register(day)
             await eve.establish_session(day, with_handle="bob")
         await use_handles(day, alice, bob, eve)
         await use_an_old_registry(day, alice, bob)
-        if "mostao.group@1" in MODULES:  # format 1 was written by this too, with code that knew no groups
+        if "mostao.group@1" in MODULES:  # this also wrote format 1, with code that had no groups
             await meet_in_a_group(day, alice, bob, eve)
         if "mostao.relation@1" in MODULES:
             await use_relation_one(day, alice)
-        await ask_for_everything(day, eve, path)
+        await send_refused_messages(day, eve, path)
 
 
 async def meet(day: Day, alice: User, bob: User) -> None:
-    """Two people find each other, exchange a key and talk in ciphertext."""
+    """Two users find each other, exchange a key and send encrypted messages."""
     await alice.register(day)
     await bob.register(day)
     await alice.update_profile(day, bio="here", born=1984, tall=1.75, likes=["tea", None, True])
@@ -131,7 +133,7 @@ async def meet(day: Day, alice: User, bob: User) -> None:
 
 
 async def talk_on(day: Day, alice: User, bob: User) -> None:
-    """A second key, and what both and a stranger say."""
+    """A second key, and messages of both users, through the handles and past them."""
     session = alice.chats[bob.pid].session
     for user in (alice, bob):
         await day.relay(
@@ -151,7 +153,7 @@ async def talk_on(day: Day, alice: User, bob: User) -> None:
 
 
 async def use_handles(day: Day, alice: User, bob: User, eve: User) -> None:
-    """What an owner, a delegate and a stranger may have done at a handle and its registry."""
+    """Actions of an owner, a delegate and a stranger on a handle and its registry."""
     own = (
         ("SetEnv", {"theme": "dark", "size": 12}),
         ("SetEnv", {"size": None}),
@@ -218,12 +220,12 @@ async def _use_names(day: Day, alice: User, registry: str, handle: str) -> None:
 
 
 async def meet_in_a_group(day: Day, alice: User, bob: User, eve: User) -> None:
-    """A group with its keys, its messages and its comings and goings."""
+    """A group with its keys, messages and changes of members."""
     await eve.register(day)
     [founded] = await day.tell(alice, day.registry, ("CreateGroup", {"handle": "alice", "name": "friends"}))
     group = founded.answer["groupID"]
     join = ("JoinGroup", {"handle": "bob", "group": group})
-    await day.tell(bob, day.registry, join)  # nobody invited him yet
+    await day.tell(bob, day.registry, join)  # refused: he has no invitation yet
     await day.relay(alice, alice.pid, group, ("Invite", {"members": [bob.pid]}))
     await day.tell(bob, day.registry, join)
     await day.tell(eve, day.registry, ("GroupJoined", {"members": [eve.pid], "name": "x"}))
@@ -256,7 +258,7 @@ async def meet_in_a_group(day: Day, alice: User, bob: User, eve: User) -> None:
 
 
 async def use_relation_one(day: Day, alice: User) -> None:
-    """Names, follows, a group and messages of Ethereum accounts, and what is kept for them."""
+    """Relation ONE: names, follows, a group and messages of Ethereum accounts, with their keys, flags and archive."""
     from simulations.clients.relation_user import RelationUser, auth_sig, for_address, for_members
 
     anne, ben = (RelationUser(Random(name).randbytes, now=day.now_ms) for name in ("anne", "ben"))
@@ -311,7 +313,7 @@ async def use_relation_one(day: Day, alice: User) -> None:
         ("getChats", {"addr": ben.address}),
         ("listMessages", {"addr": ben.address}),
         ("getMessage", {"id": message["id"]}),
-        ("sendMessage", early),  # taken once, it is taken again when its session key has expired
+        ("sendMessage", early),  # accepted before; a duplicate is accepted even after its session key has expired
         ("sendMessage", {**early, "sig": early["delegationSig"]}),
         ("sendMessage", ben.compose(anne.address, "y", timestamp=day.now_ms)),
     )
@@ -336,8 +338,8 @@ async def use_relation_one(day: Day, alice: User) -> None:
     await day.send(ARWEAVE_ITEM.read_bytes())
 
 
-async def ask_for_everything(day: Day, eve: User, path: Path) -> None:
-    """Ask a process of each module for all that it refuses to an empty body, and for what no process does."""
+async def send_refused_messages(day: Day, eve: User, path: Path) -> None:
+    """Send, to a process of each module, each action that refuses an empty body with one, and an unknown action."""
     for module, process in processes(path).items():
         for action in MODULES[module].handlers:
             refused = (await day.dryrun(process, action=action, data="{}")).error is not None
@@ -348,14 +350,14 @@ async def ask_for_everything(day: Day, eve: User, path: Path) -> None:
 
 
 def processes(path: Path) -> dict[str, str]:
-    """The first process of each module of a log."""
-    found: dict[str, str] = {}
+    """The first process of each module in a log."""
+    first_processes: dict[str, str] = {}
     log = read_log(path)
     for row in log.read():
         if not row.slot:
-            found.setdefault(dict(json.loads(row.message.tags))["Module"], row.process)
+            first_processes.setdefault(dict(json.loads(row.message.tags))["Module"], row.process)
     log.close()
-    return found
+    return first_processes
 
 
 def _text(body: Any) -> str:
@@ -363,23 +365,23 @@ def _text(body: Any) -> str:
 
 
 def write(path: Path, *, killed: bool = False) -> None:
-    """Write a log, all of it into the one file."""
+    """Write a log into one file."""
     if not killed:
-        asyncio.run(live(path, killed=False))
+        asyncio.run(run_day(path, killed=False))
         return
-    dying = get_context("fork").Process(target=lambda: asyncio.run(live(path, killed=True)))
-    dying.start()
-    dying.join()
+    child = get_context("fork").Process(target=lambda: asyncio.run(run_day(path, killed=True)))
+    child.start()
+    child.join()
     connection = sqlite3.connect(path)
-    connection.execute("pragma wal_checkpoint(truncate)")  # its node did not come to that
+    connection.execute("pragma wal_checkpoint(truncate)")  # the killed node did not copy it into the file
     connection.close()
 
 
 def add(name: str, *, killed: bool) -> None:
-    """Write a log and put it, with what a replay says of it, beside the others."""
-    file, list_ = HERE / "logs" / f"{name}.db.gz", HERE / "logs.json"
+    """Write a golden log, and add it with the result of its replay to ``logs.json``."""
+    file, records = HERE / "logs" / f"{name}.db.gz", HERE / "logs.json"
     if file.exists():
-        raise SystemExit(f"{file} is there already: a golden log is never changed, choose another name")
+        raise SystemExit(f"{file} already exists: golden logs never change, choose another name")
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], check=True, capture_output=True, text=True)
     with TemporaryDirectory() as folder:
         path = Path(folder) / f"{name}.db"
@@ -396,7 +398,7 @@ def add(name: str, *, killed: bool) -> None:
             "state_root": replayed.state_root,
         }
         file.write_bytes(gzip.compress(path.read_bytes(), mtime=0))
-    list_.write_text(json.dumps([*json.loads(list_.read_text()), record], indent=2) + "\n")
+    records.write_text(json.dumps([*json.loads(records.read_text()), record], indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ def read(path: Path) -> Rows:
 def write(path: Path, rows: Rows) -> None:
     log = SqliteLog.open(path)
     drop_indexes(log)
-    log._refuse_known = lambda _: None  # type: ignore[method-assign]
+    log._refuse_duplicates = lambda _: None  # type: ignore[method-assign]
     log._connection.execute("delete from assignments")
     log._connection.execute("delete from tree")
     log._connection.execute("delete from ids")

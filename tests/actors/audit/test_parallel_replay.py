@@ -138,9 +138,9 @@ def test_every_process_is_in_exactly_one_share(world: Path) -> None:
     log = read_log(world)
     everything = [row.sequence for row in log.read()]
     for shares in range(1, 6):
-        cut = Partition.cut(log.sample(10, until=len(everything)), shares)
+        cut = Partition.split(log.sample(10, until=len(everything)), shares)
         parts = [list(log.read_partition(share, until=2**62)) for share in cut]
         assert sorted(row.sequence for part in parts for *_, row in part) == everything
         for share, part in zip(cut, parts, strict=True):
-            assert all(share.holds(row.process) for *_, row in part)
+            assert all(share.contains(row.process) for *_, row in part)
     log.close()

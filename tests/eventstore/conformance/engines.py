@@ -10,16 +10,16 @@ from eventstore.sqlite.log import SqliteLog
 
 
 class Engine(Protocol):
-    """One commit log, as its writer and its readers open it."""
+    """A commit log, opened by its writer and by its readers."""
 
     def open(self) -> CommitLog:
-        """Open it for writing, the first time or after ``crash``."""
+        """Open the log for writing, the first time or after ``crash``."""
 
     def open_reader(self) -> CommitLog:
-        """Open it for reading while the writer has it open."""
+        """Open the log for reading, while the writer has it open."""
 
     def crash(self, log: CommitLog) -> None:
-        """End a writer without closing it in order."""
+        """End a writer without closing the log."""
 
 
 class Sqlite:
@@ -33,7 +33,7 @@ class Sqlite:
         return SqliteLog.open_to_read(self._path)
 
     def crash(self, log: CommitLog) -> None:
-        """What the kernel does for a killed process: it closes the files, and SQLite tidies nothing up."""
+        """Do what the kernel does for a killed process: close the files, without SQLite's cleanup."""
         assert isinstance(log, SqliteLog)
         log._connection.close()
         if log._lock is not None:
@@ -51,7 +51,7 @@ class Memory:
         return self._log
 
     def crash(self, log: CommitLog) -> None:
-        pass  # there is no process to outlive
+        pass  # no process holds it
 
 
 ENGINES: dict[str, Callable[[Path], Engine]] = {"sqlite": Sqlite, "memory": Memory}

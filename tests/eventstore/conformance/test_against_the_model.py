@@ -1,4 +1,4 @@
-"""A state machine drives each engine and the in-memory model at once: they may never differ."""
+"""A state machine drives each engine together with the in-memory model. Their results must never differ."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -45,9 +45,9 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.log is not None)
     @rule(size=st.integers(1, 300), lease=st.integers(0, 3), off=st.sampled_from([0, 0, 0, 0, 1, -1]))
     def append(self, size: int, lease: int, off: int) -> None:
-        """Append the next rows, under the newest lease or an older one, at the end or beside it."""
+        """Append the next rows, under the newest lease or an older one, at the correct position or a wrong one."""
         assert self.log is not None
-        mine, models = self.leases[max(0, len(self.leases) - 1 - lease)]
+        lease_of_log, lease_of_model = self.leases[max(0, len(self.leases) - 1 - lease)]
         ahead = Sequencer()
         ahead.sequence, ahead.timestamp, ahead.log_chain = (
             self.sequencer.sequence,
@@ -57,10 +57,12 @@ class Machine(RuleBasedStateMachine):
         ahead.processes = {process: _copied(head) for process, head in self.sequencer.processes.items()}
         batch = assignments(size, sequencer=ahead)
         expected = self.sequencer.sequence + off
-        found = outcome(lambda log: log.append(batch, expected=expected, epoch=mine.epoch), self.log)
-        due = outcome(lambda log: log.append(batch, expected=expected, epoch=models.epoch), self.model)
-        assert found == due
-        if not isinstance(due, type):
+        result = outcome(lambda log: log.append(batch, expected=expected, epoch=lease_of_log.epoch), self.log)
+        expected_result = outcome(
+            lambda log: log.append(batch, expected=expected, epoch=lease_of_model.epoch), self.model
+        )
+        assert result == expected_result
+        if not isinstance(expected_result, type):
             self.sequencer = ahead
 
     @precondition(lambda self: self.log is not None)
@@ -76,7 +78,7 @@ class Machine(RuleBasedStateMachine):
         assert self.log is not None
         if kill:
             self.engine.crash(self.log)
-        elif self.engine_name != "memory":  # closing the model's twin would close its only copy
+        elif self.engine_name != "memory":  # an in-memory log does not survive its close
             self.log.close()
         self.log = None
 
@@ -94,12 +96,12 @@ class Machine(RuleBasedStateMachine):
 
     @rule(data=st.data())
     def follow(self, data: Any) -> None:
-        """Take what is there; a follower that has everything would wait."""
-        for following, got in self.followers:
-            if got[-1] < self.model.head().sequence:
-                batch = self.loop.run_until_complete(_next(following))
-                assert [row.sequence for row in batch] == list(range(got[-1] + 1, batch[-1].sequence + 1))
-                got.append(batch[-1].sequence)
+        """Take the next batch, unless there is none: then the follower would wait."""
+        for iterator, ends in self.followers:
+            if ends[-1] < self.model.head().sequence:
+                batch = self.loop.run_until_complete(_next(iterator))
+                assert [row.sequence for row in batch] == list(range(ends[-1] + 1, batch[-1].sequence + 1))
+                ends.append(batch[-1].sequence)
 
     @precondition(lambda self: self.log is not None)
     @rule(after=st.integers(0, 900), count=st.integers(0, 900))
@@ -119,10 +121,10 @@ class Machine(RuleBasedStateMachine):
             return
         log = self.log or self.engine.open()
         assert list(log.read()) == list(self.model.read())
-        for following, _ in self.followers:
-            self.loop.run_until_complete(following.aclose())  # type: ignore[attr-defined]
-        for one in (*self.readers, log):
-            one.close()
+        for iterator, _ in self.followers:
+            self.loop.run_until_complete(iterator.aclose())  # type: ignore[attr-defined]
+        for opened in (*self.readers, log):
+            opened.close()
         self.loop.close()
         self.folder.cleanup()
 
@@ -135,8 +137,8 @@ def outcome(action: Any, log: CommitLog) -> Any:
         return type(error)
 
 
-async def _next(following: AsyncIterator[Sequence[Assignment]]) -> Sequence[Assignment]:
-    return await anext(following)
+async def _next(iterator: AsyncIterator[Sequence[Assignment]]) -> Sequence[Assignment]:
+    return await anext(iterator)
 
 
 def _copied(head: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What every commit log does, whatever stores it: the contract of ``CommitLog``."""
+"""The contract of ``CommitLog``, tested on every engine."""
 
 import asyncio
 from collections.abc import Sequence

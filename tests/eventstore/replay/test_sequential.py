@@ -13,7 +13,7 @@ class Evaluated(NamedTuple):
 
 
 def echo(assignment: Assignment) -> Evaluated:
-    """A world in which every message from outside sends two more."""
+    """Every external message sends two more."""
     if assignment.message.parent is not None:
         return Evaluated([], "inside")
     sequence = assignment.sequence
@@ -45,12 +45,12 @@ def test_what_a_cut_off_log_still_has_to_send_is_kept_in_order() -> None:
 
 
 def relinked(log: list[Assignment]) -> list[Assignment]:
-    """The same messages with chains that are right again: what a forger would write."""
+    """The same messages with recomputed chains, as a forger would write them."""
     sequencer, forged = Sequencer(), []
     for assignment in log:
-        again = sequencer.assign(assignment.message, assignment.timestamp)
-        again.output, again.error = assignment.output, assignment.error
-        forged.append(again)
+        copy = sequencer.assign(assignment.message, assignment.timestamp)
+        copy.output, copy.error = assignment.output, assignment.error
+        forged.append(copy)
     return forged
 
 

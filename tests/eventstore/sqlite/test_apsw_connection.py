@@ -24,7 +24,7 @@ def everything(log: SqliteLog) -> list[object]:
     first = next(log.read())
     return [
         list(log.read()),
-        *(list(log.read_partition(share, until=ROWS)) for share in Partition.cut(log.sample(50, until=ROWS), 2)),
+        *(list(log.read_partition(part, until=ROWS)) for part in Partition.split(log.sample(50, until=ROWS), 2)),
         log.head(),
         log.leaves(0, ROWS),
         list(log.tree_nodes()),
@@ -32,17 +32,17 @@ def everything(log: SqliteLog) -> list[object]:
         log.exists_from(an_id("nothing")),
         log.payloads(first.process, [0, 2]),
         log.first_of_run(ROWS),
-        log.end(ROWS),
+        log.tail(ROWS),
     ]
 
 
 def test_both_libraries_read_the_same(written: Path) -> None:
-    found = []
-    for alone in (False, True):
-        log = SqliteLog.open_to_read(written, exclusive=alone)
-        found.append(everything(log))
+    results = []
+    for exclusive in (False, True):
+        log = SqliteLog.open_to_read(written, exclusive=exclusive)
+        results.append(everything(log))
         log.close()
-    assert found[0] == found[1]
+    assert results[0] == results[1]
 
 
 def test_what_either_library_writes_the_other_reads(path: Path) -> None:
@@ -50,11 +50,11 @@ def test_what_either_library_writes_the_other_reads(path: Path) -> None:
     log = SqliteLog.open(path)
     append(log, batch[:300], expected=0)
     log.close()
-    helper = SqliteLog.open_as_delegate(path)
-    helper.append(batch[300:], expected=300, epoch=1)
+    delegate = SqliteLog.open_as_delegate(path)
+    delegate.append(batch[300:], expected=300, epoch=1)
     with pytest.raises(PositionConflict):
-        helper.append(batch[300:], expected=300, epoch=1)
-    helper.close()
+        delegate.append(batch[300:], expected=300, epoch=1)
+    delegate.close()
     log = SqliteLog.open(path)
     assert list(log.read()) == batch
     assert log.head() == (ROWS, batch[-1].log_chain)
@@ -67,36 +67,36 @@ def test_the_write_ahead_log_is_folded_in_when_it_is_asked_for_and_long(
 ) -> None:
     SqliteLog.open(path).close()
     monkeypatch.setattr("eventstore.sqlite.log.WAL_PAGES", 50)
-    helper = SqliteLog.open_as_delegate(path)
+    delegate = SqliteLog.open_as_delegate(path)
     batch = assignments(ROWS)
     sizes = [path.stat().st_size]
     for stop in range(100, ROWS + 1, 100):
-        helper.append(batch[stop - 100 : stop], expected=stop - 100, epoch=0)
+        delegate.append(batch[stop - 100 : stop], expected=stop - 100, epoch=0)
         sizes.append(path.stat().st_size)
-    assert len(set(sizes)) == 1  # nobody asked
-    helper.maintain()
+    assert len(set(sizes)) == 1  # ``maintain`` was not called
+    delegate.maintain()
     grown = path.stat().st_size
     assert grown > 5 * sizes[0]
     more = assignments(ROWS + 1)[ROWS:]
-    helper.append(more, expected=ROWS, epoch=0)
-    helper.maintain()
-    assert path.stat().st_size == grown  # it is short
-    helper.close()
+    delegate.append(more, expected=ROWS, epoch=0)
+    delegate.maintain()
+    assert path.stat().st_size == grown  # the write-ahead log is short
+    delegate.close()
     log = SqliteLog.open(path)
     assert list(log.read()) == [*batch, *more]
     log.close()
 
 
 def test_a_batch_that_is_refused_leaves_nothing(written: Path) -> None:
-    helper = SqliteLog.open_as_delegate(written)
-    again = assignments(ROWS + 2)[ROWS:]
-    again[1].message = again[0].message  # an id of another slot's message
-    again[1].sequence = again[0].sequence
+    delegate = SqliteLog.open_as_delegate(written)
+    batch = assignments(ROWS + 2)[ROWS:]
+    batch[1].message = batch[0].message  # the id of another slot's message
+    batch[1].sequence = batch[0].sequence
     with pytest.raises(LogFailed, match="a message with this id is there already"):
-        helper.append(again, expected=ROWS, epoch=1)
-    assert helper.head().sequence == ROWS
-    helper.append(assignments(ROWS + 2)[ROWS:], expected=ROWS, epoch=1)
-    helper.close()
+        delegate.append(batch, expected=ROWS, epoch=1)
+    assert delegate.head().sequence == ROWS
+    delegate.append(assignments(ROWS + 2)[ROWS:], expected=ROWS, epoch=1)
+    delegate.close()
 
 
 def test_errors_are_those_of_the_other_library(written: Path, tmp_path: Path) -> None:

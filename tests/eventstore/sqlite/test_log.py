@@ -93,7 +93,7 @@ def test_a_second_writer_is_refused_and_told_who_is_the_first(path: Path) -> Non
     log.close()
     assert refused.returncode == 1
     assert f"LogInUse: {path} is being written by process {os.getpid()}" in refused.stderr
-    SqliteLog.open(path).close()  # once the first has gone, the next comes in
+    SqliteLog.open(path).close()  # after the first has closed, the next opens
 
 
 def test_readers_read_while_the_writer_writes(path: Path) -> None:
@@ -127,7 +127,7 @@ def test_a_closed_log_is_one_file(path: Path) -> None:
 
 def test_a_file_of_another_program_is_left_alone(path: Path) -> None:
     path.write_text("notes, and not few " * 100)
-    with pytest.raises(LogUnusable, match=r"world\.db is not a mostao log \(it is no SQLite file\)"):
+    with pytest.raises(LogUnusable, match=r"world\.db is not a mostao log \(it is not an SQLite file\)"):
         SqliteLog.open(path)
     assert [file.name for file in path.parent.iterdir()] == ["world.db"]
     assert path.read_text() == "notes, and not few " * 100

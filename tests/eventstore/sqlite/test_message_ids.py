@@ -1,4 +1,4 @@
-"""Messages are found by their ids wherever they stand, and what they are found by cannot be changed unnoticed."""
+"""Lookups by message id at any length of a log, and the detection of changed index entries."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,9 +20,9 @@ from tests.eventstore.logs import an_id, append, assignments
 
 LONG = 17_160
 _HEADER_BYTES = 100
-"""There SQLite counts how often a file was closed."""
+"""The file header, in which SQLite counts the changes of the file."""
 BATCH = assignments(21_000)
-"""From 16,384 on a chunk is longer than a subtree, and goes into the table in parts."""
+"""From 16,384 rows on, an id batch is longer than a subtree, so it enters the table in parts."""
 
 
 @contextmanager
@@ -34,9 +34,9 @@ def writing(path: Path) -> Iterator[SqliteLog]:
         log.close()
 
 
-def fill(log: SqliteLog, until: int, *, after: int = 0, at_once: int = 1000) -> None:
-    for start in range(after, until, at_once):
-        append(log, BATCH[start : min(start + at_once, until)], expected=start)
+def fill(log: SqliteLog, until: int, *, after: int = 0, size: int = 1000) -> None:
+    for start in range(after, until, size):
+        append(log, BATCH[start : min(start + size, until)], expected=start)
 
 
 def entries(path: Path) -> list[tuple[str, int]]:
@@ -49,7 +49,7 @@ def entries(path: Path) -> list[tuple[str, int]]:
 
 @pytest.fixture(scope="module")
 def long(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A log in the middle of a chunk, of the one before which half is in the table."""
+    """A log in the middle of an id batch. Half of the previous batch is in the table."""
     path = tmp_path_factory.mktemp("ids") / "long.db"
     with writing(path) as log:
         fill(log, LONG)
@@ -83,11 +83,11 @@ def test_which_ids_are_in_the_table_follows_from_the_rows_alone(
 
 
 def test_what_is_in_the_table_is_true_and_soon_all_of_it(long: Path) -> None:
-    found = entries(long)
-    assert all(BATCH[sequence - 1].message.id.startswith(start) for start, sequence in found)
-    whole = indexed_up_to(LONG)
-    assert [sequence for _, sequence in found[:whole]] == list(range(1, whole + 1))
-    assert len(found) == whole + FAN
+    rows = entries(long)
+    assert all(BATCH[sequence - 1].message.id.startswith(prefix) for prefix, sequence in rows)
+    all_indexed = indexed_up_to(LONG)
+    assert [sequence for _, sequence in rows[:all_indexed]] == list(range(1, all_indexed + 1))
+    assert len(rows) == all_indexed + FAN
 
 
 def test_every_message_is_found_at_any_length_also_by_who_reads_meanwhile(path: Path) -> None:
@@ -99,29 +99,31 @@ def test_every_message_is_found_at_any_length_also_by_who_reads_meanwhile(path: 
                 [1, 200, 256, 300, 512, 513, 768, 1024, 5000, 8192, 8193, 8704, 9300, 16_384, 16_385, 16_900, LONG]
             ):
                 fill(log, after, after=before)
-                some = [*BATCH[:after:97], *BATCH[max(after - 600, 0) : after : 7], BATCH[after - 1]]
-                ids = [row.message.id for row in some]
+                sampled = [*BATCH[:after:97], *BATCH[max(after - 600, 0) : after : 7], BATCH[after - 1]]
+                ids = [row.message.id for row in sampled]
                 assert (
                     log.existing_ids([*ids, an_id("nothing")])
                     == reader.existing_ids([*ids, an_id("nothing")])
                     == set(ids)
                 )
-                assert [reader.find(one) for one in ids[::5]] == some[::5]
+                assert [reader.find(message_id) for message_id in ids[::5]] == sampled[::5]
                 assert reader.find(an_id("nothing")) is None
-                starts = [start for part in reader.id_prefixes() for start in part]
-                assert set(starts) == {row.message.id[:ID_START] for row in BATCH[:after]}
+                prefixes = [prefix for part in reader.id_prefixes() for prefix in part]
+                assert set(prefixes) == {row.message.id[:ID_START] for row in BATCH[:after]}
                 assert (log.unindexed_row(after), log.bad_index_entry()) == (None, None)
         finally:
             reader.close()
 
 
-def again(row: Assignment, message: int) -> Assignment:
+def with_message(row: Assignment, message: int) -> Assignment:
     return msgspec.structs.replace(row, message=BATCH[message].message)
 
 
 @pytest.mark.parametrize("reopened", [False, True])
 @pytest.mark.parametrize(
-    "first", [0, 16_500, 17_000, LONG - 1], ids=["long ago", "a chunk before", "in this chunk", "just now"]
+    "first",
+    [0, 16_500, 17_000, LONG - 1],
+    ids=["long ago", "in the previous batch", "in the current batch", "just now"],
 )
 def test_a_message_that_is_there_is_not_appended_again(copied: Path, long: Path, first: int, reopened: bool) -> None:
     with writing(copied) as log:
@@ -131,8 +133,8 @@ def test_a_message_that_is_there_is_not_appended_again(copied: Path, long: Path,
             fill(log, rows, after=LONG)
         for message in (first, rows + 2):
             with pytest.raises(LogFailed, match="a message with this id is there already"):
-                append(log, [*BATCH[rows : rows + 5], again(BATCH[rows + 5], message)], expected=rows)
-        fill(log, len(BATCH), after=rows)  # and what comes then is as if nothing had been
+                append(log, [*BATCH[rows : rows + 5], with_message(BATCH[rows + 5], message)], expected=rows)
+        fill(log, len(BATCH), after=rows)  # the refused appends have no effect on later ones
         assert (log.bad_index_entry(), log.unindexed_row(len(BATCH))) == (None, None)
 
 
@@ -149,13 +151,13 @@ CHANGES = {
 }
 
 
-@pytest.mark.parametrize("at", [500, 16_500], ids=["long ago", "in the chunk before"])
+@pytest.mark.parametrize("at", [500, 16_500], ids=["long ago", "in the previous batch"])
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 def test_no_entry_can_be_changed_unnoticed(copied: Path, change: str, at: int) -> None:
     with writing(copied) as log:
         assert (log.unindexed_row(LONG), log.bad_index_entry()) == (None, None)
-        whole = indexed_up_to(LONG)
-        found = log._connection.execute("select min(sequence) from ids where sequence >= ?", (at,)).fetchone()[0]
-        assert (found <= whole) == (at == 500)
-        log._connection.execute(change.format(at=found, end=LONG))
+        all_indexed = indexed_up_to(LONG)
+        sequence = log._connection.execute("select min(sequence) from ids where sequence >= ?", (at,)).fetchone()[0]
+        assert (sequence <= all_indexed) == (at == 500)
+        log._connection.execute(change.format(at=sequence, end=LONG))
         assert log.unindexed_row(LONG) is not None or log.bad_index_entry() is not None

@@ -11,13 +11,13 @@ def snapshot(process: str, slot: int, state: bytes = b"{}") -> Snapshot:
     return Snapshot(process, slot, slot + 1, "module@1", "owner", bytes(32), state).hashed()
 
 
-MARK = Head(9, bytes(32))
+WATERMARK = Head(9, bytes(32))
 
 
 def test_the_newest_snapshot_of_a_process_is_kept_and_found(path: Path) -> None:
     snapshots = SqliteSnapshots.open(path)
     assert (snapshots.watermark(), snapshots.find("p")) == (None, None)
-    snapshots.store(MARK, [snapshot("p", 1), snapshot("q", 2)])
+    snapshots.store(WATERMARK, [snapshot("p", 1), snapshot("q", 2)])
     snapshots.store(Head(12, bytes(32)), [snapshot("p", 5, b"[]")])
     assert snapshots.find("p") == snapshot("p", 5, b"[]")
     assert snapshots.find("q") == snapshot("q", 2)
@@ -30,7 +30,7 @@ def test_the_newest_snapshot_of_a_process_is_kept_and_found(path: Path) -> None:
 
 
 def test_every_field_is_in_the_hash() -> None:
-    one = snapshot("p", 1)
+    original = snapshot("p", 1)
     others = [
         Snapshot("q", 1, 2, "module@1", "owner", bytes(32), b"{}"),
         Snapshot("p", 2, 2, "module@1", "owner", bytes(32), b"{}"),
@@ -40,22 +40,22 @@ def test_every_field_is_in_the_hash() -> None:
         Snapshot("p", 1, 2, "module@1", "owner", bytes([1] * 32), b"{}"),
         Snapshot("p", 1, 2, "module@1", "owner", bytes(32), b"{ }"),
     ]
-    assert len({one.hash, *(other.hashed().hash for other in others)}) == 8
+    assert len({original.hash, *(other.hashed().hash for other in others)}) == 8
 
 
 def test_when_writing_fails_what_was_kept_stays(path: Path) -> None:
     snapshots = SqliteSnapshots.open(path)
-    snapshots.store(MARK, [snapshot("p", 1)])
+    snapshots.store(WATERMARK, [snapshot("p", 1)])
     snapshots._connection.execute("pragma max_page_count = 10")
     with pytest.raises(SnapshotsUnusable, match="could not be written"):
         snapshots.store(Head(10, bytes(32)), [snapshot("p", 5, bytes(10**6))])
-    assert (snapshots.watermark(), snapshots.find("p")) == (MARK, snapshot("p", 1))
+    assert (snapshots.watermark(), snapshots.find("p")) == (WATERMARK, snapshot("p", 1))
 
 
 def test_a_file_that_is_none_is_made_anew_by_a_writer_and_named_by_a_reader(path: Path) -> None:
     path.write_text("no SQLite file, and long enough not to be taken for an empty one" * 50)
     with pytest.raises(SnapshotsUnusable, match="remove it, it follows from the log"):
         SqliteSnapshots.open_to_read(path)
-    SqliteSnapshots.open(path).store(MARK, [])
-    assert SqliteSnapshots.open(path).watermark() == MARK
+    SqliteSnapshots.open(path).store(WATERMARK, [])
+    assert SqliteSnapshots.open(path).watermark() == WATERMARK
     assert SqliteSnapshots.open_to_read(path.with_name("missing")) is None

@@ -32,8 +32,8 @@ def test_a_log_of_an_older_format_says_how_it_becomes_readable(older: Path, numb
 
 
 def test_it_is_brought_to_the_newest_with_its_events_as_they_are(older: Path, number: int) -> None:
-    had, head = upgrade(older)
-    assert (had, head) == (number, (600, BATCH[-1].log_chain))
+    old_format, head = upgrade(older)
+    assert (old_format, head) == (number, (600, BATCH[-1].log_chain))
     log = SqliteLog.open_to_read(older)
     assert list(log.read()) == BATCH
     assert (log.unindexed_row(600), log.bad_index_entry()) == (None, None)
