@@ -21,7 +21,7 @@ from simulations.load.people import Conversation, MessageSource
 from simulations.load.plan import Plan, Stage
 from simulations.load.time_series import Second
 from simulations.load.transport import ACCEPTED, Transport
-from simulations.report.histogram import LATENCY_US_MAX, new_histogram
+from simulations.report.histogram import LATENCY_US_MAX, Histogram
 
 DRAIN_S = 60.0
 """How long to wait for replies after the last send."""
@@ -120,7 +120,7 @@ class _Load:
         if reply.kind == ACCEPTED:
             self._accepted += 1
             self._acknowledged.append(item_id(raw))
-            self._latencies.record_value(min(max(latency_us, 1), LATENCY_US_MAX))
+            self._latencies.record(min(max(latency_us, 1), LATENCY_US_MAX))
         else:
             self._errors[reply.kind] += 1
 
@@ -136,12 +136,12 @@ class _Load:
         """Start the counts of the next second."""
         self._accepted = 0
         self._errors: Counter[str] = Counter()
-        self._latencies = new_histogram()
+        self._latencies = Histogram()
         self._late_ms = 0.0
 
     def _print(self) -> None:
         errors = {kind: count for kind, count in self._errors.items() if count}
-        second = Second(self._second, self._accepted, errors, self._latencies.encode().decode(), self._late_ms)
+        second = Second(self._second, self._accepted, errors, self._latencies.counts, self._late_ms)
         sys.stdout.buffer.write(msgspec.json.encode(second) + b"\n")
         sys.stdout.buffer.flush()
 

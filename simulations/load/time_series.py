@@ -4,9 +4,8 @@ from collections import Counter
 from collections.abc import Iterable
 
 import msgspec
-from hdrh.histogram import HdrHistogram
 
-from simulations.report.histogram import PERCENTILES, new_histogram
+from simulations.report.histogram import Histogram
 
 
 class Second(msgspec.Struct):
@@ -17,8 +16,8 @@ class Second(msgspec.Struct):
     accepted: int
     errors: dict[str, int]
     """Count by kind."""
-    latencies: str
-    """An encoded HDR histogram, in microseconds."""
+    latencies: dict[int, int]
+    """The counts of a ``Histogram``, in microseconds."""
     late_ms: float
     """The longest delay between a send's due time and its departure: load that the generator could not keep up with."""
 
@@ -29,7 +28,7 @@ class Summary:
     def __init__(self) -> None:
         self.accepted: Counter[int] = Counter()
         self.errors: Counter[str] = Counter()
-        self.histograms: dict[int, HdrHistogram] = {}
+        self.histograms: dict[int, Histogram] = {}
         self.late_ms = 0.0
         self.warmup_accepted = 0
 
@@ -41,16 +40,12 @@ class Summary:
         self.accepted[second.at] += second.accepted
         self.errors.update(second.errors)
         self.late_ms = max(self.late_ms, second.late_ms)
-        histogram = self.histograms.setdefault(second.at, new_histogram())
-        histogram.add(HdrHistogram.decode(second.latencies))
+        self.histograms.setdefault(second.at, Histogram()).add(second.latencies)
 
     def latencies(self, seconds: Iterable[int] | None = None) -> dict[str, float]:
         """Percentiles and the maximum in ms, of the given seconds or of all; empty if there were no replies."""
-        total = new_histogram()
+        total = Histogram()
         for at in self.histograms if seconds is None else seconds:
             if at in self.histograms:
-                total.add(self.histograms[at])
-        if not total.get_total_count():
-            return {}
-        found = {name: total.get_value_at_percentile(percent) / 1000 for name, percent in PERCENTILES.items()}
-        return found | {"max": total.get_max_value() / 1000}
+                total.add(self.histograms[at].counts)
+        return {name: value_us / 1000 for name, value_us in total.percentiles().items()}

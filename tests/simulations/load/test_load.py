@@ -19,7 +19,7 @@ from simulations.load.plan import Plan
 from simulations.load.run import Run
 from simulations.load.time_series import Second, Summary
 from simulations.load.verify import verify
-from simulations.report.histogram import new_histogram
+from simulations.report.histogram import Histogram
 
 SMALL = ["--sessions", "3", "--duration", "500ms", "--warmup", "200ms"]
 NEEDED = {"sends", "sends_per_s", "events_per_s", "p50_ms", "p99_ms", "errors", "acknowledged", "in_log", "log_bytes"}
@@ -114,11 +114,10 @@ def test_a_send_that_the_log_does_not_hold_is_no_result(path: Path, tmp_path: Pa
 
 def test_a_second_of_the_warm_up_counts_for_no_figure() -> None:
     summary = Summary()
-    histogram = new_histogram()
-    histogram.record_value(5000)
-    encoded = histogram.encode().decode()
-    summary.add(Second(-1, 7, {"overloaded": 3}, encoded, 900.0))
-    summary.add(Second(0, 2, {"refused": 1}, encoded, 1.0))
+    histogram = Histogram()
+    histogram.record(5000)
+    summary.add(Second(-1, 7, {"overloaded": 3}, histogram.counts, 900.0))
+    summary.add(Second(0, 2, {"refused": 1}, histogram.counts, 1.0))
     assert (sum(summary.accepted.values()), summary.errors, summary.late_ms) == (2, {"refused": 1}, 1.0)
     assert summary.latencies()["max"] == pytest.approx(5, rel=0.01)
     assert summary.latencies([7]) == {}
