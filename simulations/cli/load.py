@@ -13,6 +13,7 @@ import click
 import msgspec
 import uvloop
 
+from actors.cli.extras import require
 from actors.cli.paths import check_new_log, check_writable, free_log
 from actors.cli.progress import progress_bar
 from simulations.cli.load_compare import compare
@@ -162,6 +163,9 @@ def load(
     """
     if context.invoked_subcommand is not None:
         return
+    require("load")
+    if report is not None:
+        require("report")
     if sum(given is not None for given in (in_flight, rate, stages)) > 1:
         raise click.UsageError("use only one of --in-flight (closed model), --rate and --stages (open model)")
     if find_max and not thresholds:

@@ -10,6 +10,7 @@ import msgspec
 import uvloop
 
 from actors.ans104.wallet import Wallet, key_path
+from actors.cli.extras import require
 from actors.cli.paths import check_new_log, check_writable, free_log
 from actors.cli.progress import progress_bar
 from actors.runtime.child_process import cores
@@ -136,6 +137,8 @@ def simulate(
         if not run_sweep(effective, seeds, jobs, command, as_json=as_json):
             context.exit(EXIT_FINDING)
         return
+    if report is not None:
+        require("report")
     path = path or free_log(Path(scenario).stem)
     check_new_log(path)
     _check_key(path, seed)

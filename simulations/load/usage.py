@@ -4,7 +4,6 @@ import time
 from contextlib import suppress
 
 import msgspec
-import psutil
 
 
 class Sample(msgspec.Struct):
@@ -19,7 +18,9 @@ class Usage:
     """Measures a process together with its child processes, which a busy node starts."""
 
     def __init__(self, pid: int) -> None:
-        self._process = psutil.Process(pid)
+        import psutil  # only the extra `load` installs it
+
+        self._process, self._ended = psutil.Process(pid), psutil.NoSuchProcess
         self._measured_s = time.monotonic()
         self._cpu_s, _ = self._totals()
 
@@ -34,7 +35,7 @@ class Usage:
         """Seconds of processor time so far, and bytes of memory."""
         cpu_s, rss_bytes = 0.0, 0
         for process in [self._process, *self._process.children()]:
-            with suppress(psutil.NoSuchProcess):  # the child has just ended
+            with suppress(self._ended):  # the child has just ended
                 times = process.cpu_times()
                 cpu_s += times.user + times.system
                 rss_bytes += process.memory_info().rss
