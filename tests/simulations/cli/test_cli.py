@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -443,6 +444,27 @@ def events(path: Path) -> int:
         return log.head().sequence
     finally:
         log.close()
+
+
+def test_help_imports_no_command() -> None:
+    script = """
+import sys
+from simulations.cli.main import main
+main(["--help"], standalone_mode=False)
+roots = {name.partition(".")[0] for name in sys.modules}
+sys.exit(str(roots & {"asyncio", "eventstore", "msgspec", "nacl", "pykka", "rich", "structlog", "uvloop"} or ""))
+"""
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert run.stderr.strip() == ""
+    assert re.findall(r"^  (\w+)  ", run.stdout, re.MULTILINE) == main.list_commands(click.Context(main))
+
+
+@pytest.mark.parametrize("name", sorted(main.list_commands(click.Context(main))))
+def test_help_lists_the_first_sentence_of_each_docstring(name: str) -> None:
+    command = main.get_command(click.Context(main), name)
+    assert command is not None
+    assert command.callback is not None
+    assert f"  {name:<11} {command.get_short_help_str(limit=200)}\n" in mostao("--help").output
 
 
 def test_the_summaries_of_all_commands_fit_their_lines() -> None:
