@@ -19,8 +19,9 @@ class Extra(NamedTuple):
 
 EXTRAS = {
     "report": Extra("reports need", {"matplotlib": "matplotlib", "networkx": "networkx"}),
-    "load": Extra("load tests need", {"psutil": "psutil", "pyreqwest": "pyreqwest"}),
+    "load": Extra("load tests need", {"psutil": "psutil", "pyreqwest": "pyreqwest", "rich": "rich"}),
     "archive": Extra("an archive at a URL needs", {"pyreqwest": "pyreqwest"}),
+    "proxy": Extra("a proxy of Relation ONE needs", {"fastapi": "fastapi"}),
 }
 
 

@@ -1,13 +1,14 @@
 """A progress bar, shown only on terminals."""
 
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from typing import TextIO
 
 _REFRESH_S = 0.1
+_WIDTH = 40
+_ERASE_LINE = "\r\x1b[K"
 
 
 class ProgressBar:
@@ -16,10 +17,17 @@ class ProgressBar:
     No thread draws it: a process with threads cannot safely fork the workers of ``actors.audit.partition_workers``.
     """
 
-    def __init__(self, progress: Progress, label: str, total: int) -> None:
-        self._progress = progress
-        self._task = progress.add_task(label, total=total)
+    def __init__(self, terminal: TextIO | None, label: str, total: int) -> None:
+        """Args:
+        terminal: where to draw; None draws nothing.
+        label: text before the bar.
+        total: the count at which the bar is full.
+        """
+        self._terminal = terminal
+        self._label = label
+        self._total = total
         self._count = 0
+        self._begun = time.monotonic()
         self._drawn = 0.0
 
     def advance(self) -> None:
@@ -30,16 +38,25 @@ class ProgressBar:
         """Set the count."""
         self._count = count
         now = time.monotonic()
-        if now >= self._drawn + _REFRESH_S:
+        if self._terminal is not None and now >= self._drawn + _REFRESH_S:
             self._drawn = now
-            self._progress.update(self._task, completed=count, refresh=True)
+            full = _WIDTH * min(count, self._total) // max(self._total, 1)
+            bar = "━" * full + " " * (_WIDTH - full)
+            minutes, seconds = divmod(int(now - self._begun), 60)
+            text = f"{self._label} {bar} {count:,}/{self._total:,} {minutes}:{seconds:02}"
+            self._terminal.write(_ERASE_LINE + text)
+            self._terminal.flush()
 
 
 @contextmanager
 def progress_bar(label: str, total: int) -> Iterator[ProgressBar]:
     """Show a bar on standard error while the block runs, if standard error is a terminal."""
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    shown = console.is_terminal
-    with Progress(*columns, console=console, transient=True, auto_refresh=False, disable=not shown) as progress:
-        yield ProgressBar(progress, label, total)
+    terminal = sys.stderr if sys.stderr.isatty() else None
+    bar = ProgressBar(terminal, label, total)
+    bar.at(0)
+    try:
+        yield bar
+    finally:
+        if terminal is not None:
+            terminal.write(_ERASE_LINE)
+            terminal.flush()

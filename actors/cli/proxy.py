@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from actors.cli.archive_option import ArchiveLocation
+from actors.cli.extras import require
 from actors.cli.rate_option import Rate
 
 PORT = 4200
@@ -106,6 +107,7 @@ def proxy(
       mostao proxy people.db
       mostao proxy people.db --proxy first:4200 --proxy second:4201 --ao 4100
     """
+    require("proxy")
     import uvloop
 
     from actors import Node  # imported here so that other commands start faster

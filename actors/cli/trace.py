@@ -1,18 +1,15 @@
 """``mostao trace``: the tree of messages that a message caused."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.text import Text
-from rich.tree import Tree
 
 from actors.cli.id_argument import CommandWithId
 from actors.cli.labels import Labels, outcome_text, time_text
 from eventstore import Assignment, LogFile, read_log
 
 _SEQUENCE_MAX = 2**63 - 1
-_WIDTH_ELSEWHERE = 100_000
 
 
 @click.command(cls=CommandWithId)
@@ -25,15 +22,10 @@ def trace(path: Path, message: str) -> None:
     """
     reader = read_log(path)
     try:
-        found = find_message(reader, message)
-        labels = Labels()
-        tree = _branch(reader, found, labels)
+        for line in _tree(reader, find_message(reader, message)):
+            click.echo(line)
     finally:
         reader.close()
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = _WIDTH_ELSEWHERE  # do not wrap lines in files and pipes
-    console.print(tree)
 
 
 def find_message(reader: LogFile, message: str) -> Assignment:
@@ -54,29 +46,34 @@ def find_message(reader: LogFile, message: str) -> Assignment:
     return found
 
 
-def _branch(reader: LogFile, root: Assignment, labels: Labels) -> Tree:
-    tree = Tree(_describe(reader, root, labels))
-    open_branches = [(root, tree)]
-    while open_branches:
-        assignment, branch = open_branches.pop()
-        for child in reader.children(assignment.sequence):
-            open_branches.append((child, branch.add(_describe(reader, child, labels))))
-    return tree
+def _tree(reader: LogFile, root: Assignment) -> Iterator[str]:
+    """The lines of the tree below a message, with ANSI colors; ``click.echo`` removes them in files and pipes."""
+    labels = Labels()
+    waiting = [(root, "", "")]
+    while waiting:
+        assignment, first_indent, indent = waiting.pop()
+        first, *others = _describe(reader, assignment, labels)
+        yield first_indent + first
+        for line in others:
+            yield indent + line
+        children = [(child, f"{indent}├── ", f"{indent}│   ") for child in reader.children(assignment.sequence)]
+        if children:
+            children[-1] = (children[-1][0], f"{indent}└── ", f"{indent}    ")
+        waiting += reversed(children)
 
 
-def _describe(reader: LogFile, assignment: Assignment, labels: Labels) -> Text:
+def _describe(reader: LogFile, assignment: Assignment, labels: Labels) -> list[str]:
     message = assignment.message
     for address in (message.sender, message.target):
         spawn = next(reader.read_process(address), None)
         if spawn is not None:
             labels.add(spawn)
-    text = Text(f"{message.action or 'message'} ", style="bold")
-    text.append(f"{labels.of(message.sender)} → {labels.of(message.target)}", style="default not bold")
-    text.append(
-        f"  #{assignment.sequence} slot {assignment.slot} {time_text(assignment.timestamp)}", style="dim not bold"
-    )
-    text.append(f"\n{message.id}", style="dim not bold")
+    place = f"#{assignment.sequence} slot {assignment.slot} {time_text(assignment.timestamp)}"
+    action, place = click.style(message.action or "message", bold=True), click.style(place, dim=True)
+    lines = [f"{action} {labels.of(message.sender)} → {labels.of(message.target)}  {place}"]
+    lines.append(click.style(message.id, dim=True))
     outcome = outcome_text(assignment)
     if outcome:
-        text.append(f"\n⇒ {outcome}", style="not bold " + ("red" if assignment.error is not None else "green"))
-    return text
+        color = "green" if assignment.error is None else "red"
+        lines += [click.style(line, fg=color) for line in f"⇒ {outcome}".split("\n")]
+    return lines

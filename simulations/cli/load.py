@@ -7,7 +7,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
@@ -17,7 +17,6 @@ from actors.cli.extras import require
 from actors.cli.paths import check_new_log, check_writable, free_log
 from actors.cli.progress import progress_bar
 from simulations.cli.load_compare import compare
-from simulations.cli.load_display import LiveLoad
 from simulations.load.connect import is_url
 from simulations.load.labels import rows, title
 from simulations.load.metrics import Metrics, metrics_of
@@ -29,6 +28,9 @@ from simulations.load.search import Trial, find_max
 from simulations.load.thresholds import Threshold, parse_threshold
 from simulations.load.transport import NotServed
 from simulations.load.verify import verify
+
+if TYPE_CHECKING:
+    from simulations.cli.load_display import LiveLoad
 
 EXIT_FINDING = 1
 EXIT_INTERRUPTED = 130
@@ -229,6 +231,8 @@ load.add_command(compare)
 
 
 async def _load(path: Path, plan: Plan, thresholds: tuple[Threshold, ...], search: bool) -> tuple[Metrics, list[Trial]]:
+    from simulations.cli.load_display import LiveLoad  # only the extra `load` installs its library
+
     with tempfile.TemporaryDirectory(prefix="mostao-load-") as folder:
         with LiveLoad(thresholds) as live:
             live.show_text(f"setting up {plan.users:,} people and {plan.sessions:,} sessions")
@@ -242,6 +246,7 @@ async def _load(path: Path, plan: Plan, thresholds: tuple[Threshold, ...], searc
 async def _load_served(
     url: str, plan: Plan, thresholds: tuple[Threshold, ...], search: bool
 ) -> tuple[Metrics, list[Trial]]:
+    from simulations.cli.load_display import LiveLoad
     from simulations.load.served import served_bench, verify_served
 
     with tempfile.TemporaryDirectory(prefix="mostao-load-") as folder:
@@ -255,7 +260,7 @@ async def _load_served(
 
 
 async def _run_load(
-    node: Bench, plan: Plan, thresholds: tuple[Threshold, ...], search: bool, live: LiveLoad
+    node: Bench, plan: Plan, thresholds: tuple[Threshold, ...], search: bool, live: "LiveLoad"
 ) -> tuple[Run, list[Trial]]:
     """Run the load test, or the trials of a search. Ctrl-C ends it early."""
     task = asyncio.current_task()

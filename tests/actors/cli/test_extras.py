@@ -34,6 +34,8 @@ def test_the_extras_are_those_of_the_package() -> None:
         ("networkx", "simulate --report x.html", "reports need networkx: pip install 'mostao[report]'"),
         ("matplotlib", "load --report x.html", "reports need matplotlib: pip install 'mostao[report]'"),
         ("psutil", "load", "load tests need psutil: pip install 'mostao[load]'"),
+        ("rich", "load", "load tests need rich: pip install 'mostao[load]'"),
+        ("fastapi", "proxy x.db", "a proxy of Relation ONE needs fastapi: pip install 'mostao[proxy]'"),
         ("pyreqwest", "load", "load tests need pyreqwest: pip install 'mostao[load]'"),
         *(
             ("pyreqwest", command, "an archive at a URL needs pyreqwest: pip install 'mostao[archive]'")
@@ -65,7 +67,16 @@ main(sys.argv[1:])
 """
     for command in (
         *("simulate --users 4 --messages 10 --log town.db", "simulate relation --users 4 --messages 5 --log ours.db"),
-        *("replay town.db", "audit town.db", "log town.db", "trace town.db 5", "archive pack ours.db", "load --help"),
+        *(
+            "replay town.db",
+            "audit town.db",
+            "log town.db",
+            "trace town.db 5",
+            "archive pack ours.db",
+            "load --help",
+            "load compare --help",
+            "proxy --help",
+        ),
     ):
         run = subprocess.run(
             [sys.executable, "-c", script, *command.split()], cwd=tmp_path, capture_output=True, text=True, check=False
