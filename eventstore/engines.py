@@ -106,6 +106,9 @@ class Engine(Protocol):
     def size_bytes(self, location: Location) -> int:
         """The storage that a log occupies."""
 
+    def path_of(self, location: Location) -> Path:
+        """The path that the files beside a log are named after: ``PATH.key``, ``PATH.archive``."""
+
 
 def engine_of(location: Location) -> Engine:
     """The engine that a location belongs to. The path of a file belongs to SQLite.

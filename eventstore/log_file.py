@@ -1,6 +1,5 @@
 """A log file: commit log, index, evidence and partition scan of one log, complete and readable on its own."""
 
-from pathlib import Path
 from typing import Protocol
 
 from eventstore.commit_log import CommitLog
@@ -13,10 +12,10 @@ class LogFile(CommitLog, LogIndex, Evidence, PartitionScan, Protocol):
     """All interfaces of one log, for recovery, replay, audit and readers.
 
     Attributes:
-        path: the log's location, for messages to people.
+        location: opens the same log again, also in another process, and names it in messages to people.
     """
 
-    path: Path
+    location: str
 
     @property
     def is_excerpt(self) -> bool:

@@ -68,7 +68,7 @@ def replay_partitions(
     """
     tail = log.tail(events)
     job = PartitionJob(
-        str(log.path),
+        log.location,
         events,
         Partition.split(log.sample(_SAMPLE_ROWS, until=events), partitions),
         tail.internal_parent,

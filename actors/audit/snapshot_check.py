@@ -28,7 +28,7 @@ class SnapshotCheck:
         """
         self.checked = 0
         self._log = log
-        self._snapshots = engine_of(log.path).read_snapshots(log.path)
+        self._snapshots = engine_of(log.location).read_snapshots(log.location)
         self._due: dict[int, list[tuple[str, int]]] = {}
         if self._snapshots is not None:
             self._watermark = self._snapshots.watermark()

@@ -57,7 +57,7 @@ def recover(location: str | Path, *, new: bool) -> Recovered:
     """
     engine = engine_of(location)
     log = engine.open_log(location, new=new)
-    location = str(log.path)
+    location = log.location
     try:
         lease = log.take_lease(f"process {os.getpid()} ({Path(sys.argv[0]).name})")
         snapshots, watermark = _usable_snapshots(log, engine, location)
@@ -79,7 +79,7 @@ def recover(location: str | Path, *, new: bool) -> Recovered:
     return Recovered(
         name=location,
         location=location,
-        key_file=key_path(log.path),
+        key_file=key_path(engine.path_of(location)),
         log=log,
         lease=lease,
         readers=readers,

@@ -48,3 +48,8 @@ def size_bytes(location: Location) -> int:
     path = Path(location)
     files = (path, path.with_name(path.name + "-wal"))
     return sum(file.stat().st_size for file in files if file.exists())
+
+
+def path_of(location: Location) -> Path:
+    """See ``Engine.path_of``."""
+    return Path(location)

@@ -236,6 +236,11 @@ class SqliteLog(SqliteIndex, SqliteEvidence, SqlitePartitionScan):
         return Head(*row) if row else Head(0, GENESIS_CHAIN)
 
     @property
+    def location(self) -> str:
+        """See ``LogFile.location``: the absolute path."""
+        return str(self.path)
+
+    @property
     def is_excerpt(self) -> bool:
         """See ``LogFile.is_excerpt``."""
         return is_excerpt(self._connection)

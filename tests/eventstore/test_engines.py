@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import grimp
 import pytest
 
 from eventstore import LogUnusable, engines, open_log, read_log, upgrade_log
@@ -56,3 +57,17 @@ def test_each_engine_has_every_function_of_the_protocol(name: str) -> None:
     functions = {function for function in vars(engines.Engine) if not function.startswith("_")}
     assert functions
     assert {function for function in functions if not callable(getattr(engine, function, None))} == set()
+
+
+@pytest.fixture(scope="module")
+def imports() -> grimp.ImportGraph:
+    return grimp.build_graph("eventstore", "actors", cache_dir=None)
+
+
+@pytest.mark.parametrize("name", engines.ENGINES)
+def test_nothing_but_an_engine_imports_an_engine(name: str, imports: grimp.ImportGraph) -> None:
+    packages = {module.rpartition(".")[0] for module in engines.ENGINES.values()}
+    package = engines.ENGINES[name].rpartition(".")[0]
+    modules = {package, *imports.find_descendants(package)}
+    importers = {importer for module in modules for importer in imports.find_modules_that_directly_import(module)}
+    assert {importer for importer in importers if ".".join(importer.split(".")[:2]) not in packages} == set()
