@@ -137,3 +137,8 @@ def read_log(location: Location, *, excerpt: bool = False, exclusive: bool = Fal
 def upgrade_log(location: Location) -> Upgraded:
     """Migrate a log to the newest format; see ``Engine.upgrade_log``."""
     return engine_of(location).upgrade_log(location)
+
+
+def path_of(location: Location) -> Path:
+    """The path that the files beside a log are named after; see ``Engine.path_of``."""
+    return engine_of(location).path_of(location)

@@ -15,6 +15,7 @@ from actors.ao.pushed_messages import NotPushed, message_in
 from actors.evaluation.evaluate import Evaluated
 from actors.evaluation.process_table import ProcessTable
 from eventstore import Assignment, LogFile, Message, Sequencer, Unevaluable, open_log
+from eventstore.engines import Location, path_of
 from eventstore.records import decode_id, encode_id
 
 BATCH_ROWS = 1000
@@ -51,7 +52,7 @@ class _ImportedEvent(NamedTuple):
     pushed: bool
 
 
-def import_bundle(path: Path, log_path: Path, *, progress: Callable[[int], Any] = no_progress) -> Imported:
+def import_bundle(path: Path, log_location: Location, *, progress: Callable[[int], Any] = no_progress) -> Imported:
     """Write a log from a bundle of ``export``.
 
     From the export of a whole log, the new log has the same assignments, byte for byte. From the export of some
@@ -59,7 +60,7 @@ def import_bundle(path: Path, log_path: Path, *, progress: Callable[[int], Any] 
 
     Args:
         path: path of the bundle.
-        log_path: path of the new log, which must not exist or must be empty.
+        log_location: location of the new log, which must not exist or must be empty.
         progress: called with the number of events imported.
 
     Raises:
@@ -70,7 +71,7 @@ def import_bundle(path: Path, log_path: Path, *, progress: Callable[[int], Any] 
     bundle = Bundle.of_file(path)
     items = bundle.items()
     manifest, node = _manifest(path, items)
-    log = open_log(log_path, new=True)
+    log = open_log(log_location, new=True)
     try:
         history = _FullHistory(log) if manifest.whole else _Excerpt(log)
         number = 0
@@ -89,7 +90,7 @@ def import_bundle(path: Path, log_path: Path, *, progress: Callable[[int], Any] 
             log.mark_excerpt()
     except BaseException:
         log.close()
-        log_path.unlink(missing_ok=True)
+        path_of(log_location).unlink(missing_ok=True)
         raise
     log.close()
     return Imported(node.sender, number, processes, manifest.whole, root)

@@ -8,7 +8,9 @@ import click
 
 from actors.cli.archive_option import ArchiveLocation
 from actors.cli.id_argument import CommandWithId
+from actors.cli.log_location import LogLocation
 from actors.cli.paths import check_writable
+from eventstore.engines import Location, path_of
 
 EXIT_FINDING = 1
 
@@ -19,7 +21,7 @@ def archive() -> None:
 
 
 @archive.command()
-@click.argument("path", metavar="LOG", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("path", metavar="LOG", type=LogLocation(exists=True))
 @click.option(
     "--archive",
     "location",
@@ -27,7 +29,7 @@ def archive() -> None:
     metavar="PLACE",
     help="A folder or a gateway's URL.  [default: LOG.archive]",
 )
-def pack(path: Path, location: str | None) -> None:
+def pack(path: Location, location: str | None) -> None:
     """Pack all messages of LOG that are not packed yet.
 
     Prints the id of the newest transaction of the archive. `mostao archive verify` needs that id.
@@ -41,8 +43,10 @@ def pack(path: Path, location: str | None) -> None:
 
     async def run() -> str:
         async with Node.open(path) as node:
-            services = await Services.of(process_client(node), Wallet.load_or_create(keys_path(path)))
-            packed = await Packer(services, archive_at(location or f"{path}.archive"), clock=system_clock).pack()
+            services = await Services.of(process_client(node), Wallet.load_or_create(keys_path(path_of(path))))
+            packed = await Packer(
+                services, archive_at(location or f"{path_of(path)}.archive"), clock=system_clock
+            ).pack()
             if packed is not None:
                 click.echo(f"packed {packed.messages:,} messages, {packed.bytes:,} bytes", err=True)
             state = await services.calls.ask(services.archive, "getArchive")

@@ -1,7 +1,6 @@
 """``mostao audit``: verifies a log completely."""
 
 import time
-from pathlib import Path
 from typing import Any, TextIO
 
 import click
@@ -9,16 +8,18 @@ import msgspec
 
 from actors.audit.audit import Audit
 from actors.audit.audit import audit as audit_log
+from actors.cli.log_location import LOG_LOCATION
 from actors.cli.note_files import read_note
 from actors.cli.progress import progress_bar
 from actors.cli.replay import events_of
 from eventstore import LogFault
+from eventstore.engines import Location
 
 EXIT_FINDING = 1
 
 
 @click.command()
-@click.argument("path", metavar="LOG", type=click.Path(path_type=Path))
+@click.argument("path", metavar="LOG", type=LOG_LOCATION)
 @click.option(
     "--checkpoint",
     "checkpoints",
@@ -33,7 +34,7 @@ EXIT_FINDING = 1
 @click.pass_context
 def audit(
     context: click.Context,
-    path: Path,
+    path: Location,
     checkpoints: tuple[TextIO, ...],
     no_signatures: bool,
     all_faults: bool,

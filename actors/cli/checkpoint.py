@@ -4,18 +4,20 @@ from pathlib import Path
 
 import click
 
+from actors.cli.log_location import LOG_LOCATION
 from actors.cli.note_files import load_key
 from actors.evidence.checkpoints import checkpoint_of, key_of, sign
 from eventstore import read_log
+from eventstore.engines import Location
 
 
 @click.command()
-@click.argument("path", metavar="LOG", type=click.Path(path_type=Path))
+@click.argument("path", metavar="LOG", type=LOG_LOCATION)
 @click.option(
     "--key", "file", type=click.Path(path_type=Path), metavar="FILE", help="The node's key.  [default: LOG.key]"
 )
 @click.option("--verifier-key", is_flag=True, help="Print the public key that checkpoints of LOG are verified with.")
-def checkpoint(path: Path, file: Path | None, verifier_key: bool) -> None:
+def checkpoint(path: Location, file: Path | None, verifier_key: bool) -> None:
     """Print a signed checkpoint of LOG to keep elsewhere.
 
     It states the log's length and the root of its Merkle tree, signed by its node (C2SP signed note). With it,

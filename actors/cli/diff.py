@@ -1,22 +1,23 @@
 """``mostao diff``: how a process's state differs between two positions of a log."""
 
 import difflib
-from pathlib import Path
 
 import click
 import msgspec
 
 from actors.audit.replay import Earlier
+from actors.cli.log_location import LOG_LOCATION
 from actors.cli.log_position import LOG_POSITION, resolve_sequence
 from actors.cli.replay import events_of, find_process, replay_with_progress
+from eventstore.engines import Location
 
 
 @click.command()
-@click.argument("path", metavar="LOG", type=click.Path(path_type=Path))
+@click.argument("path", metavar="LOG", type=LOG_LOCATION)
 @click.argument("a", metavar="A", type=LOG_POSITION)
 @click.argument("b", metavar="B", type=LOG_POSITION)
 @click.option("--process", metavar="ID-or-@HANDLE", required=True, help="The process to compare.")
-def diff(path: Path, a: int, b: int, process: str) -> None:
+def diff(path: Location, a: int, b: int, process: str) -> None:
     """Show how a process's state differs between two positions.
 
     A and B are positions in LOG, each a sequence or a time.

@@ -7,21 +7,23 @@ import msgspec
 
 from actors.ao.export import export as export_history
 from actors.ao.export import process_of
+from actors.cli.log_location import LOG_LOCATION
 from actors.cli.note_files import load_key
 from actors.cli.paths import check_writable
 from actors.cli.progress import progress_bar
 from actors.evidence.checkpoints import key_of
 from actors.protocol.messages import Refusal
 from eventstore import LogFile, LogMissing, read_log
+from eventstore.engines import Location, path_of
 
 
 @click.command()
-@click.argument("path", metavar="LOG", type=click.Path(path_type=Path))
+@click.argument("path", metavar="LOG", type=LOG_LOCATION)
 @click.option("--process", "names", multiple=True, metavar="ID-or-@HANDLE", help="Only this process. Repeatable.")
 @click.option("--output", "-o", type=click.Path(path_type=Path), metavar="FILE", help="[default: LOG.ans104]")
 @click.option("--key", type=click.Path(path_type=Path), metavar="FILE", help="The node's key.  [default: LOG.key]")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the report.")
-def export(path: Path, names: tuple[str, ...], output: Path | None, key: Path | None, as_json: bool) -> None:
+def export(path: Location, names: tuple[str, ...], output: Path | None, key: Path | None, as_json: bool) -> None:
     """Write LOG as a bundle of signed data items (ANS-104).
 
     The bundle contains each message in the log's order, together with its assignment, which the node signs. Messages
@@ -35,8 +37,9 @@ def export(path: Path, names: tuple[str, ...], output: Path | None, key: Path | 
     """
     log = read_log(path)
     try:
-        output = output or path.with_name(path.name + ".ans104")
-        check_writable(output, log=path)
+        log_file = path_of(path)
+        output = output or log_file.with_name(log_file.name + ".ans104")
+        check_writable(output, log=log_file)
         if not log.head().sequence:
             raise LogMissing(f"{path} holds no events")
         processes = []

@@ -7,24 +7,27 @@ import msgspec
 
 from actors.ans104.bundle import Bundle, BundleUnusable
 from actors.ao.import_ import ImportFault, import_bundle
+from actors.cli.log_location import LOG_LOCATION
 from actors.cli.paths import check_new_log
 from actors.cli.progress import progress_bar
+from eventstore.engines import Location, path_of
 
 
 @click.command("import")
 @click.argument("bundle", metavar="FILE", type=click.Path(path_type=Path))
-@click.argument("path", metavar="LOG", type=click.Path(path_type=Path))
+@click.argument("path", metavar="LOG", type=LOG_LOCATION)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the report.")
-def import_(bundle: Path, path: Path, as_json: bool) -> None:
+def import_(bundle: Path, path: Location, as_json: bool) -> None:
     """Create LOG from a bundle that mostao export wrote.
 
     LOG must not exist yet. The command verifies every signature and hash chain. It evaluates all messages and compares
     every result and the state root that the node signed. The bundle of a whole log becomes the same log; the bundle of
     some processes becomes an excerpt, which `mostao replay` reads.
     """
-    if path.exists():
+    log_file = path_of(path)
+    if log_file.exists():
         raise click.UsageError(f"{path} is there already: choose another LOG, or remove it")
-    check_new_log(path)
+    check_new_log(log_file)
     try:
         with progress_bar("importing", max(Bundle.of_file(bundle).count // 2, 1)) as bar:
             imported = import_bundle(bundle, path, progress=bar.at)

@@ -1,22 +1,23 @@
 """``mostao log``: lists the messages of a log."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import click
 import msgspec
 
 from actors.cli.labels import Labels, outcome_text, time_text
+from actors.cli.log_location import LOG_LOCATION
 from actors.cli.log_position import LOG_POSITION
 from actors.cli.replay import find_process, no_process, replay_with_progress
 from actors.protocol.canonical_json import decode
 from eventstore import Assignment, LogFile, read_log
+from eventstore.engines import Location
 
 _TEXT_MAX = 100
 
 
 @click.command()
-@click.argument("path", metavar="LOG", type=click.Path(path_type=Path))
+@click.argument("path", metavar="LOG", type=LOG_LOCATION)
 @click.option("--process", metavar="ID-or-@HANDLE", help="Only messages to this process.")
 @click.option("--sender", metavar="ADDRESS-or-@HANDLE", help="Only messages from this wallet or process.")
 @click.option("--action", metavar="NAME", help="Only messages with this action.")
@@ -25,7 +26,7 @@ _TEXT_MAX = 100
 @click.option("--refused", is_flag=True, help="Only messages that were refused.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line, uncut.")
 def log(
-    path: Path,
+    path: Location,
     process: str | None,
     sender: str | None,
     action: str | None,

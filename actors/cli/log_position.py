@@ -1,11 +1,11 @@
 """A position in a log: a sequence or a time."""
 
 from datetime import UTC, datetime
-from pathlib import Path
 
 import click
 
 from eventstore import read_log, sequence_at
+from eventstore.engines import Location
 
 
 class LogPosition(click.ParamType[int]):
@@ -29,7 +29,7 @@ class LogPosition(click.ParamType[int]):
 LOG_POSITION = LogPosition()
 
 
-def resolve_sequence(path: Path, point: int | None) -> int | None:
+def resolve_sequence(path: Location, point: int | None) -> int | None:
     """The sequence of a position; for a time, the sequence of the last event up to it."""
     if point is None or point >= 0:
         return point

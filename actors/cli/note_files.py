@@ -8,6 +8,7 @@ import click
 from actors.ans104.wallet import Wallet, key_path
 from actors.evidence.checkpoints import NOTE_BYTES_MAX, VerifierKey, checkpoint_of, sign
 from eventstore import LogFile
+from eventstore.engines import Location, path_of
 
 
 def read_note(file: TextIO) -> str:
@@ -18,27 +19,28 @@ def read_note(file: TextIO) -> str:
         raise click.BadParameter(f"{file.name} is not a checkpoint: it is not UTF-8 text") from None
 
 
-def load_key(path: Path, file: Path | None, key: VerifierKey) -> Wallet:
+def load_key(path: Location, file: Path | None, key: VerifierKey) -> Wallet:
     """Load the key of a log's node from ``file``, or from the key file beside the log.
 
     Raises:
         WalletError: the key cannot be read.
         BadParameter: it is another node's key.
     """
-    file = file or key_path(path)
+    file = file or key_path(path_of(path))
     wallet = Wallet.load(file)
     if wallet.public_key != key.public_key:
         raise click.BadParameter(f"{file} is not the key of the node that began {path}", param_hint="'--key'")
     return wallet
 
 
-def newest_note(log: LogFile, path: Path, key: VerifierKey) -> str:
+def newest_note(log: LogFile, path: Location, key: VerifierKey) -> str:
     """A checkpoint signed now if the node's key is available, otherwise the newest one in the log."""
-    if key_path(path).exists():
+    key_file = key_path(path_of(path))
+    if key_file.exists():
         return sign(checkpoint_of(log, key), load_key(path, None, key))
     kept = log.checkpoints()
     if not kept:
         raise click.UsageError(
-            f"{path} contains no checkpoint, and its node's key is not at {key_path(path)}: name one with --checkpoint"
+            f"{path} contains no checkpoint, and its node's key is not at {key_file}: name one with --checkpoint"
         )
     return kept[-1]

@@ -1,21 +1,22 @@
 """``mostao prove``: proofs that can be verified without the log."""
 
-from pathlib import Path
 from typing import TextIO
 
 import click
 import msgspec
 
 from actors.cli.id_argument import CommandWithId
+from actors.cli.log_location import LOG_LOCATION
 from actors.cli.note_files import newest_note, read_note
 from actors.cli.trace import find_message
 from actors.evidence.checkpoints import key_of
 from actors.evidence.proofs import prove_consistency, prove_inclusion
 from eventstore import read_log
+from eventstore.engines import Location
 
 
 @click.command(cls=CommandWithId)
-@click.argument("path", metavar="LOG", type=click.Path(path_type=Path))
+@click.argument("path", metavar="LOG", type=LOG_LOCATION)
 @click.argument("message", metavar="[MESSAGE-ID]", required=False)
 @click.option("--since", type=click.File(), metavar="FILE", help="Prove that LOG only grew since this checkpoint.")
 @click.option(
@@ -25,7 +26,7 @@ from eventstore import read_log
     metavar="FILE",
     help="Prove it for this checkpoint.  [default: one signed now with LOG.key, or the newest in LOG]",
 )
-def prove(path: Path, message: str | None, since: TextIO | None, against: TextIO | None) -> None:
+def prove(path: Location, message: str | None, since: TextIO | None, against: TextIO | None) -> None:
     """Prove that a message is in LOG, or that LOG only grew.
 
     MESSAGE-ID is a message's id or its sequence. The proof is printed as JSON; `mostao verify` checks it without LOG.

@@ -4,14 +4,15 @@ import asyncio
 import math
 import signal
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import click
 
 from actors.cli.archive_option import ArchiveLocation
 from actors.cli.extras import require
+from actors.cli.log_location import LOG_LOCATION
 from actors.cli.rate_option import Rate
+from eventstore.engines import Location, path_of
 
 PORT = 4200
 PACK_H = 12.0
@@ -45,7 +46,7 @@ class _FiniteRange(click.FloatRange):
 
 
 @click.command()
-@click.argument("path", metavar="LOG", type=click.Path(path_type=Path))
+@click.argument("path", metavar="LOG", type=LOG_LOCATION)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
 @click.option(
     "--proxy",
@@ -88,7 +89,7 @@ class _FiniteRange(click.FloatRange):
     help="Pack at once when more than this waits.",
 )
 def proxy(
-    path: Path,
+    path: Location,
     host: str,
     names: tuple[tuple[str, int], ...],
     ao_port: int | None,
@@ -128,11 +129,11 @@ def proxy(
     async def run() -> None:
         async with Node.open(path) as node:
             dedicate_process()
-            services = await Services.of(process_client(node), Wallet.load_or_create(keys_path(path)))
+            services = await Services.of(process_client(node), Wallet.load_or_create(keys_path(path_of(path))))
             push_service = PushService(node, services.calls, services.relation)
             packer = Packer(
                 services,
-                archive_at(archive or f"{path}.archive"),
+                archive_at(archive or f"{path_of(path)}.archive"),
                 clock=system_clock,
                 interval_ms=round(pack_hours * 3_600_000),
                 bytes_max=round(pack_mb * MEGABYTE),

@@ -2,25 +2,26 @@
 
 import sys
 import time
-from pathlib import Path
 
 import click
 import msgspec
 
 from actors.audit.replay import Earlier, ReplayResult
 from actors.audit.replay import replay as replay_log
+from actors.cli.log_location import LOG_LOCATION
 from actors.cli.log_position import LOG_POSITION, resolve_sequence
 from actors.cli.progress import progress_bar
 from actors.protocol.messages import Refusal
 from eventstore import LogMissing, read_log
+from eventstore.engines import Location
 
 
 @click.command()
-@click.argument("path", metavar="LOG", type=click.Path(path_type=Path))
+@click.argument("path", metavar="LOG", type=LOG_LOCATION)
 @click.option("--at", type=LOG_POSITION, metavar="SEQUENCE-or-TIME", help="Stop after this event or at this time.")
 @click.option("--process", metavar="ID-or-@HANDLE", help="Print this process's state as JSON.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the report.")
-def replay(path: Path, at: int | None, process: str | None, as_json: bool) -> None:
+def replay(path: Location, at: int | None, process: str | None, as_json: bool) -> None:
     """Rebuild every state from LOG.
 
     Prints the log's head and the state root, a hash of all states.
@@ -59,7 +60,7 @@ def replay(path: Path, at: int | None, process: str | None, as_json: bool) -> No
     click.echo(f"  state root  {replayed.state_root}")
 
 
-def replay_with_progress(path: Path, *, at: int | None = None, earlier: Earlier | None = None) -> ReplayResult:
+def replay_with_progress(path: Location, *, at: int | None = None, earlier: Earlier | None = None) -> ReplayResult:
     """Replay a log and show a progress bar.
 
     Raises:
@@ -72,7 +73,7 @@ def replay_with_progress(path: Path, *, at: int | None = None, earlier: Earlier 
         return replay_log(path, at=at, progress=bar.at, earlier=earlier)
 
 
-def events_of(path: Path) -> int:
+def events_of(path: Location) -> int:
     """Number of events in a log.
 
     Raises:

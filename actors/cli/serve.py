@@ -2,15 +2,16 @@
 
 import asyncio
 import signal
-from pathlib import Path
 from typing import Any
 
 import click
 
 from actors.ans104.item import DATA_BYTES_MAX
+from actors.cli.log_location import LOG_LOCATION
 from actors.cli.rate_option import Rate
 from actors.http.ao import UNITS
 from actors.node.limits import Limits
+from eventstore.engines import Location
 
 PORT = 4100
 
@@ -29,7 +30,7 @@ class _Unit(click.ParamType[Any]):
 
 
 @click.command()
-@click.argument("path", metavar="LOG", type=click.Path(path_type=Path))
+@click.argument("path", metavar="LOG", type=LOG_LOCATION)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
 @click.option("--port", type=click.IntRange(0, 65535), default=PORT, show_default=True, help="0 for a free port.")
 @click.option(
@@ -55,7 +56,7 @@ class _Unit(click.ParamType[Any]):
     help="Limit of a message's data, in bytes.",
 )
 def serve(
-    path: Path, host: str, port: int, units: tuple[tuple[str, int], ...], rate: str | None, data_max: int
+    path: Location, host: str, port: int, units: tuple[tuple[str, int], ...], rate: str | None, data_max: int
 ) -> None:
     """Run a full AO node on one port, over LOG.
 

@@ -1,21 +1,22 @@
 """``mostao trace``: the tree of messages that a message caused."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import click
 
 from actors.cli.id_argument import CommandWithId
 from actors.cli.labels import Labels, outcome_text, time_text
+from actors.cli.log_location import LOG_LOCATION
 from eventstore import Assignment, LogFile, read_log
+from eventstore.engines import Location
 
 _SEQUENCE_MAX = 2**63 - 1
 
 
 @click.command(cls=CommandWithId)
-@click.argument("path", metavar="LOG", type=click.Path(path_type=Path))
+@click.argument("path", metavar="LOG", type=LOG_LOCATION)
 @click.argument("message", metavar="MESSAGE-ID")
-def trace(path: Path, message: str) -> None:
+def trace(path: Location, message: str) -> None:
     """Show the tree of messages that a message caused.
 
     MESSAGE-ID is a message's id or its sequence; `mostao log` lists them.

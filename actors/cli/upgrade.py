@@ -1,15 +1,15 @@
 """``mostao upgrade``: brings a log to the newest file format."""
 
-from pathlib import Path
-
 import click
 
+from actors.cli.log_location import LOG_LOCATION
 from eventstore import upgrade_log
+from eventstore.engines import Location
 
 
 @click.command()
-@click.argument("path", metavar="LOG", type=click.Path(path_type=Path))
-def upgrade(path: Path) -> None:
+@click.argument("path", metavar="LOG", type=LOG_LOCATION)
+def upgrade(path: Location) -> None:
     """Upgrade LOG to the newest file format.
 
     Its events, hashes and checkpoints stay unchanged. A node upgrades a log, too, when it opens it.
