@@ -95,14 +95,21 @@ def _key(raw: bytes) -> None:
 def _processes() -> dict[str, Any]:
     """One process of each module in its initial state."""
     context = Context(_ID, WALLET.address, WALLET.address, False, _ID, 0, 1, lambda *_: [])
-    spawn_data = {
-        "mostao.handle@1": b'{"name":"a"}',
-        "mostao.session@1": b'{"a":"a","b":"b"}',
-        "mostao.session@2": b'{"a":"a","b":"b"}',
-        "mostao.group@1": b'{"name":"a","creator":"a"}',
-        "mostao.keykeeper@1": b'{"relation":"a","publicKey":"0x%s"}' % (b"00" * 32),
-    }
-    return {name: (kind(spawn_data.get(name, b""), context), context) for name, kind in MODULES.items()}
+    return {name: (kind(_start_data(kind.start_body), context), context) for name, kind in MODULES.items()}
+
+
+def _start_data(body: type) -> bytes:
+    """The data of a start body: each required field holds the first example that is valid for its type."""
+    required = [field for field in msgspec.structs.fields(body) if field.required]
+    return msgspec.json.encode({field.encode_name: _valid_example(field.type) for field in required})
+
+
+def _valid_example(annotation: Any) -> Any:
+    examples: tuple[Any, ...] = ("a", "0x" + "00" * 32, "A" * 43, 1, True, [], {})
+    for example in examples:
+        with suppress(msgspec.ValidationError):
+            return msgspec.convert(example, annotation)
+    raise TypeError(f"no example is valid for {annotation}: add one")
 
 
 def _body(raw: bytes) -> None:
