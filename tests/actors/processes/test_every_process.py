@@ -52,7 +52,8 @@ def processes(stage: Stage) -> dict[str, str]:
 def do_everything(stage: Stage) -> None:
     """Call every action of every module with success, at least once."""
     pids = processes(stage)
-    registry, a, session, group, old, _, *services = pids.values()
+    registry, old = pids["mostao.registry@2"], pids["mostao.registry@1"]
+    a, session, group = pids["mostao.handle@1"], pids["mostao.session@2"], pids["mostao.group@1"]
     names = (
         ("QueryHandle", {"handle": "alice"}),
         ("GetHandles", {"owner": ALICE}),
@@ -69,7 +70,7 @@ def do_everything(stage: Stage) -> None:
     for action_, body in (*names, ("EstablishSession", {"handleA": "alice", "handleB": "bob"}), names[5]):
         stage.send(ALICE, old, action_, body)
     do_everything_in_a_group(stage, a, group)
-    do_everything_of_relation_one(stage, *services)
+    do_everything_of_relation_one(stage, pids)
     for action_, body in (
         ("ProfileUpdate", {"bio": "x"}),
         ("GetProfile", ""),
@@ -124,7 +125,9 @@ def do_everything_in_a_group(stage: Stage, a: str, group: str) -> None:
         stage.relay(ALICE, a, group, action_, body)
 
 
-def do_everything_of_relation_one(stage: Stage, relation: str, keeper: str, proxy: str, archive: str) -> None:
+def do_everything_of_relation_one(stage: Stage, pids: dict[str, str]) -> None:
+    relation, keeper = pids["mostao.relation@1"], pids["mostao.keykeeper@1"]
+    proxy, archive = pids["mostao.proxy@1"], pids["mostao.archive@1"]
     randbytes = Random("relation").randbytes
     alice, bob = (RelationUser(randbytes, now=NOW_MS) for _ in range(2))
     for user, name in ((alice, "alice.eth"), (bob, "bob.eth")):
