@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from actors.ans104.item import item_id, unsigned
+from actors.ans104.item import ItemRefused, item_id, parse, unsigned
 from actors.crypto.schemes import SCHEMES
 from eventstore.records import decode_id
 
@@ -147,16 +147,30 @@ class GatewayArchive:
 def _assemble(node: Any, data: bytes) -> bytes:
     """A data item's bytes from a gateway's JSON fields and its data."""
     public_key, signature = _bytes(node["owner"]["key"]), _bytes(node["signature"])
-    kind = next((kind for kind, scheme in SCHEMES.items() if scheme.key.stop - scheme.key.start == len(public_key)), 0)
+    lengths = len(signature), len(public_key)
+    kinds = [kind for kind, scheme in SCHEMES.items() if (_length(scheme.signature), _length(scheme.key)) == lengths]
     _, rest = unsigned(
-        kind=kind,
+        kind=0,  # the type is in the signed bytes only, not in the rest
         public_key=public_key,
         target=decode_id(node["recipient"]) if node["recipient"] else b"",
         anchor=_bytes(node["anchor"]),
         tags=[(tag["name"], tag["value"]) for tag in node["tags"]],
         data=data,
     )
-    return kind.to_bytes(2, "little") + signature + rest
+    items = [kind.to_bytes(2, "little") + signature + rest for kind in kinds or [0]]
+    # A gateway does not return the signature type. Where several types have these lengths, the signature decides.
+    return next((raw for raw in items[:-1] if _is_signed(raw)), items[-1])
+
+
+def _length(part: slice) -> int:
+    return int(part.stop - part.start)
+
+
+def _is_signed(raw: bytes) -> bool:
+    try:
+        return parse(raw).signed.is_valid
+    except ItemRefused:
+        return False
 
 
 def _bytes(text: str) -> bytes:

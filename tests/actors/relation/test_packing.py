@@ -12,7 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors import Node, replay
+from actors.ans104.item import parse
+from actors.ans104.wallet import Wallet
 from actors.audit.audit import audit
+from actors.crypto.schemes import ED25519, SCHEMES
 from actors.relation.archive_reader import read_back
 from actors.relation.archives import ArchiveFailed, FolderArchive, GatewayArchive, NotArchived
 from actors.relation.packing import BYTES_MAX, INTERVAL_MS, Packer, Waiting, due_at
@@ -20,7 +23,7 @@ from actors.relation.services import Services, process_client
 from actors.relation.transactions import TransactionInvalid, pack, transaction_id, unpack
 from simulations.clients.relation_user import RelationUser
 from tests.actors.people import EVE, NODE, NOW_MS
-from tests.actors.relation.gateway import gateway, read_item
+from tests.actors.relation.gateway import base64url, gateway, read_item
 from tests.actors.relation.served import SECRET
 
 HOUR_MS = 3600 * 1000
@@ -128,6 +131,29 @@ async def test_too_much_is_packed_at_once(path: Path, tmp_path: Path) -> None:
         packed = await packer.step()
         assert packed is not None
         assert packed.messages == 600
+
+
+class OtherWallet(Wallet):
+    kind = 99
+
+
+async def test_of_two_schemes_with_the_same_lengths_a_transaction_is_read_with_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(SCHEMES, OtherWallet.kind, SCHEMES[ED25519]._replace(kind=OtherWallet.kind))
+    async with gateway() as far:
+        for wallet in (Wallet(bytes(32)), OtherWallet(bytes(32))):
+            raw = wallet.sign(data="x")
+            item = parse(raw)
+            far.items[item.id] = {
+                "anchor": "",
+                "signature": base64url(item.signature),
+                "recipient": "",
+                "owner": {"key": base64url(item.public_key)},
+                "tags": [],
+                "data": item.data,
+            }
+            assert await GatewayArchive(far.url).get(item.id) == raw
 
 
 async def test_what_was_interrupted_is_finished_and_nothing_is_kept_twice(path: Path) -> None:
