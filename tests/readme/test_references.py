@@ -9,6 +9,7 @@ from click.testing import CliRunner
 from actors.processes import MODULES
 from actors.protocol.messages import REPLY
 from simulations.cli.main import main
+from simulations.faults.registry import Faults
 from tests.readme.documents import NAMES, ROOT, prose, read
 from tests.readme.shell import parse
 
@@ -69,6 +70,11 @@ def test_every_command_that_the_text_names_can_be_parsed(name: str) -> None:
     for word in CODE.findall(prose(name)):
         if re.match(r"(\.venv/bin/)?(mostao|pytest|pip|python -m) ", word):
             parse(word, ROOT)
+
+
+def test_every_setting_of_a_fault_is_in_the_table() -> None:
+    rows = "".join(re.findall(r"^\| (`.*?) \|", read("simulations/README.md"), re.MULTILINE))
+    assert {name for name in Faults.__struct_fields__ if f"`{name}`" not in rows} == set()
 
 
 def test_every_action_is_in_the_protocols_table() -> None:

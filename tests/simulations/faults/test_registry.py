@@ -1,5 +1,6 @@
 """Every registered fault occurs with the settings that ask for it, and never by default."""
 
+from inspect import isfunction
 from random import Random
 from typing import Any
 
@@ -21,18 +22,14 @@ ALWAYS = {
     "slow_disk_ms": 2,
     "wrong_clock": 1,
 }
-HOOKS: dict[type[Fault], tuple[str, ...]] = {
-    NetworkFault: ("delay_ms", "loses_request", "extra_copies", "overtakes", "loses_reply"),
-    NodeFault: ("crashes_after", "crash_times_s", "commit_delay_ms"),
-    PersonFault: ("clock_shift_s",),
-}
+KINDS = (NetworkFault, NodeFault, PersonFault)
 
 
 def effects(fault: Fault) -> dict[str, Any]:
     """The effect of each hook of a fault."""
-    [(kind, names)] = [(kind, names) for kind, names in HOOKS.items() if isinstance(fault, kind)]
+    [kind] = [kind for kind in KINDS if isinstance(fault, kind)]
     arguments = () if kind is NodeFault else (Random(1),)
-    return {name: getattr(fault, name)(*arguments) for name in names}
+    return {name: getattr(fault, name)(*arguments) for name, hook in vars(kind).items() if isfunction(hook)}
 
 
 @pytest.mark.parametrize("fault", FAULTS)

@@ -4,6 +4,7 @@ import pytest
 from click.testing import CliRunner
 
 from simulations.cli.main import main
+from simulations.faults.registry import FAULTS
 from simulations.scenario.scenario import Scenario, ScenarioUnusable, built_in, explain, load, override, parse
 from simulations.scenario.workload import TALK_H, plan_day
 from simulations.world.run import run_world
@@ -107,6 +108,10 @@ async def test_every_scenario_holds_what_has_to_hold(name: str, path: Path) -> N
     groups = scenario.groups.count * (scenario.groups.messages + scenario.groups.changes)
     assert 60 <= result.outcome.messages_sent <= 60 * (1 + scenario.relation.share) + groups
     assert result.outcome.messages_read >= result.outcome.messages_sent
+
+
+def test_every_fault_occurs_in_a_world() -> None:
+    assert {fault.__struct_fields__[0] for fault in FAULTS} == set(EVERY_FAULT)
 
 
 @pytest.mark.parametrize("seed", range(3))
