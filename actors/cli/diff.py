@@ -8,7 +8,7 @@ import msgspec
 from actors.audit.replay import Earlier
 from actors.cli.log_location import LOG_LOCATION
 from actors.cli.log_position import LOG_POSITION, resolve_sequence
-from actors.cli.replay import events_of, find_process, replay_with_progress
+from actors.cli.replay import events_of, find_process, replay_with_progress, state_of
 from eventstore.engines import Location
 
 
@@ -35,7 +35,7 @@ def diff(path: Location, a: int, b: int, process: str) -> None:
     earlier = Earlier(min(points))
     later = replay_with_progress(path, at=max(points), earlier=earlier)
     pid = find_process(later, process)
-    states = [earlier.state(pid), later.state(pid)]
+    states = [earlier.state(pid), state_of(later, process, pid)]
     if points[0] > points[1]:
         states.reverse()
     before, after = (f"{process} at {name} ({sequence:,} events)" for name, sequence in zip("AB", points, strict=True))

@@ -11,7 +11,6 @@ from actors.audit.replay import replay as replay_log
 from actors.cli.log_location import LOG_LOCATION
 from actors.cli.log_position import LOG_POSITION, resolve_sequence
 from actors.cli.progress import progress_bar
-from actors.protocol.messages import Refusal
 from eventstore import LogMissing, read_log
 from eventstore.engines import Location
 
@@ -36,7 +35,7 @@ def replay(path: Location, at: int | None, process: str | None, as_json: bool) -
     replayed = replay_with_progress(path, at=at)
     elapsed = time.perf_counter() - begun
     if process is not None:
-        state = replayed.state(find_process(replayed, process))
+        state = state_of(replayed, process, find_process(replayed, process))
         click.echo(state if as_json or not sys.stdout.isatty() else msgspec.json.format(state))
         return
     rate = replayed.events / elapsed
@@ -95,13 +94,25 @@ def find_process(replayed: ReplayResult, name: str, *, option: str = "--process"
     Raises:
         BadParameter: there is none.
     """
-    try:
-        process = replayed.find(name)
-    except Refusal:  # not a possible handle
-        process = None
+    process = replayed.find(name)
     if process is None:
         raise no_process(name, option=option)
     return process
+
+
+def state_of(replayed: ReplayResult, name: str, process: str) -> bytes:
+    """The state of a process that was found by its name.
+
+    Raises:
+        BadParameter: the process has not started: its handle is registered a few events earlier.
+    """
+    try:
+        return replayed.state(process)
+    except LookupError:
+        raise click.BadParameter(
+            f"the process of {name} has not started at sequence {replayed.events}: choose a later position",
+            param_hint="'--process'",
+        ) from None
 
 
 def no_process(name: str, *, option: str = "--process") -> click.BadParameter:

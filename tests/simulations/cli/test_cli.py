@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 import pytest
 import sqlite_utils
 from click.testing import CliRunner, Result
@@ -415,9 +416,21 @@ def test_export_and_import_say_what_was_wrong(town: tuple[Path, dict[str, Any]],
         assert not (tmp_path / "x.db").exists()
 
 
+def test_a_process_that_has_not_started_yet_is_named(town: tuple[Path, dict[str, Any]]) -> None:
+    path, _ = town
+    log = read_log(path)
+    [registration] = log.read(after=1, until=2)
+    log.close()
+    handle = msgspec.json.decode(registration.message.data)["handle"]
+    for command in (["replay", str(path), "--at", "2"], ["diff", str(path), "1", "2"]):
+        run = CliRunner().invoke(main, [*command, "--process", f"@{handle}"])
+        assert run.exit_code == 2
+        assert f"the process of @{handle} has not started at sequence 2" in " ".join(run.output.split())
+
+
 def test_ctrl_c_in_the_middle_of_a_day_leaves_a_page_of_what_there_is_and_a_sound_log(path: Path) -> None:
     page = path.with_name("world.html")
-    options = ["--users", "8", "--messages", "10000", "--log", str(path), "--report", str(page)]
+    options = ["--users", "8", "--messages", "200000", "--log", str(path), "--report", str(page)]
     child = subprocess.Popen(
         [sys.executable, "-c", "from simulations.cli.main import main; main()", "simulate", *options],
         stdout=subprocess.PIPE,
