@@ -23,7 +23,8 @@ class Deduplicator:
         backlog: where an answered item returns its place.
         ids: tells which messages may be in the log, so that new messages need no lookup.
         recall: gives the results of those of the given ids that the log contains.
-        recall_durable: waits until a message is durable and gives its result from the log.
+        recall_durable: waits until an assigned message and all that it caused are durable, and gives its result from
+            the log.
         limits: of the node.
     """
 
@@ -71,11 +72,11 @@ class Deduplicator:
             Whether the message is remembered here. If not, the future is left alone.
         """
         first = self._recent.get(message_id)
-        if first is not None and first.is_refused:
+        if first is not None and first.refusal is not None:
             del self._recent[message_id]
             first = None
         if first is not None:
-            first.result.add_done_callback(lambda done: self._copy(message_id, done, result))
+            self._follow(first, result)
             return True
         if message_id in self._older:
             self._recall_into(message_id, result)
@@ -97,29 +98,38 @@ class Deduplicator:
 
     def _remember(self, pending: PendingItem) -> None:
         self._recent[pending.item.id] = pending
-        for _ in range(2):  # evict up to two per new item, so that a surplus of unreleased results wears off
+        for _ in range(2):  # evict up to two per new item, so that the map shrinks again after an overload
             if len(self._recent) > self._recent_max:
                 self._forget_oldest()
-        if len(self._older) > self._older_max:
+        while len(self._older) > self._older_max:
             self._older.popitem(last=False)
 
     def _forget_oldest(self) -> None:
         oldest = next(iter(self._recent.values()))
-        if oldest.is_refused:
+        if oldest.refusal is not None:
             self._recent.popitem(last=False)
         elif oldest.is_assigned and oldest.result.done():
             self._recent.popitem(last=False)
             self._older[oldest.item.id] = None
 
-    def _copy(self, message_id: str, first: "asyncio.Future[Result]", result: "asyncio.Future[Result]") -> None:
+    def _follow(self, first: PendingItem, result: "asyncio.Future[Result]") -> None:
+        """Give a repeated item the outcome of the first one, when that has one."""
         if result.done():
             return
-        if first.cancelled():  # its sender went away; the message itself continues
-            self._recall_into(message_id, result)
-        elif (error := first.exception()) is not None:
-            result.set_exception(error)
-        else:
-            result.set_result(first.result())
+        if not first.result.done():
+            first.result.add_done_callback(lambda _: self._follow(first, result))
+        elif not first.result.cancelled():
+            error = first.result.exception()
+            if error is None:
+                result.set_result(first.result.result())
+            else:
+                result.set_exception(error)
+        elif first.refusal is not None:  # its sender went away before it was refused
+            result.set_exception(first.refusal)
+        elif first.is_assigned:  # its sender went away; the message itself continues
+            self._recall_into(first.item.id, result)
+        else:  # the item still waits, and from now on for this sender
+            first.result = result
 
     def _recall_into(self, message_id: str, result: "asyncio.Future[Result]") -> None:
         task = asyncio.get_running_loop().create_task(self._resolve_from_log(message_id, result))

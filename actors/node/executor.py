@@ -95,13 +95,16 @@ class Executor:
 
     def execute(self, pending: PendingItem) -> None:
         """Assign an external message, or refuse it if it has no target. Call only while ``is_ready``."""
+        before = self._sequencer.sequence
         try:
-            message = self._message(pending.item)
-        except ItemRefused as refusal:
-            pending.refuse(refusal)
+            sequence = self.assign(self._message(pending.item))
+        except Exception as error:  # it has no target, or its process's history cannot be read
+            pending.refuse(error)
+            if self._sequencer.sequence != before:
+                self._stop(f"event {self._sequencer.sequence} could not be delivered", error)
         else:
             pending.is_assigned = True
-            self._executing[self.assign(message)] = pending
+            self._executing[sequence] = pending
 
     def assign(self, message: Message) -> int:
         """Append a message to the order, and put it into its process's mailbox. Returns its sequence."""
@@ -126,10 +129,6 @@ class Executor:
             EventStoreError: it never will be.
         """
         await self._group_commit.wait(self._sequencer.sequence)
-
-    async def wait_for_room(self) -> None:
-        """Wait until no process is being evicted."""
-        await self._passivation.done()
 
     async def quiescent_sequence(self) -> int:
         """Sequence up to which the log contains every message together with all that it caused, all of it durable.
@@ -205,11 +204,11 @@ class Executor:
             self.on_ready()
 
     def _not_evaluated(self, assignment: Assignment, error: Exception) -> None:
-        """Stop the node: nothing after this assignment can be evaluated either, so none of it is written."""
-        reason = f"{type(error).__name__}: {error}"
-        self._group_commit.fail(
-            NodeFailed(f"the node stopped: event {assignment.sequence} could not be evaluated ({reason})")
-        )
+        self._stop(f"event {assignment.sequence} could not be evaluated", error)
+
+    def _stop(self, what: str, error: Exception) -> None:
+        """Stop the node: nothing after this event can be evaluated either, so none of it is written."""
+        self._group_commit.fail(NodeFailed(f"the node stopped: {what} ({type(error).__name__}: {error})"))
 
     def _start_actor(self) -> "pykka.ActorRef[ProcessActor]":
         return ProcessActor.start(self._processes, on_evaluated=self._evaluated, on_failed=self._not_evaluated)

@@ -1,5 +1,6 @@
 """Stage 3, the fair queue: FIFO while it is short, round-robin by process when it is long."""
 
+import asyncio
 from collections import Counter, OrderedDict, deque
 from time import monotonic
 
@@ -23,6 +24,8 @@ class FairQueue:
     def __init__(self, executor: Executor, backlog: Backlog, limits: Limits) -> None:
         self._executor, self._backlog, self._limits = executor, backlog, limits
         self._size = 0
+        self._emptied: list[asyncio.Future[None]] = []
+        """Resolved when the queue is empty."""
         self._fifo: deque[PendingItem] = deque()
         self._in_turn: OrderedDict[bytes, deque[PendingItem]] = OrderedDict()
         """Processes that may take turns in this round, next one first."""
@@ -60,13 +63,20 @@ class FairQueue:
             self._refuse_all(executor.failure)
         while self._size and executor.is_ready and (pending := self._next()) is not None:
             executor.execute(pending)
+        if self._emptied and not self._size:
+            for emptied in self._emptied:
+                if not emptied.done():
+                    emptied.set_result(None)
+            self._emptied.clear()
 
     async def drain(self) -> None:
         """Wait until every queued item is executed, with all that it caused, and durable."""
         while self._size or not self._executor.is_idle:
-            await self._executor.drain()
             if self._size:
-                await self._executor.wait_for_room()
+                emptied: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+                self._emptied.append(emptied)
+                await emptied
+            await self._executor.drain()
 
     def __len__(self) -> int:
         return self._size

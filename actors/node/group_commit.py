@@ -110,8 +110,6 @@ class GroupCommit:
             return
         sequence = self.durable = batch[-1].sequence
         self._writing = []
-        for observe in self.observers:
-            observe(len(batch), perf_counter() - begun)
         results = self._results
         while results and results[0][0] <= sequence:
             _, future, result = results.popleft()
@@ -123,6 +121,8 @@ class GroupCommit:
         self._watchers = [entry for entry in self._watchers if not entry[1].done()]
         self._write()
         self.on_progress()
+        for observe in self.observers:  # last: an observer that raises delays no result
+            observe(len(batch), perf_counter() - begun)
 
 
 def _ignore() -> None:

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -321,26 +321,30 @@ class Node:
     async def _close(self) -> None:
         self._is_closed = True
         self._ids.close()
-        try:
-            await self.drain()
-        except EventStoreError as error:
-            logger.error("closing without what was not durable", error=str(error))
-        await self._verifiers.close()
-        await self._passivation.close()
-        await self._executor.actors.stop()
-        await self._log_writer.close()
+        async with AsyncExitStack() as closing:  # last one first; an error does not keep the others from closing
+            closing.callback(self._recovered.log.close)
+            closing.callback(self._readers.close)
+            closing.callback(self._pool.shutdown)
+            closing.callback(self._sign_checkpoint)
+            closing.push_async_callback(self._log_writer.close)
+            closing.push_async_callback(self._executor.actors.stop)
+            closing.push_async_callback(self._passivation.close)
+            closing.push_async_callback(self._verifiers.close)
+            try:
+                await self.drain()
+            except EventStoreError as error:
+                logger.error("closing without what was not durable", error=str(error))
+        logger.info("closed", log=self._recovered.name, events=self._group_commit.durable)
+
+    def _sign_checkpoint(self) -> None:
         if self._executor.failure is None:
             self._readers.read(self._identity.sign_checkpoint)
-        self._pool.shutdown()
-        self._readers.close()
-        self._recovered.log.close()
-        logger.info("closed", log=self._recovered.name, events=self._group_commit.durable)
 
     async def _recall(self, message_ids: Sequence[str]) -> dict[str, Result]:
         return await self.read(partial(find_results, message_ids=message_ids))
 
     async def _recall_durable(self, message_id: str) -> Result:
-        await self.drain()
+        await self._executor.quiescent_sequence()
         return (await self._recall([message_id]))[message_id]
 
 

@@ -12,22 +12,23 @@ class PendingItem:
     Attributes:
         item: the signed item.
         result: resolves when the item's message is durable, or fails with the reason. A sender that goes away cancels
-            it; the item continues.
+            it: the item is dropped if that happens before deduplication, and continues otherwise.
         mailbox: the process that the item counts against in the backlog.
         is_assigned: whether the item's message has its place in the log.
-        is_refused: whether a stage refused the item, so that it will never be in the log.
+        refusal: why a stage refused the item, so that it will never be in the log. None if no stage did.
     """
 
-    __slots__ = ("is_assigned", "is_refused", "item", "mailbox", "result")
+    __slots__ = ("is_assigned", "item", "mailbox", "refusal", "result")
 
     def __init__(self, item: DataItem, result: "asyncio.Future[Result]", mailbox: bytes) -> None:
         self.item = item
         self.result = result
         self.mailbox = mailbox
-        self.is_assigned = self.is_refused = False
+        self.is_assigned = False
+        self.refusal: Exception | None = None
 
     def refuse(self, error: Exception) -> None:
         """Fail the sender's future."""
-        self.is_refused = True
+        self.refusal = error
         if not self.result.done():
             self.result.set_exception(error)

@@ -43,11 +43,9 @@ class ProcessActor(AsyncioActor):
         """Evaluate one message."""
         if type(message) is Assignment:
             try:
-                evaluated = self._processes.evaluate(message)
-            except Exception as error:  # the process itself could not be restored, or its code is broken
+                self._on_evaluated(message, self._processes.evaluate(message))
+            except Exception as error:  # a process could not be restored, or its code is broken
                 self._on_failed(message, error)
-            else:
-                self._on_evaluated(message, evaluated)
             return None
         assert type(message) is Dryrun
         return self._processes.dryrun(message.message, timestamp=message.timestamp)

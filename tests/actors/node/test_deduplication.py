@@ -36,8 +36,7 @@ class Queue:
 class Stage:
     """A deduplicator that remembers one result, with the log and the next stage in the hands of the test."""
 
-    def __init__(self) -> None:
-        limits = Limits(recent_results_max=1)
+    def __init__(self, limits: Limits = Limits(recent_results_max=1)) -> None:  # noqa: B008 it is immutable
         self.queue, self.backlog, self.log = Queue(), Backlog(limits), dict[str, Result]()
         self.is_broken = False
         self.deduplicator = Deduplicator(
@@ -103,6 +102,42 @@ async def test_a_message_that_its_sender_gave_up_and_that_is_executed_is_recalle
     first.result.cancel()
     first.is_assigned = True
     assert await (await stage.offer(A)).result == Result(message_id=A.id)
+
+
+async def test_a_repeat_takes_the_place_of_a_sender_that_went_away() -> None:
+    stage = Stage()
+    first = await stage.offer(A)
+    second, third = await stage.offer(A), await stage.offer(A)
+    first.result.cancel()
+    await asyncio.sleep(0)
+    first.is_assigned = True
+    first.result.set_result(Result(message_id=A.id, output="1"))  # the executor resolves the future that it finds there
+    assert await second.result == await third.result == Result(message_id=A.id, output="1")
+    assert len(stage.queue.added) == 1
+
+
+async def test_a_repeat_gets_the_refusal_of_an_item_whose_sender_went_away() -> None:
+    stage = Stage()
+    first = await stage.offer(A)
+    first.result.cancel()
+    first.refuse(ItemRefused("there is no such process"))
+    second: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+    stage.deduplicator._follow(first, second)
+    with pytest.raises(ItemRefused, match="there is no such process"):
+        await second
+
+
+async def test_no_more_ids_are_kept_than_the_limit() -> None:
+    stage = Stage(Limits(recent_results_max=1, recent_ids_max=2))
+    for number in range(3, 20):
+        pending = await stage.offer(parse(ALICE.sign(target="A" * 43, anchor=bytes([number]) * 32)))
+        pending.is_assigned = True
+        pending.result.set_result(Result(message_id=pending.item.id))
+    known = [
+        stage.deduplicator.repeat(pending.item.id, asyncio.get_running_loop().create_future())
+        for pending in stage.queue.added
+    ]
+    assert known == [False] * 14 + [True] * 3  # one result and two ids
 
 
 async def test_a_message_that_the_log_contains_is_answered_from_it() -> None:

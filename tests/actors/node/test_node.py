@@ -12,7 +12,7 @@ from actors import ItemRefused, Limits, Node, NodeClosed, Overloaded, UnknownMod
 from actors.evaluation import process_table
 from actors.node.process_actor import ProcessActor
 from actors.processes import MODULES
-from eventstore import LogFailed, LogFault, LogInUse, open_log, read_log
+from eventstore import LogFailed, LogFault, LogInUse, LogUnusable, open_log, read_log
 from eventstore.sqlite.log import SqliteLog
 from tests.actors.people import ALICE, BOB, EVE, NODE, item, register, relay, still, talking
 
@@ -356,3 +356,65 @@ async def test_what_was_acknowledged_is_found_while_somebody_else_still_reads(pa
         assert found[1] == result
         done.set()
         assert await slow == 2  # it sees the log as it was when it began
+
+
+async def test_a_history_that_cannot_be_read_refuses_its_message_and_no_other(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits = Limits(snapshot_slots_min=1, snapshot_log_events_min=1)
+    async with Node.open(path, wallet=NODE, clock=still, limits=limits) as node:
+        await register(node, ALICE, "alice")
+    items = [item(ALICE, node.registry, "QueryHandle", {"handle": str(number)}) for number in range(5)]
+    process_head, calls = SqliteLog.process_head, []
+
+    def unreadable_once(log: SqliteLog, process: str, *, until: int) -> object:
+        calls.append(process)
+        if len(calls) == 1:
+            raise LogUnusable("disk I/O error")
+        return process_head(log, process, until=until)
+
+    async with Node.open(path, wallet=NODE, clock=still, limits=limits) as node:
+        monkeypatch.setattr(SqliteLog, "process_head", unreadable_once)
+        first, *others = await asyncio.gather(*map(node.send, items), return_exceptions=True)
+        assert isinstance(first, LogUnusable)
+        assert not any(isinstance(other, BaseException) for other in others)
+        assert (await node.send(items[0])).answer["registered"] is False
+        assert node.load().waiting == 0
+
+
+async def test_draining_while_a_flooded_process_rests_and_items_still_come(path: Path) -> None:
+    limits = Limits(fifo_max=4, process_turns_max=2, round_turns_max=4)
+    async with Node.open(path, wallet=NODE, clock=still, limits=limits) as node:
+        sends = []
+        for number in range(60):
+            sends.append(node.submit(item(ALICE, node.registry, "QueryHandle", {"handle": str(number)})))
+            if number % 7 == 0:
+                await asyncio.sleep(0)
+                sends.append(asyncio.ensure_future(node.drain()))
+        await asyncio.wait_for(asyncio.gather(*sends), timeout=60)
+
+
+async def test_an_observer_that_raises_delays_no_result(path: Path) -> None:
+    def observe(events: int, seconds: float) -> None:
+        raise ValueError("an observer")
+
+    async with Node.open(path, wallet=NODE, clock=still) as node:
+        node.on_commit(observe)
+        assert await register(node, ALICE, "alice")
+
+
+async def test_a_node_that_cannot_close_in_order_lets_go_of_its_log(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(log: SqliteLog) -> None:
+        raise OSError("disk I/O error")
+
+    async def live() -> None:
+        async with Node.open(path, wallet=NODE, clock=still) as node:
+            await register(node, ALICE, "alice")
+            patched.setattr(SqliteLog, "tree", broken)
+
+    with monkeypatch.context() as patched, pytest.raises(OSError, match="disk I/O error"):
+        await live()
+    async with Node.open(path) as node:
+        assert node.sequence == 3
