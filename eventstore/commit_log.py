@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
+from eventstore.errors import PositionConflict
 from eventstore.records import Assignment
 
 
@@ -29,6 +30,28 @@ class Lease(NamedTuple):
     """Seconds until the lease expires unless it is renewed. None if it lasts until the log is closed."""
 
 
+def check_batch(batch: Sequence[Assignment], *, expected: int, found: int) -> None:
+    """Check where a batch is appended; every engine calls this.
+
+    Args:
+        batch: the assignments.
+        expected: the position that the writer named.
+        found: the position at which the log ends.
+
+    Raises:
+        PositionConflict: the log ends elsewhere, or the batch does not begin directly after ``expected``.
+        ValueError: the batch is empty, or it has gaps.
+    """
+    if not batch:
+        raise ValueError("a batch has at least one assignment")
+    if found != expected:
+        raise PositionConflict(expected=expected, found=found)
+    if batch[0].sequence != expected + 1:
+        raise PositionConflict(expected=batch[0].sequence - 1, found=found)
+    if [assignment.sequence for assignment in batch] != list(range(expected + 1, expected + 1 + len(batch))):
+        raise ValueError("a batch is a contiguous range of sequences")
+
+
 class CommitLog(Protocol):
     """An append-only sequence of assignments with one writer at a time.
 
@@ -39,8 +62,9 @@ class CommitLog(Protocol):
         """Make a batch durable, all of it or nothing, directly after sequence ``expected``.
 
         Raises:
-            PositionConflict: the log does not end at ``expected``.
-            StaleEpoch: a newer lease was taken.
+            PositionConflict: the log does not end at ``expected``, or the batch does not begin there.
+            StaleEpoch: a newer lease was taken, or none since the log was opened.
+            ValueError: the batch is empty or has gaps.
             LogFailed: the storage refused the write; nothing of the batch was written.
         """
 
@@ -63,7 +87,8 @@ class CommitLog(Protocol):
             holder: names the writer in error messages.
 
         Raises:
-            LogInUse: another writer holds a lease that has not expired.
+            LogInUse: another writer holds a lease that has not expired. An engine that admits one writer at a time
+                raises this when the log is opened.
         """
 
     def renew(self, lease: Lease) -> Lease:

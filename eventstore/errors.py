@@ -43,7 +43,9 @@ class StaleEpoch(EventStoreError):
     """An append or a renewal named an epoch that a newer lease has replaced: the writer lost its lease."""
 
     def __init__(self, *, epoch: int, current: int) -> None:
-        super().__init__(f"epoch {epoch} is stale: the log's lease is at epoch {current}")
+        super().__init__(
+            f"epoch {epoch} is stale: the log's lease is at epoch {current}; stop this writer, or take a new lease"
+        )
         self.epoch = epoch
         self.current = current
 

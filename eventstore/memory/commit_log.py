@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 
-from eventstore.commit_log import Head, Lease
-from eventstore.errors import LogFailed, PositionConflict, StaleEpoch
+from eventstore.commit_log import Head, Lease, check_batch
+from eventstore.errors import LogFailed, StaleEpoch
 from eventstore.records import Assignment
 from eventstore.sequencer import GENESIS_CHAIN
 
@@ -23,11 +23,9 @@ class MemoryCommitLog:
         """See ``CommitLog.append``."""
         if self._is_closed:
             raise LogFailed("the log is closed")
-        if epoch != self._epoch:
+        if epoch != self._epoch or not self._epoch:
             raise StaleEpoch(epoch=epoch, current=self._epoch)
-        found = len(self._assignments)
-        if found != expected:
-            raise PositionConflict(expected=expected, found=found)
+        check_batch(batch, expected=expected, found=len(self._assignments))
         ids = [assignment.message.id for assignment in batch]
         if len({*ids}) < len(ids) or not {row.message.id for row in self._assignments}.isdisjoint(ids):
             raise LogFailed("a message with this id is there already")

@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from eventstore.commit_log import Head, Lease
-from eventstore.errors import LogExists, LogFailed, LogUnusable, PositionConflict, StaleEpoch
+from eventstore.commit_log import Head, Lease, check_batch
+from eventstore.errors import LogExists, LogFailed, LogUnusable, StaleEpoch
 from eventstore.merkle.tiles import TreeBuilder
 from eventstore.records import Assignment
 from eventstore.sequencer import GENESIS_CHAIN
@@ -56,6 +56,8 @@ class SqliteLog(SqliteIndex, SqliteEvidence, SqlitePartitionScan):
         self._connection = connection
         self._lock = lock
         self._exclusive = exclusive
+        self._has_lease = isinstance(lock, DelegateLock)
+        """A delegate appends under the lease of the writer that started it."""
         self._tree: TreeBuilder | None = None
         self._spawns: dict[str, int] = {}
         self._ids = IdTable(connection)
@@ -172,6 +174,7 @@ class SqliteLog(SqliteIndex, SqliteEvidence, SqlitePartitionScan):
         """See ``CommitLog.take_lease``. The writer lock already keeps other writers out and names the holder."""
         if not isinstance(self._lock, WriterLock):
             raise LogFailed(f"{self.path} is not open for writing")
+        self._has_lease = True
         return Lease(self._lock.next_epoch(), holder, ttl_s=None)
 
     def renew(self, lease: Lease) -> Lease:
@@ -188,9 +191,7 @@ class SqliteLog(SqliteIndex, SqliteEvidence, SqlitePartitionScan):
             execute("begin immediate")
             try:
                 self._check_epoch(epoch)
-                found = self.head().sequence
-                if found != expected:
-                    raise PositionConflict(expected=expected, found=found)
+                check_batch(batch, expected=expected, found=self.head().sequence)
                 for part in insert_parts(batch):
                     self._refuse_duplicates(part)
                     self._insert([row_of(assignment, self._spawn(assignment)) for assignment in part])
@@ -263,7 +264,7 @@ class SqliteLog(SqliteIndex, SqliteEvidence, SqlitePartitionScan):
 
     def _check_epoch(self, epoch: int) -> None:
         current = self._lock.epoch if self._lock is not None else 0
-        if epoch != current:
+        if epoch != current or not self._has_lease:
             raise StaleEpoch(epoch=epoch, current=current)
 
     def _insert(self, rows: Sequence[tuple[Any, ...]]) -> None:

@@ -73,8 +73,9 @@ class WriterLock:
         return os.pread(self._descriptor, _LOCK_FILE_BYTES, 0)
 
     def _write(self, epoch: int) -> None:
-        """Write holder and epoch. The write comes before the truncation, so that a crash cannot lose the epoch."""
-        text = f"process {os.getpid()} ({Path(sys.argv[0]).name})\nepoch {epoch}\n".encode()
+        """Write holder and epoch. The write comes before the truncation, so that a killed process loses no epoch."""
+        program = "".join(character for character in Path(sys.argv[0]).name if character.isprintable())
+        text = f"process {os.getpid()} ({program})\nepoch {epoch}\n".encode()
         os.pwrite(self._descriptor, text, 0)
         os.ftruncate(self._descriptor, len(text))
 

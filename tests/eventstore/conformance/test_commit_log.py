@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from eventstore import Assignment, CommitLog, Head, LogFailed, PositionConflict, StaleEpoch, sequence_at
+from eventstore.memory.commit_log import MemoryCommitLog
 from eventstore.sequencer import GENESIS_CHAIN
 from tests.eventstore.conformance.engines import ENGINES, Engine
 from tests.eventstore.logs import append, assignments
@@ -76,6 +77,47 @@ def test_an_epoch_that_was_never_taken_is_rejected(engine: Engine) -> None:
         with pytest.raises(StaleEpoch):
             log.append(BATCH, expected=0, epoch=epoch)
     assert log.head().sequence == 0
+    log.close()
+
+
+def test_a_batch_that_does_not_begin_at_the_end_is_rejected(engine: Engine) -> None:
+    log = engine.open()
+    epoch = log.take_lease("writer").epoch
+    with pytest.raises(PositionConflict):
+        log.append(BATCH[5:8], expected=0, epoch=epoch)
+    assert log.head().sequence == 0
+    log.append(BATCH[:5], expected=0, epoch=epoch)
+    log.close()
+
+
+@pytest.mark.parametrize("batch", [[], [BATCH[0], BATCH[2]], [BATCH[0], BATCH[0]]], ids=["empty", "gap", "repeated"])
+def test_a_batch_that_is_no_range_is_rejected(engine: Engine, batch: list[Assignment]) -> None:
+    log = engine.open()
+    epoch = log.take_lease("writer").epoch
+    with pytest.raises(ValueError, match="a batch"):
+        log.append(batch, expected=0, epoch=epoch)
+    assert list(log.read()) == []
+    log.append(BATCH, expected=0, epoch=epoch)
+    log.close()
+
+
+def test_nothing_is_appended_without_a_lease(engine: Engine) -> None:
+    log = engine.open()
+    with pytest.raises(StaleEpoch):
+        log.append(BATCH, expected=0, epoch=0)
+    append(log, BATCH[:20], expected=0)
+    log.close()
+
+
+def test_a_lease_ends_with_its_writer(engine: Engine) -> None:
+    log = engine.open()
+    epoch = log.take_lease("first").epoch
+    engine.crash(log)
+    log = engine.open()
+    if not isinstance(log, MemoryCommitLog):  # it is the same object, which a crash ends with its process
+        with pytest.raises(StaleEpoch):
+            log.append(BATCH, expected=0, epoch=epoch)
+    append(log, BATCH, expected=0)
     log.close()
 
 

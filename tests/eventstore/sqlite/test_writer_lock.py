@@ -123,3 +123,10 @@ def test_an_older_lease_is_fenced_off_after_the_log_is_opened_again(path: Path) 
     assert log.renew(new) == new
     log.append(BATCH, expected=0, epoch=new.epoch)
     log.close()
+
+
+def test_a_program_name_cannot_forge_an_epoch(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["x\nepoch 0\ny"])
+    lock = WriterLock(path)
+    assert [lock.next_epoch() for _ in range(3)] == [1, 2, 3]
+    lock.release()
