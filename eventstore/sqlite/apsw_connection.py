@@ -3,6 +3,9 @@
 POSIX locks on a file belong to the process. If two SQLite libraries in one process open the same file, closing a file
 in one of them releases the locks of the other. A program that embeds a node may open the log with Python's ``sqlite3``,
 so the node itself uses ``sqlite3``, and only child processes use this module.
+
+With ``sqlite3`` in its place a replay runs at 0.88 of the speed, an audit at 0.94, and a node does 0.95 of the sends
+(medians of 7 or 8 interleaved rounds).
 """
 
 import sqlite3
