@@ -229,7 +229,7 @@ def _tree_faults(log: LogFile, first_level: list[bytes], events: int) -> Iterato
                 sequence=(node.number + 1) * FAN**node.level,
                 process="(none)",
                 expected=expected.hash.hex() if expected else None,
-                found=found.hash if found else None,
+                found=found.hash.hex() if found and found.hash else None,
             )
             return
 

@@ -39,7 +39,7 @@ def find_message(reader: LogFile, message: str) -> Assignment:
         sequence = min(int(message[:20]), _SEQUENCE_MAX)
         found = next(reader.read(after=sequence - 1, until=sequence), None)
     else:
-        found = reader.find(message)
+        found = reader.find(message) if message.isascii() else None
     if found is None:
         raise click.BadParameter(
             f"the log has no message {message!r}; `mostao log` lists them", param_hint="'MESSAGE-ID'"

@@ -19,7 +19,7 @@ class SqliteEvidence(RowReader):
     def leaves(self, start: int, stop: int) -> list[bytes]:
         """See ``Evidence.leaves``."""
         query = "select cast(log_chain as blob) from assignments where sequence > ? and sequence <= ? order by sequence"
-        return [chain for [chain] in self._connection.execute(query, (start, stop))]
+        return [chain for [chain] in self._rows(query, (start, stop))]
 
     def tree(self) -> StoredTree:
         """See ``Evidence.tree``."""
@@ -27,7 +27,7 @@ class SqliteEvidence(RowReader):
 
     def tree_nodes(self) -> Iterator[TreeNode]:
         """See ``Evidence.tree_nodes``."""
-        rows = self._connection.execute("select level, number, cast(hash as blob) from tree order by level, number")
+        rows = self._rows("select level, number, cast(hash as blob) from tree order by level, number")
         yield from map(TreeNode._make, rows)
 
     def has_head(self, head: Head) -> bool:
@@ -36,9 +36,7 @@ class SqliteEvidence(RowReader):
 
     def checkpoints(self) -> list[str]:
         """See ``Evidence.checkpoints``."""
-        return [
-            note for [note] in self._connection.execute("select cast(note as text) from checkpoints order by sequence")
-        ]
+        return [note for [note] in self._rows("select cast(note as text) from checkpoints order by sequence")]
 
     def store_checkpoint(self, sequence: int, note: str) -> None:
         """See ``Evidence.store_checkpoint``."""
@@ -55,7 +53,7 @@ class SqliteEvidence(RowReader):
             where log_row.sequence <= ?1 and (first.process is not log_row.process or first.slot is not 0
                 or log_row.sequence <= ?2 and not {IS_INDEXED}) order by log_row.sequence limit 1
         """
-        row = self._connection.execute(query, (until, indexed_up_to(until))).fetchone()
+        row = self._first(query, (until, indexed_up_to(until)))
         return int(row[0]) if row else None
 
     def bad_index_entry(self) -> int | None:
@@ -64,4 +62,4 @@ class SqliteEvidence(RowReader):
 
     def _nodes(self, level: int, start: int, stop: int) -> list[bytes]:
         query = "select cast(hash as blob) from tree where level = ? and number >= ? and number < ? order by number"
-        return [node for [node] in self._connection.execute(query, (level, start, stop))]
+        return [node for [node] in self._rows(query, (level, start, stop))]

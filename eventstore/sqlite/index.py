@@ -33,7 +33,7 @@ class SqliteIndex(RowReader):
     def processes(self) -> Iterator[str]:
         """See ``LogIndex.processes``."""
         query = "select process from assignments where slot = 0 order by sequence"
-        return (process for [process] in self._connection.execute(query))
+        return (process for [process] in self._rows(query))
 
     def process_head(self, process: str, *, until: int) -> ProcessHead | None:
         """See ``LogIndex.process_head``."""
@@ -41,7 +41,7 @@ class SqliteIndex(RowReader):
             f"select slot, process_chain, log_chain from assignments where spawn = {SPAWN} and sequence <= ?2"
             " order by slot desc limit 1"
         )
-        row = self._connection.execute(query, (process, until)).fetchone()
+        row = self._first(query, (process, until))
         return ProcessHead(*row) if row else None
 
     def read_process(self, process: str, *, from_slot: int = 0, limit: int | None = None) -> Iterator[Assignment]:
@@ -54,12 +54,12 @@ class SqliteIndex(RowReader):
     def sequence_of(self, process: str, slot: int, *, assignment_id: bytes | None = None) -> int | None:
         """See ``LogIndex.sequence_of``."""
         query = f"select sequence, log_chain from assignments where spawn = {SPAWN} and slot = ?2"
-        row = self._connection.execute(query, (process, slot)).fetchone()
+        row = self._first(query, (process, slot))
         return int(row[0]) if row and assignment_id in (None, row[1]) else None
 
     def payloads(self, process: str, slots: Sequence[int]) -> list[bytes]:
         """See ``LogIndex.payloads``."""
         placeholders = ",".join("?" * len(slots))
         query = f"select slot, cast(data as blob) from assignments where spawn = {SPAWN} and slot in ({placeholders})"
-        data = dict(self._connection.execute(query, (process, *slots)))
+        data = dict(self._rows(query, (process, *slots)))
         return [data[slot] for slot in slots]

@@ -29,7 +29,7 @@ class SqlitePartitionScan(RowReader):
                 select ?1 where ?1 <= ?2 union all select sequence + ?1 from sampled where sequence + ?1 <= ?2
             ) select cast(process as blob) from sampled join assignments using (sequence)
         """
-        processes = self._connection.execute(query, (max(1, until // rows), until))
+        processes = self._rows(query, (max(1, until // rows), until))
         return [process.decode(errors="ignore") for [process] in processes]
 
     def first_of_run(self, sequence: int) -> int:
@@ -38,18 +38,18 @@ class SqlitePartitionScan(RowReader):
             select sequence from assignments not indexed where sequence < ?1
             and parent is not (select parent from assignments where sequence = ?1) order by sequence desc limit 1
         """
-        row = self._connection.execute(query, (sequence,)).fetchone()
+        row = self._first(query, (sequence,))
         return int(row[0]) + 1 if row else 1
 
     def tail(self, until: int) -> LogTail:
         """See ``PartitionScan.tail``."""
         query = "select {} from assignments not indexed where sequence <= ? and {} order by sequence desc limit 1"
-        external = self._connection.execute(query.format("sequence", "parent is null"), (until,)).fetchone()
-        internal = self._connection.execute(query.format("parent", "parent is not null"), (until,)).fetchone()
+        external = self._first(query.format("sequence", "parent is null"), (until,))
+        internal = self._first(query.format("parent", "parent is not null"), (until,))
         return LogTail(external[0] if external else 0, internal[0] if internal else 0)
 
     def exists_from(self, process: str) -> int | None:
         """See ``PartitionScan.exists_from``."""
         query = f"select coalesce(parent, sequence) from assignments where sequence = {SPAWN}"
-        row = self._connection.execute(query, (process,)).fetchone()
+        row = self._first(query, (process,))
         return int(row[0]) if row else None

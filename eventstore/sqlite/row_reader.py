@@ -27,7 +27,16 @@ class RowReader:
     def _select(self, where: str, arguments: tuple[int | str, ...]) -> Iterator[Assignment]:
         return map(assignment_of, self._rows(f"select {SELECTED} from assignments {where}", arguments))
 
-    def _rows(self, query: str, arguments: tuple[int | str, ...]) -> Iterator[Any]:
+    def _first(self, query: str, arguments: tuple[int | str, ...] = ()) -> Any:
+        """The first row of a query, or None."""
+        return next(self._rows(query, arguments), None)
+
+    def _rows(self, query: str, arguments: tuple[int | str, ...] = ()) -> Iterator[Any]:
+        """The rows of a query.
+
+        Raises:
+            LogUnusable: the file is damaged.
+        """
         try:
             cursor = self._connection.execute(query, arguments)
             while rows := cursor.fetchmany(_READ_ROWS):

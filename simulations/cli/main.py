@@ -1,6 +1,8 @@
 """The ``mostao`` command."""
 
+import errno
 import logging
+import os
 import sys
 from importlib import import_module
 from keyword import iskeyword
@@ -68,6 +70,13 @@ class _Commands(click.Group):
         except KeyboardInterrupt:
             click.echo("interrupted: all acknowledged messages are in the log", err=True)
             context.exit(EXIT_INTERRUPTED)
+        except BrokenPipeError:  # the reader of a pipe, such as head, has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            context.exit(0)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EIO):
+                raise
+            raise _failure(f"the output cannot be written ({error.strerror})", EXIT_MISUSE) from None
         except Exception as error:
             code = None if isinstance(error, _CLICK_ERRORS) else _exit_code(error)
             if code is None:

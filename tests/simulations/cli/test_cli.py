@@ -26,6 +26,9 @@ def mostao(*arguments: object) -> Result:
     return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
+MOSTAO = Path(sys.executable).parent / "mostao"
+
+
 @pytest.fixture(scope="module")
 def town(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
     """The log of a small town, and the JSON that the run printed."""
@@ -426,6 +429,41 @@ def test_a_process_that_has_not_started_yet_is_named(town: tuple[Path, dict[str,
         run = CliRunner().invoke(main, [*command, "--process", f"@{handle}"])
         assert run.exit_code == 2
         assert f"the process of @{handle} has not started at sequence 2" in " ".join(run.output.split())
+
+
+def test_an_id_that_is_no_text_is_refused(town: tuple[Path, dict[str, Any]]) -> None:
+    path, _ = town
+    for command in ("trace", "prove"):
+        ran = subprocess.run([MOSTAO, command, path, b"\xff"], capture_output=True, check=False)
+        assert (ran.returncode, b"the log has no message" in ran.stderr) == (2, True), ran.stderr
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(town: tuple[Path, dict[str, Any]]) -> None:
+    path, _ = town
+    command = f"{MOSTAO} log {path} | head -n 1; exit ${{PIPESTATUS[0]}}"
+    ran = subprocess.run(["bash", "-c", command], capture_output=True, check=False)
+    assert (ran.returncode, ran.stderr, ran.stdout.count(b"\n")) == (0, b"", 1)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has /dev/full")
+def test_output_to_a_full_disk_is_refused(town: tuple[Path, dict[str, Any]]) -> None:
+    path, _ = town
+    with Path("/dev/full").open("wb") as full:
+        ran = subprocess.run([MOSTAO, "audit", path], stdout=full, stderr=subprocess.PIPE, check=False)
+    assert ran.returncode == 2
+    assert b"the output cannot be written (No space left on device)" in ran.stderr
+    assert b"Traceback" not in ran.stderr
+
+
+def test_a_log_with_damaged_pages_is_named(town: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
+    path, _ = town
+    whole = path.read_bytes()
+    for page in range(2, len(whole) // 4096, max(1, len(whole) // 4096 // 12)):
+        damaged = tmp_path / f"{page}.db"
+        damaged.write_bytes(whole[: page * 4096] + bytes(4096) + whole[(page + 1) * 4096 :])
+        ran = CliRunner().invoke(main, ["audit", str(damaged)])
+        assert ran.exit_code in (0, 1, 2)
+        assert ran.exception is None or isinstance(ran.exception, SystemExit), (page, ran.exception)
 
 
 def test_ctrl_c_in_the_middle_of_a_day_leaves_a_page_of_what_there_is_and_a_sound_log(path: Path) -> None:
