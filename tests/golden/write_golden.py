@@ -13,13 +13,14 @@ import json
 import os
 import sqlite3
 import subprocess
-import sys
 from collections.abc import Sequence
 from multiprocessing import get_context
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 from typing import Any
+
+import click
 
 from actors import Node, Result, Wallet, replay
 from actors.node.log_writer import WritableLog
@@ -377,8 +378,8 @@ def write(path: Path, *, killed: bool = False) -> None:
     connection.close()
 
 
-def add(name: str, *, killed: bool) -> None:
-    """Write a golden log, and add it with the result of its replay to ``logs.json``."""
+def add(name: str, *, killed: bool) -> Path:
+    """Write a golden log, and add it with the result of its replay to ``logs.json``. Returns the file."""
     file, records = HERE / "logs" / f"{name}.db.gz", HERE / "logs.json"
     if file.exists():
         raise SystemExit(f"{file} already exists: golden logs never change, choose another name")
@@ -399,7 +400,16 @@ def add(name: str, *, killed: bool) -> None:
         }
         file.write_bytes(gzip.compress(path.read_bytes(), mtime=0))
     records.write_text(json.dumps([*json.loads(records.read_text()), record], indent=2) + "\n")
+    return file
+
+
+@click.command()
+@click.argument("name")
+@click.option("--killed", is_flag=True, help="End the node's process while messages are in flight.")
+def main(name: str, killed: bool) -> None:
+    """Write a golden log and add it to logs.json under NAME."""
+    click.echo(add(name, killed=killed))
 
 
 if __name__ == "__main__":
-    add(sys.argv[1], killed=sys.argv[2:] == ["--killed"])
+    main()
