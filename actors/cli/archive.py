@@ -99,6 +99,8 @@ def verify(newest: str, location: str, output: Path | None) -> None:
         decode_id(newest)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
+    if "://" not in location and not Path(location).is_dir():
+        raise click.UsageError(f"{location} is not a folder")
     if output is not None:
         check_writable(output)
 

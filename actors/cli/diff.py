@@ -40,6 +40,9 @@ def diff(path: Location, a: int, b: int, process: str) -> None:
         states.reverse()
     before, after = (f"{process} at {name} ({sequence:,} events)" for name, sequence in zip("AB", points, strict=True))
     before_lines, after_lines = map(_lines, states)
+    if before_lines == after_lines:
+        places = (f"{name} ({sequence:,} events)" for name, sequence in zip("AB", points, strict=True))
+        click.echo(f"{process} is the same at {' and '.join(places)}")
     for line in difflib.unified_diff(before_lines, after_lines, before, after, lineterm=""):
         click.echo(line)
 

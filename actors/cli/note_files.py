@@ -5,7 +5,7 @@ from typing import TextIO
 
 import click
 
-from actors.ans104.wallet import Wallet, key_path
+from actors.ans104.wallet import Wallet, WalletError, key_path
 from actors.evidence.checkpoints import NOTE_BYTES_MAX, VerifierKey, checkpoint_of, sign
 from eventstore import LogFile
 from eventstore.engines import Location, path_of
@@ -27,7 +27,12 @@ def load_key(path: Location, file: Path | None, key: VerifierKey) -> Wallet:
         BadParameter: it is another node's key.
     """
     file = file or key_path(path_of(path))
-    wallet = Wallet.load(file)
+    try:
+        wallet = Wallet.load(file)
+    except WalletError as error:
+        if file.exists():
+            raise
+        raise WalletError(f"{error}: name it with --key") from None
     if wallet.public_key != key.public_key:
         raise click.BadParameter(f"{file} is not the key of the node that began {path}", param_hint="'--key'")
     return wallet

@@ -98,7 +98,8 @@ def unusable_message(path: Path, error: sqlite3.Error) -> str:
     """The error message for a file that cannot be used as a log."""
     if _is_not_a_database(error):
         return f"{path} is not a mostao log (it is not an SQLite file)"
-    return f"{path} cannot be used ({error})"
+    remedy = ": the file is damaged, restore a copy" if "malformed" in str(error) else ""
+    return f"{path} cannot be used ({error}){remedy}"
 
 
 def _is_not_a_database(error: sqlite3.Error) -> bool:

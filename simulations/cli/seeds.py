@@ -71,7 +71,8 @@ def run_sweep(scenario: Scenario, seeds: range, jobs: int, command: Sequence[str
 
 def _table(worlds: Sequence[SeedResult], failed: Sequence[SeedResult], elapsed: float) -> str:
     passed = [world for world in worlds if not world.finding]
-    lines = [f"{len(worlds):,} worlds in {elapsed:.0f} s: {len(passed):,} passed, {len(failed):,} failed", ""]
+    noun = "world" if len(worlds) == 1 else "worlds"
+    lines = [f"{len(worlds):,} {noun} in {elapsed:.0f} s: {len(passed):,} passed, {len(failed):,} failed", ""]
     lines.append(f"  {'per world':<18}{'min':>10}{'median':>10}{'max':>10}{'total':>14}")
     for label, name in (
         ("events", "events"),

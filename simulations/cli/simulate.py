@@ -8,6 +8,7 @@ from typing import Any
 import click
 import msgspec
 import uvloop
+from click.core import ParameterSource
 
 from actors.ans104.wallet import Wallet, key_path
 from actors.cli.extras import require
@@ -23,6 +24,7 @@ from simulations.world.run import WorldResult, node_wallet, run_world
 
 DEFAULT = "town"
 EXIT_FINDING = 1
+EXIT_INTERRUPTED = 130
 
 
 def _list(context: click.Context, _: click.Parameter, wanted: bool) -> None:
@@ -133,8 +135,15 @@ def simulate(
     if seeds is not None:
         if path is not None or report is not None:
             raise click.UsageError("--seeds keeps no logs: leave out --log and --report, or use --seed")
+        if context.get_parameter_source("seed") is ParameterSource.COMMANDLINE:
+            raise click.UsageError("--seeds and --seed exclude each other: leave out one of them")
         command = ["mostao", "simulate", scenario, *_options(users, messages, faults), "--check"]
-        if not run_sweep(effective, seeds, jobs, command, as_json=as_json):
+        try:
+            passed = run_sweep(effective, seeds, jobs, command, as_json=as_json)
+        except KeyboardInterrupt:
+            click.echo("interrupted", err=True)  # a sweep keeps no logs
+            context.exit(EXIT_INTERRUPTED)
+        if not passed:
             context.exit(EXIT_FINDING)
         return
     if report is not None:

@@ -29,7 +29,7 @@ def over_time(by_hour: Mapping[str, Sequence[int]], unread: Sequence[int]) -> Fi
     waiting.step(hours, unread, where="mid", color="tab:red")
     waiting.set_ylabel("unread")
     waiting.set_ylim(bottom=0)
-    waiting.set_xlabel("hour of the day")
+    waiting.set_xlabel("hours since midnight")
     return drawing
 
 

@@ -197,7 +197,9 @@ def load(name: str) -> Scenario:
         )
     try:
         text = Path(name).read_text()
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise ScenarioUnusable(f"{name} cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError as error:
         raise ScenarioUnusable(f"{name} cannot be read ({error})") from None
     return parse(text, name)
 

@@ -96,6 +96,8 @@ def test_an_address_asks_as_often_as_it_may(tmp_path: Path) -> None:
 
 def test_misuse_is_said_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "no-log.txt").write_text("hello")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / ("-" + "A" * 42)).mkdir()
     for command, status, part in (
         (("proxy", "no-log.txt"), 2, "no-log.txt is not a mostao log"),
         (("proxy", "x.db", "--proxy", "first"), 2, "not a name and a port"),
@@ -109,8 +111,9 @@ def test_misuse_is_said_in_a_sentence(tmp_path: Path) -> None:
         (("archive", "verify", "A" * 43, "--archive", "http://127.0.0.1:x"), 2, "not an http or https URL"),
         (("proxy", "x.db", "--rate-limit", "often"), 2, "is not a rate"),
         (("archive", "pack", "x.db"), 2, "does not exist"),
-        (("archive", "verify", "A" * 43, "--archive", "nowhere"), 1, "there is no transaction"),
-        (("archive", "verify", "-" + "A" * 42, "--archive", "nowhere"), 1, "there is no transaction -A"),
+        (("archive", "verify", "A" * 43, "--archive", "empty"), 1, "there is no transaction"),
+        (("archive", "verify", "A" * 43, "--archive", "nowhere"), 2, "nowhere is not a folder"),
+        (("archive", "verify", "-" + "A" * 42, "--archive", "empty"), 1, "there is no transaction -A"),
         (("archive", "verify", "--archive", "-" + "A" * 42, "A" * 43), 1, "in -A"),
         (("archive", "verify", "../x", "--archive", "nowhere"), 2, "is not an id"),
         (("archive", "verify", "A" * 43, "--archive", "http://127.0.0.1:9"), 2, "does not respond"),

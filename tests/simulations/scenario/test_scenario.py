@@ -131,7 +131,7 @@ async def test_whatever_goes_wrong_nothing_is_lost_and_the_log_is_the_same_each_
     ("arguments", "said"),
     [
         (["nowhere"], "unknown scenario 'nowhere'; known: churn"),
-        (["nowhere.toml"], "nowhere.toml cannot be read"),
+        (["nowhere.toml"], "nowhere.toml cannot be read (No such file or directory)"),
         (["--fault", "drop"], "'drop' is not a fault"),
         (["--fault", "drop=often"], "is not a fault"),
         (["--fault", "flood=1"], "unknown fault 'flood'; known: drop"),

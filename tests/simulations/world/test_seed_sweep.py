@@ -143,6 +143,20 @@ def test_a_seed_that_fails_prints_the_command_that_shows_it_again(monkeypatch: p
     assert "mostao simulate churn --users 4 --fault drop=0.2 --check --seed 2" in result.output
 
 
+def test_one_world_is_counted_in_the_singular(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("simulations.cli.seeds.sweep", lambda *_: [SeedResult(1, 10, 1)])
+    assert "1 world in " in CliRunner().invoke(main, ["simulate", "--seeds", "1"]).output
+
+
+def test_an_interrupted_sweep_does_not_mention_a_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: Any) -> list[SeedResult]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("simulations.cli.seeds.sweep", interrupt)
+    result = CliRunner().invoke(main, ["simulate", "--seeds", "1..2"])
+    assert (result.exit_code, result.stderr) == (130, "interrupted\n")
+
+
 @pytest.mark.parametrize("seeds", ["5..1", "x", "1..", "-3..2", "1..2000000"])
 def test_what_is_no_range_of_seeds_is_refused(seeds: str) -> None:
     result = CliRunner().invoke(main, ["simulate", f"--seeds={seeds}"])
