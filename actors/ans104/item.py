@@ -26,7 +26,7 @@ _COUNTS = Struct("<QQ")
 
 
 class ItemRefused(Exception):
-    """A data item is refused; the text gives the reason. The log holds nothing of it."""
+    """A data item is refused; the text gives the reason. It is not in the log."""
 
 
 class ItemForged(ItemRefused):

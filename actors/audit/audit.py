@@ -188,7 +188,7 @@ def _counted(
 
 
 def _first_process_faults(log: CommitLog) -> Iterator[LogFault]:
-    """A log begins with its registry."""
+    """Yields a fault if the first row does not start a registry."""
     for first in log.read(until=1):
         try:
             module = module_of(first.message)
@@ -235,7 +235,7 @@ def _tree_faults(log: LogFile, first_level: list[bytes], events: int) -> Iterato
 
 
 def _checkpoint_faults(log: LogFile, notes: Sequence[str], report: Audit) -> Iterator[LogFault]:
-    """Notes that the log's node did not sign, and notes of another history."""
+    """Yields a fault for each checkpoint with a wrong signature or root."""
     if not notes:
         return
     try:
@@ -258,4 +258,4 @@ def _fault_of_note(key: VerifierKey, reason: str) -> LogFault:
 
 
 def _ignore(events: int) -> None:
-    """Progress that is not shown."""
+    """The default ``progress``: does nothing."""

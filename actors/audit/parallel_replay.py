@@ -103,4 +103,4 @@ def _has_duplicate(results: list[PartitionResult]) -> bool:
 
 
 def _ignore(events: int) -> None:
-    """Progress that is not shown."""
+    """The default ``progress``: does nothing."""

@@ -125,7 +125,7 @@ def _replay(
 
 
 def _check_signatures(assignments: list[Assignment]) -> None:
-    from actors.evidence.signed_items import envelope_fault  # a replay starts sooner without three kinds of keys
+    from actors.evidence.signed_items import envelope_fault  # imported here: loading the signature libraries is slow
 
     for assignment in assignments:
         fault = envelope_fault(assignment)

@@ -71,7 +71,7 @@ class Executor:
 
     @property
     def failure(self) -> EventStoreError | None:
-        """Why nothing more is executed; None as long as it is."""
+        """The error that stopped execution, or None."""
         return self._group_commit.failure
 
     @property
@@ -147,7 +147,7 @@ class Executor:
         return sequence
 
     def _progressed(self) -> None:
-        """More of the log is durable, or nothing more will be."""
+        """Called after each batch and on failure."""
         failure = self.failure
         if failure is not None:
             for pending in self._executing.values():
@@ -196,7 +196,7 @@ class Executor:
                 sequence=sequence,
             )
             self._group_commit.release_when_durable(result, pending.result)
-        if sequence == self._sequencer.sequence:  # nothing that was caused is still to be evaluated
+        if sequence == self._sequencer.sequence:  # all effects are evaluated
             for quiescent in self._quiescence:
                 if not quiescent.done():
                     quiescent.set_result(sequence)

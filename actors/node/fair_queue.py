@@ -51,7 +51,7 @@ class FairQueue:
         self.pump()
 
     def flush(self) -> None:
-        """Take note that ingress is empty: a round may end now."""
+        """Call when ingress is empty; starts the next round if possible."""
         self.pump()
 
     def pump(self) -> None:

@@ -137,7 +137,7 @@ class Passivation:
         """Another quarter of the idle time has passed: evict what was idle for all of it."""
         self._ticks.append(self._sequencer.sequence)
         self._looked_since_tick = False
-        self.on_done()  # a node without traffic must look, too
+        self.on_done()  # so that an idle node evicts, too
 
     def _tick(self) -> None:
         self._timer = self._loop.call_later(self._tick_s, self._tick)
@@ -179,7 +179,7 @@ class Passivation:
             await self._write(watermark, due)
             for process, slot in leaving:
                 self._evict(process, slot)
-        except EventStoreError as error:  # the log failed, which the node reports itself
+        except EventStoreError as error:  # the log failed; the node reports it
             logger.warning("no process leaves memory", error=str(error))
         finally:
             self._running = None

@@ -1,7 +1,7 @@
 """Signature verification outside the event loop: in threads while few items arrive, in child processes when many do.
 
 A thread must take the interpreter lock twice for each signature, and a busy event loop makes it wait. Without the child
-processes a node reaches 0.86 of its sends.
+processes, throughput falls to 86 %.
 """
 
 import asyncio

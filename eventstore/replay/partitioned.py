@@ -84,7 +84,7 @@ class InFlightMessage(msgspec.Struct, frozen=True, array_like=True, order=True):
     """Position in the parent's outbox, from 0."""
     digest: bytes
     description: str = ""
-    """For a person; empty for a received message."""
+    """Text for error messages; empty if received."""
 
 
 class PartitionSummary(msgspec.Struct):
@@ -109,8 +109,8 @@ class PartitionScan(Protocol):
     ) -> Iterator[tuple[PrecedingRow, int | None, Assignment]]:
         """The assignments of one partition in order, up to a sequence, each with the row before it in the log.
 
-        With ``check_index``, each assignment also comes with the sequence under which the index files its process's
-        first message; None where the index does not find the row by its message's id.
+        With ``check_index``, each assignment also comes with the index's entry for the first message of its process,
+        a sequence; None where the index does not find the row by its message's id.
         """
 
     def sample(self, rows: int, *, until: int) -> list[str]:

@@ -39,7 +39,7 @@ class IdTable:
 
     def sequence_of(self, message_id: str) -> int | None:
         """The sequence of a message; None if the log lacks it."""
-        rows = self._rows()  # first: ids that enter the table after this count are found by either query
+        rows = self._rows()  # count rows first: an id indexed meanwhile is still found by one of the queries
         return self._first(
             f"select sequence from assignments where message_id = ?1 and sequence in ({_CANDIDATES})", message_id
         ) or self._first(
@@ -103,7 +103,7 @@ class IdTable:
         self._id_batches = None
 
     def fill(self) -> None:
-        """Fill an empty table with the entries that a log with so many rows has."""
+        """Fill an empty table with the entries for the current number of rows."""
         rows = self._rows()
         self._connection.execute(
             f"insert into ids select substr(message_id, 1, {ID_START}), sequence from assignments where sequence <= ?"

@@ -33,7 +33,7 @@ class Transport(Protocol):
     """Carries signed items to a node, and its replies back."""
 
     def submit(self, raw: bytes, *, answer: bool = False) -> "asyncio.Future[Reply]":
-        """Send an item. The future completes with the node's reply, whose text has the output only with ``answer``."""
+        """Send an item. The future completes with the node's reply. With ``answer``, the reply's text is the output."""
 
     async def close(self) -> None:
         """Close the connection."""

@@ -273,7 +273,7 @@ class Town:
         attacker = self._people[number]
         session = next((session for session, pair in self._sessions.items() if attacker not in pair), None)
         if session is None:
-            return  # there is no session between others yet
+            return  # no session without the attacker exists yet
         target = Target(self._people[act.other], self._captured[act.other], session)
         self._attempts[act.text] += 1
         if await ATTACKS[act.text](attacker, target, self._clients[number]):
