@@ -34,7 +34,7 @@ class PositionConflict(EventStoreError):
     """An append named a position that is not the end of the log: the writer is stale."""
 
     def __init__(self, *, expected: int, found: int) -> None:
-        super().__init__(f"append expected the log to end at sequence {expected}, but it ends at {found}")
+        super().__init__(f"append expected the log to end at {expected}, but it ends at {found}: open the log again")
         self.expected = expected
         self.found = found
 

@@ -50,7 +50,7 @@ class PartitionResult(msgspec.Struct):
     nodes: list[bytes] = msgspec.field(default_factory=list)
     """Hashes of the Merkle tree over each 256 rows of this partition's part of the log."""
     doubt: str = ""
-    """Why the log may be invalid, for developers. A sequential replay finds where, and words it for people."""
+    """Why the log may be invalid, for developers. The sequential replay reports the place and a readable reason."""
 
 
 def replay_partition(
@@ -162,9 +162,9 @@ class _OtherPartitions:
         return None
 
     def rows(self, process: str, *, from_slot: int, before: int) -> Iterator[Assignment]:
-        """Nothing, for the same reason."""
+        """No rows: a partition replays its own processes from slot 0."""
         return iter(())
 
     def processes(self) -> Iterator[str]:
-        """Nothing, for the same reason."""
+        """No processes: all processes of a partition are in memory."""
         return iter(())

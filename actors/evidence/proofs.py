@@ -188,7 +188,7 @@ def _check_signed(message: Message) -> None:
         item = parse((message.envelope or b"") + message.data, data_bytes_max=_ANY_LENGTH)
         item.verify()
     except ItemRefused as refusal:
-        raise ProofInvalid(f"the event's signed item is not genuine: {refusal}") from None
+        raise ProofInvalid(f"the event's signed item is not valid: {refusal}") from None
     if message_of(item) != message:
         raise ProofInvalid("the event does not show what its sender signed")
 

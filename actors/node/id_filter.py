@@ -9,7 +9,7 @@ from eventstore import LogFile
 from eventstore.records import ID_START
 
 _FALSE_POSITIVE_RATE = 0.001
-"""The share of new messages that are looked up in the log in vain."""
+"""Share of new messages that cause a needless lookup in the log."""
 _REST_S = 0.004
 """Rest after each list of ids that is read. Without it the event loop waits for the interpreter lock."""
 

@@ -18,7 +18,7 @@ _decode = msgspec.msgpack.Decoder(_Part).decode
 
 def work() -> None:
     """Append whole batches until the node ends. ``sys.argv[1]`` is the log's location."""
-    for ignored in (signal.SIGINT, signal.SIGTERM):  # they are meant for the node, whose last batch may be to come
+    for ignored in (signal.SIGINT, signal.SIGTERM):  # the node handles them and may still send a batch
         signal.signal(ignored, signal.SIG_IGN)
     location = sys.argv[1]
     log = engine_of(location).open_delegate(location)

@@ -79,7 +79,7 @@ class VerifierPool:
         await self._end_children()
 
     async def _verify_in_children(self, items: Sequence[DataItem]) -> list[bool] | None:
-        """The verdicts; None if a child is gone or stuck. Then threads verify everything from now on."""
+        """The verdicts; None if a child ended or timed out. Then threads verify everything from now on."""
         parts = _split(items, -(-len(items) // len(self._children)))
         replies = [
             child.ask_future(_encode([item.signed for item in part]))
@@ -91,7 +91,7 @@ class VerifierPool:
                 for reply in replies:
                     verdicts += await reply or b""
         if len(verdicts) < len(items):
-            logger.warning("signatures are verified by threads: a child process is gone or stuck")
+            logger.warning("signatures are verified by threads: a child process ended or timed out")
             await self._end_children()
             return None
         return [verdict == 1 for verdict in verdicts]

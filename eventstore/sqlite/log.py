@@ -100,7 +100,7 @@ class SqliteLog(SqliteIndex, SqliteEvidence, SqlitePartitionScan):
         try:
             format_ = check_format(connection, path, excerpt=excerpt)
             if new and format_ and (events := log.head().sequence):
-                raise LogExists(f"{path} already holds a world ({events} events): choose another file, or remove it")
+                raise LogExists(f"{path} already contains a log ({events} events): choose another file, or remove it")
             prepare_to_write(connection)
             if format_ < FORMAT:
                 from sqlite_utils import Database  # importing it takes longer than opening a current log
@@ -173,7 +173,7 @@ class SqliteLog(SqliteIndex, SqliteEvidence, SqlitePartitionScan):
     def take_lease(self, holder: str = "") -> Lease:
         """See ``CommitLog.take_lease``. The writer lock already keeps other writers out and names the holder."""
         if not isinstance(self._lock, WriterLock):
-            raise LogFailed(f"{self.path} is not open for writing")
+            raise LogFailed(f"{self.path} is not open for writing: open it with open_log")
         self._has_lease = True
         return Lease(self._lock.next_epoch(), holder, ttl_s=None)
 

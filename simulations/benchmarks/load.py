@@ -121,7 +121,7 @@ async def _send_evenly(path: Path, *, sends: int, per_second: float) -> float:
 async def node_with_items(
     path: Path, sends: int, sessions: int = SESSIONS
 ) -> AsyncIterator[tuple[Node, Iterator[bytes]]]:
-    """A node with pairs of people who have a session, and the signed items that they are going to send."""
+    """A node with pairs of people who have a session, and the signed items that they will send."""
     async with Node.open(path, new=True, wallet=Wallet(bytes(32))) as node:
         pairs = [Pair(number) for number in range(sessions)]
         await asyncio.gather(*(pair.set_up(node) for pair in pairs))

@@ -53,7 +53,7 @@ class Metrics(msgspec.Struct):
     acknowledged: int
     """Acknowledged sends of the whole run, including the warm-up."""
     in_log: int
-    """Those of them that the log holds."""
+    """Acknowledged sends found in the log."""
     twice: int
     faults: list[str]
     """The findings of the log's audit."""

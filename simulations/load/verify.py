@@ -18,7 +18,7 @@ class Verified(NamedTuple):
     acknowledged: int
     """Sends that the node acknowledged as durable."""
     in_log: int
-    """Those of them that the log holds."""
+    """Acknowledged sends found in the log."""
     twice: int
     """Those that the node acknowledged more than once."""
     faults: list[str]

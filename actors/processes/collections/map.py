@@ -1,7 +1,7 @@
 """``Map``: an immutable mapping in which a change makes a new version that shares most of the old one.
 
 ``immutables`` is fastest, but it has no wheels for CPython 3.14; there ``rpds`` takes its place. Both are hash tries.
-They iterate in different orders, and rpds in another order in each process: sort whatever you iterate.
+They iterate in different orders, and rpds in another order in each process: sort before you iterate.
 """
 
 try:

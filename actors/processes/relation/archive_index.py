@@ -39,7 +39,7 @@ class ArchiveState(msgspec.Struct, frozen=True, gc=False):
     packed: int = 0
     """Number of packed messages."""
     pending: int = 0
-    """Number of messages in the pack that has begun; 0 for none."""
+    """Number of messages in the open pack; 0 if there is none."""
 
 
 class BeginPack(Body):

@@ -31,7 +31,7 @@ def test_whatever_was_added_may_be_held_and_hardly_anything_else(
     log.close()
 
 
-def test_until_the_log_was_read_it_may_contain_anything(log: SqliteLog) -> None:
+def test_until_the_log_was_read_it_may_hold_anything(log: SqliteLog) -> None:
     seen = IdFilter(Limits())
     assert seen.may_contain(an_id("new"))
     seen.close()

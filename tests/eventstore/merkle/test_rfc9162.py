@@ -44,7 +44,7 @@ def consistency(old_size: int, entries: list[bytes]) -> list[bytes]:
     return consistency_path(old_size, len(entries), lambda start, stop: tree_hash(entries[start:stop]))
 
 
-def test_the_roots_exists_from_certificate_transparencys_own_tests() -> None:
+def test_the_roots_known_from_certificate_transparencys_own_tests() -> None:
     entries = [
         bytes.fromhex(text) for text in ("", "00", "10", "2021", "3031", "40414243", "5051525354555657", "60" * 16)
     ]

@@ -151,7 +151,7 @@ def test_a_new_log_is_refused_where_there_is_one(path: Path) -> None:
     log = SqliteLog.open(path, new=True)
     append(log, assignments(3), expected=0)
     log.close()
-    with pytest.raises(LogExists, match=r"already holds a world \(3 events\)"):
+    with pytest.raises(LogExists, match=r"already contains a log \(3 events\)"):
         SqliteLog.open(path, new=True)
 
 

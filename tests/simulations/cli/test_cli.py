@@ -181,7 +181,7 @@ MISUSE = [
     (("simulate", "--users", "many"), "'--users'"),
     (("simulate", "--messages", "-1"), "'--messages'"),
     (("simulate", "--seed", "x"), "'--seed'"),
-    (("simulate", "--log", "{town}"), "already holds a world"),
+    (("simulate", "--log", "{town}"), "already contains a log"),
     (("simulate", "--log", "/nowhere/town.db"), "/nowhere is not a folder"),
     (("simulate", "--log", "{folder}"), "is a folder"),
     (("simulate", "--log", "{text}"), "not a mostao log"),
