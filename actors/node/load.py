@@ -10,6 +10,10 @@ class Load(NamedTuple):
     """Processes that have an actor."""
     live_processes: int
     """Processes whose state is in memory."""
+    spare_actors: int
+    """Actors of evicted processes, kept to be reused."""
+    heads_in_memory: int
+    """Processes whose last slot and hash chain are in memory."""
     waiting: int
     """External messages that are accepted and not yet assigned."""
     deepest_mailbox: int

@@ -91,10 +91,15 @@ class LogWriter:
             self._starting = self._loop.create_task(self._start(self._delegate_location))
         self._write_in_thread(write)
 
-    async def started(self) -> None:
-        """Wait until a child process that is being started is running, or has failed to start."""
+    async def started(self) -> bool:
+        """Wait until a child process that is being started is running, or has failed to start.
+
+        Returns:
+            Whether a start was attempted.
+        """
         if self._starting is not None:
             await asyncio.wait([self._starting])
+        return self._starting is not None
 
     async def close(self) -> None:
         """Wait for the last batch, then end the child process and the thread. No other batch may follow."""

@@ -253,6 +253,8 @@ class Node:
         return Load(
             live_actors=len(self._executor.actors.actors),
             live_processes=len(self._processes.entries),
+            spare_actors=len(self._executor.actors.spare),
+            heads_in_memory=len(self._sequencer.processes),
             waiting=self._backlog.size,
             deepest_mailbox=self._backlog.deepest,
             undurable=self._sequencer.sequence - self._group_commit.durable,

@@ -8,6 +8,7 @@ import msgspec
 
 from eventstore import Assignment, Message, Sequencer, read_log
 from eventstore.sqlite.log import SqliteLog
+from tests.sqlite_file import drop_indexes, execute
 
 Rows = list[Assignment]
 
@@ -21,27 +22,17 @@ def read(path: Path) -> Rows:
 
 
 def write(path: Path, rows: Rows) -> None:
+    drop_indexes(path)
+    for table in ("assignments", "tree", "ids"):
+        execute(path, f"delete from {table}")
     log = SqliteLog.open(path)
-    drop_indexes(log)
     log._refuse_duplicates = lambda _: None  # type: ignore[method-assign]
-    log._connection.execute("delete from assignments")
-    log._connection.execute("delete from tree")
-    log._connection.execute("delete from ids")
     log.append(rows, expected=0, epoch=log.take_lease("forger").epoch)
     log.close()
 
 
-def drop_indexes(log: SqliteLog) -> None:
-    """What must be unique need not be for a forger."""
-    query = "select type, name from sqlite_master where type in ('index', 'trigger') and sql is not null"
-    for kind, name in log._connection.execute(query).fetchall():
-        log._connection.execute(f"drop {kind} {name}")
-
-
 def forget_checkpoints(path: Path) -> None:
-    log = SqliteLog.open(path)
-    log._connection.execute("delete from checkpoints")
-    log.close()
+    execute(path, "delete from checkpoints")
 
 
 def relinked(rows: Rows) -> Rows:

@@ -20,13 +20,12 @@ from actors.audit.audit import audit as audit_log
 from actors.evidence.checkpoints import Checkpoint, parse_note, sign
 from actors.protocol.canonical_json import encode
 from actors.protocol.derived_ids import sent_id
-from eventstore import LogFault, Message, open_log, read_log
+from eventstore import LogFault, Message, read_log
 from eventstore.records import encode_id
 from tests.actors.audit.forger import (
     Rows,
     changed,
     drop,
-    drop_indexes,
     edit,
     forget_checkpoints,
     invent,
@@ -40,6 +39,7 @@ from tests.actors.audit.forger import (
 )
 from tests.actors.audit.in_process import run_in_this_process
 from tests.actors.people import ALICE, BOB, EVE, NODE, item, register, relay, still, talking
+from tests.sqlite_file import drop_indexes, execute
 
 OTHER = "B" * 42 + "A"
 
@@ -136,12 +136,10 @@ EDITS = [
 
 @pytest.mark.parametrize(("action", "change"), EDITS, ids=lambda value: value)
 def test_no_column_of_any_row_can_be_changed(forged: Path, action: str, change: str) -> None:
-    log = open_log(forged)
     where = "sequence = (select sequence from assignments where action = ? limit 1)"
-    sequence = log._connection.execute("select sequence from assignments where action = ?", (action,)).fetchone()[0]
-    drop_indexes(log)
-    log._connection.execute(f"update assignments set {change} where {where}", (action,))
-    log.close()
+    sequence = execute(forged, "select sequence from assignments where action = ?", [action])[0][0]
+    drop_indexes(forged)
+    execute(forged, f"update assignments set {change} where {where}", [action])
     [fault] = audit(forged).faults
     assert fault.sequence in (sequence, sequence + 1, sequence + 1000)
 
@@ -367,11 +365,9 @@ CHECKPOINTS: dict[str, tuple[Callable[[str], str], str]] = {
 @pytest.mark.parametrize("did", CHECKPOINTS)
 def test_no_checkpoint_can_be_doctored(forged: Path, did: str) -> None:
     forge, answer = CHECKPOINTS[did]
-    log = open_log(forged)
-    [note] = log.checkpoints()
+    [[note]] = execute(forged, "select note from checkpoints")
     assert forge(note) != note
-    log._connection.execute("update checkpoints set note = ?", (forge(note),))
-    log.close()
+    execute(forged, "update checkpoints set note = ?", [forge(note)])
     [fault] = audit(forged).faults
     assert fault.what == answer
 
@@ -390,9 +386,7 @@ def test_no_checkpoint_can_be_doctored(forged: Path, did: str) -> None:
 )
 def test_no_hash_of_the_tree_can_be_changed(long: Path, path: Path, change: str) -> None:
     copyfile(long, path)
-    log = open_log(path)
-    log._connection.execute(change)
-    log.close()
+    execute(path, change)
     [fault] = audit(path).faults
     assert "of the Merkle tree" in fault.what
 
@@ -421,14 +415,12 @@ def test_no_hash_of_the_tree_can_be_changed(long: Path, path: Path, change: str)
 @pytest.mark.parametrize("action", ["GetProfile", "Notify"])
 def test_a_column_of_another_type_is_a_fault_like_any_other(forged: Path, action: str, change: str) -> None:
     sequence = place(read(forged), action) + 1
-    log = open_log(forged)
-    drop_indexes(log)
-    log._connection.execute("create table loose as select * from assignments")  # where no column has a type
-    log._connection.execute("drop view processes")
-    log._connection.execute("drop table assignments")
-    log._connection.execute("alter table loose rename to assignments")
-    log._connection.execute(f"update assignments set {change} where sequence = ?", (sequence,))
-    log.close()
+    drop_indexes(forged)
+    execute(forged, "create table loose as select * from assignments")  # where no column has a type
+    execute(forged, "drop view processes")
+    execute(forged, "drop table assignments")
+    execute(forged, "alter table loose rename to assignments")
+    execute(forged, f"update assignments set {change} where sequence = ?", [sequence])
     [fault] = audit(forged).faults
     assert fault.sequence == sequence
     assert audit(forged, all_faults=True).faults[0].sequence == sequence
@@ -469,9 +461,7 @@ def test_what_messages_are_found_by_cannot_be_changed(
     long: Path, path: Path, change: str, sequence: int, in_shares: bool
 ) -> None:
     copyfile(long, path)
-    log = open_log(path)
-    log._connection.execute(change)
-    log.close()
+    execute(path, change)
     [fault] = audit(path, jobs=3 if in_shares else 1).faults
     assert (fault.what, fault.sequence) in (
         ("what it is found by", sequence),
@@ -487,10 +477,8 @@ def test_it_does_not_matter_how_many_processes_check(long: Path, path: Path, pro
     assert (report.faults, report.signatures, report.checkpoints) == ([], 205, 1)
     assert counted[-1] == report.events
     copyfile(long, path)
-    log = open_log(path)
-    log._connection.execute("update assignments set sender = ? where sequence = 500", (OTHER,))
-    log._connection.execute("update assignments set log_chain = zeroblob(32) where sequence = 300")
-    log.close()
+    execute(path, "update assignments set sender = ? where sequence = 500", [OTHER])
+    execute(path, "update assignments set log_chain = zeroblob(32) where sequence = 300")
     assert [fault.sequence for fault in audit(path).faults] == [300]
     assert {300, 301, 500} <= {fault.sequence for fault in audit(path, all_faults=True).faults}
 

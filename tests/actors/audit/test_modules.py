@@ -13,9 +13,10 @@ from actors import Limits, Node, NodeFailed, UnknownModule, replay
 from actors.audit.audit import audit
 from actors.evaluation.process_table import ProcessTable
 from actors.processes import MODULES
-from eventstore import Assignment, read_log
+from eventstore import Assignment
 from tests.actors.audit.planted import PLANTED
 from tests.actors.people import ALICE, KEYS, NODE, item, relay, still, talking
+from tests.sqlite_file import execute
 
 
 @pytest.fixture(autouse=True)
@@ -86,8 +87,7 @@ async def test_the_log_names_the_module_of_each_process(path: Path) -> None:
     async with Node.open(path, wallet=NODE, clock=still) as node:
         await talking(node)
         await node.send(start("mostao.session@3", '{"a":"x","b":"y"}'))
-    log = read_log(path)
-    modules = [module for [module] in log._connection.execute("select module from processes order by sequence")]
+    modules = [module for [module] in execute(path, "select module from processes order by sequence")]
     assert modules == [
         *("mostao.registry@2", "mostao.handle@1", "mostao.handle@1", "mostao.session@2", "mostao.session@3")
     ]

@@ -4,8 +4,9 @@ from pathlib import Path
 import pytest
 
 from actors import Node, replay
-from eventstore import LogFault, LogMissing, open_log, read_log
+from eventstore import LogFault, LogMissing, read_log
 from tests.actors.people import ALICE, NODE, relay, talking
+from tests.sqlite_file import execute
 
 
 @pytest.fixture(params=["in order", "in shares"])
@@ -53,11 +54,9 @@ def test_a_replay_stops_where_it_is_told(world: tuple[Path, str, int]) -> None:
 )
 def test_the_first_fault_is_named_whoever_finds_it(world: tuple[Path, str, int], change: str) -> None:
     path, _, jobs = world
-    log = open_log(path)
     where = "(select sequence from assignments where action = 'SendMessage' limit 1 offset 7)"
-    [(sequence,)] = log._connection.execute(f"select {where}")
-    log._connection.execute(f"update assignments set {change} where sequence = {where}")
-    log.close()
+    [[sequence]] = execute(path, f"select {where}")
+    execute(path, f"update assignments set {change} where sequence = {where}")
     with pytest.raises(LogFault) as fault:
         replay(path, jobs=jobs)
     assert fault.value.sequence == sequence

@@ -57,7 +57,7 @@ async def append(by: LogWriter, batch: list[Assignment]) -> None:
 async def crowd(by: LogWriter, batch: list[Assignment]) -> psutil.Process:
     """Write enough for a child to be started, and wait until it is ready."""
     await append(by, batch)
-    await by.started()
+    assert await by.started()
     assert by.child is not None
     return psutil.Process(by.child.pid)
 
@@ -84,7 +84,7 @@ async def test_few_rows_at_a_time_start_none(path: Path) -> None:
     async with writing(path) as (by, _):
         for start in range(0, len(rows), BATCH_ROWS_MIN - 1):
             await append(by, rows[start : start + BATCH_ROWS_MIN - 1])
-        await by.started()
+        assert not await by.started()
         assert by.child is None
 
 
@@ -100,7 +100,7 @@ async def test_a_machine_with_one_core_starts_none(path: Path, monkeypatch: pyte
     monkeypatch.setattr("os.cpu_count", lambda: 1)
     async with writing(path) as (by, _):
         await append(by, assignments(ENOUGH))
-        await by.started()
+        assert not await by.started()
         assert by.child is None
 
 
@@ -180,7 +180,7 @@ async def test_a_child_that_cannot_be_started_is_done_without(path: Path, monkey
     first, second = parts(assignments(ENOUGH), CROWD)
     async with writing(path) as (by, _):
         await append(by, first)
-        await by.started()
+        assert await by.started()
         assert by.child is None
         await append(by, second)
     assert read(path) == first + second

@@ -15,6 +15,7 @@ from actors.processes import MODULES
 from eventstore import LogFailed, LogFault, LogInUse, LogUnusable, open_log, read_log
 from eventstore.sqlite.log import SqliteLog
 from tests.actors.people import ALICE, BOB, EVE, NODE, item, register, relay, still, talking
+from tests.sqlite_file import execute
 
 
 async def test_a_new_log_begins_with_a_registry_that_the_node_signed(path: Path) -> None:
@@ -317,9 +318,7 @@ async def test_a_closed_node_says_so(path: Path) -> None:
 async def test_a_log_that_was_changed_is_not_opened_and_the_fault_is_named(path: Path) -> None:
     async with Node.open(path, wallet=NODE) as node:
         await talking(node)
-    log = open_log(path)
-    log._connection.execute("update assignments set data = replace(data, 'alice', 'mallo') where sequence = 2")
-    log.close()
+    execute(path, "update assignments set data = replace(data, 'alice', 'mallo') where sequence = 2")
     with pytest.raises(LogFault, match=r"sequence 2, .*: log chain"):
         async with Node.open(path):
             pass

@@ -47,7 +47,7 @@ async def test_no_more_processes_live_than_may_and_all_states_are_as_if_they_did
             most = max(most, live(node))
         await node.drain()
         assert most <= FEW_LIVE.live_max + 3  # what one message reaches is let in whole
-        assert node.load().live_actors <= FEW_LIVE.live_max + 4
+        assert node.load().live_actors + node.load().spare_actors <= FEW_LIVE.live_max + 4
         root = node.state_root
         answer = (await node.dryrun(session, action="QueryMessage")).answer
         assert [row["content"] for row in answer] == [str(number) for number in reversed(range(20))]
@@ -87,6 +87,7 @@ async def test_a_process_that_is_idle_leaves_and_comes_back_as_it_was(path: Path
         await node.drain()
         await evicted(node)
         assert live(node) == 0
+        assert node.load().heads_in_memory == 0
         assert node.state_root == root
         answer = (await node.dryrun(session, action="QueryMessage", data='{"limit":1}')).answer
         assert answer[0]["content"] == "b4"

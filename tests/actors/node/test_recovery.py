@@ -11,6 +11,7 @@ from actors import Node, replay
 from actors.audit.audit import audit
 from eventstore import open_log, read_log
 from tests.actors.people import ALICE, BOB, NODE, relay, still, talking
+from tests.sqlite_file import execute
 
 WRITER = """
 import asyncio, sys
@@ -41,9 +42,7 @@ async def test_a_log_cut_off_at_any_place_is_completed_without_doing_anything_tw
     for kept in range(1, events):
         cut = path.with_name(f"cut{kept}.db")
         copyfile(path, cut)
-        log = open_log(cut)
-        log._connection.execute("delete from assignments where sequence > ?", (kept,))
-        log.close()
+        execute(cut, "delete from assignments where sequence > ?", [kept])
         unsent = replay(cut).unsent
         async with Node.open(cut, clock=still) as node:
             due = {event.message.id for event in whole if _root(whole, event).sequence <= kept}

@@ -20,6 +20,7 @@ from actors.audit.audit import audit
 from eventstore import EventStoreError, open_log, read_log
 from simulations.cli.main import main
 from tests.eventstore.logs import write_in_format
+from tests.sqlite_file import execute
 
 
 def mostao(*arguments: object) -> Result:
@@ -328,10 +329,8 @@ def test_a_kept_checkpoint_finds_an_older_copy(town: tuple[Path, dict[str, Any]]
     note, older = tmp_path / "note", tmp_path / "older.db"
     note.write_text(mostao("checkpoint", path).output)
     older.write_bytes(path.read_bytes())
-    log = open_log(older)
-    log._connection.execute("delete from assignments where sequence > 100")
-    log._connection.execute("delete from checkpoints")
-    log.close()
+    execute(older, "delete from assignments where sequence > 100")
+    execute(older, "delete from checkpoints")
     assert mostao("audit", older).exit_code == 0
     for command in (("audit", older, "--checkpoint", note), ("prove", older, "--since", note, "--checkpoint", note)):
         run = mostao(*command)
