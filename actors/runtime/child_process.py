@@ -145,8 +145,8 @@ def send_ready() -> None:
     """Tell the parent process, from the child, that the child takes requests.
 
     On Linux the child switches to batch scheduling, so it does not preempt its parent: the parent soon sends more
-    requests, and the child handles them together. Without it a node does 0.93 of the sends, and the p99 at half the
-    maximum rate is 1.2 times as high (medians of 7 or 8 interleaved rounds).
+    requests, and the child handles them together. Without it the p99 at half the maximum rate is 1.1 times as
+    high (median of 28 undisturbed pairs, 95 % interval 1.04 to 1.15).
     """
     if sys.platform == "linux":
         os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
