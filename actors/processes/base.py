@@ -5,7 +5,7 @@ from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import msgspec
 
-from actors.processes.request_body import NoBody, parser
+from actors.processes.request_body import EmptyBody, parser
 from actors.protocol.messages import REPLY, Context, Effects, IncomingMessage, Refusal
 
 Method = Callable[[Any, Any, Context], Effects]
@@ -28,7 +28,7 @@ ANYONE = "anyone"
 
 
 def action(
-    *names: str, body: type = NoBody, optional: bool = False, callers: str = ANYONE, reply: str = ""
+    *names: str, body: type = EmptyBody, optional: bool = False, callers: str = ANYONE, reply: str = ""
 ) -> Callable[[M], M]:
     """Declare a method as the handler of one or several actions.
 
@@ -60,7 +60,7 @@ class Process:
 
     module: ClassVar[str]
     """Name and version, such as ``mostao.session@1``."""
-    start_body: ClassVar[type] = NoBody
+    start_body: ClassVar[type] = EmptyBody
     """Type of the spawning message's data, for the protocol reference."""
     handlers: ClassVar[dict[str, Handler]]
 
@@ -93,7 +93,7 @@ class Process:
         return handler.method(self, handler.parse(message.data), context)
 
     @action(REPLY, callers="a process")
-    def ignore_reply(self, body: NoBody, context: Context) -> Effects:
+    def ignore_reply(self, body: EmptyBody, context: Context) -> Effects:
         """Ignore a reply or refusal. By default it changes nothing."""
         return Effects(None)
 

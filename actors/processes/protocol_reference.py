@@ -16,7 +16,7 @@ from msgspec import inspect as types
 from actors.processes import MODULES, Process
 from actors.processes.base import ANYONE, Handler
 from actors.processes.reference_errors import errors_of, is_quiet, reachable
-from actors.processes.request_body import Fields, NoBody
+from actors.processes.request_body import EmptyBody, Fields
 from actors.protocol.messages import REPLY
 
 README = Path(__file__).with_name("README.md")
@@ -79,7 +79,7 @@ def _module_lines(module: type[Process]) -> Iterator[str]:
     if previous is not None:
         yield f"It has every action of `{previous.module}`, and these:"
         yield ""
-    elif module.start_body is not NoBody:
+    elif module.start_body is not EmptyBody:
         yield f"Start body: {_fields(module.start_body)}."
         yield ""
     inherited = previous.handlers if previous is not None else vars(Process.ignore_reply)["handlers"]
@@ -120,7 +120,7 @@ def _markdown(docstring: str | None) -> str:
 
 
 def _body(handler: Handler) -> str:
-    if handler.body is NoBody:
+    if handler.body is EmptyBody:
         return "none"
     if handler.body is Fields:
         return "any fields"

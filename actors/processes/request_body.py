@@ -38,7 +38,7 @@ class Body(msgspec.Struct, gc=False):
     """
 
 
-class NoBody(Body):
+class EmptyBody(Body):
     """The body of an action without fields. Any data is accepted."""
 
 
@@ -52,7 +52,7 @@ def parser(kind: type[T], *, optional: bool = False) -> Callable[[bytes], T]:
         kind: a ``Body`` or ``Fields``.
         optional: whether empty data counts as a body without fields.
     """
-    if kind is NoBody:
+    if kind is EmptyBody:
         nothing = kind()
         return lambda _: nothing
     decoder = msgspec.json.Decoder(kind).decode

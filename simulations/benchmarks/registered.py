@@ -108,7 +108,7 @@ def _receive(pipe: Connection) -> int | None:
 def _registrations(registry: str, count: int) -> Iterator[bytes]:
     wallet = Wallet(sha256(b"registered").digest())
     for number in range(count):
-        body = encode({"handle": f"somebody{number}", "pubkey": "k"})
+        body = encode({"handle": f"user{number}", "pubkey": "k"})
         yield wallet.sign(target=registry, action="Register", data=body)
 
 

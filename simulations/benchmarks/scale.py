@@ -100,7 +100,7 @@ async def _write_to(node: Node, handles: list[str], label: bytes) -> None:
 
 
 def _register(registry: str, number: int) -> bytes:
-    body = encode({"handle": f"somebody-{number}", "pubkey": "k" * 44})
+    body = encode({"handle": f"user-{number}", "pubkey": "k" * 44})
     return _WALLET.sign(target=registry, action="Register", data=body)
 
 

@@ -21,7 +21,7 @@ from actors.processes.messaging.group_bodies import (
 )
 from actors.processes.messaging.group_state import ADMINISTRATOR, MEMBER, Generation, GroupState, Member, Pending
 from actors.processes.messaging.session_v1 import QueryMessage, SendMessage
-from actors.processes.request_body import NoBody, parser
+from actors.processes.request_body import EmptyBody, parser
 from actors.protocol.canonical_json import decode, encode
 from actors.protocol.messages import Context, Effects, Outgoing, Refusal
 
@@ -71,7 +71,7 @@ class Group(Process):
         reply="`name`, `avatar`, `announcement`, `free`, `members` (their number), `administrators` (list), `epoch`,"
         " `generation`, `stale`, `messages` (their number)",
     )
-    def get_group(self, body: NoBody, context: Context) -> Effects:
+    def get_group(self, body: EmptyBody, context: Context) -> Effects:
         """Return the group's metadata. ``stale`` means that the key has to be rotated before the next message."""
         state = self.state
         return Effects(
@@ -132,7 +132,7 @@ class Group(Process):
         return self._remove(body.members)
 
     @action("Leave", callers=ONE_MEMBER, reply="`status`")
-    def leave(self, body: NoBody, context: Context) -> Effects:
+    def leave(self, body: EmptyBody, context: Context) -> Effects:
         """Leave the group. After the last administrator, the member who joined first becomes administrator."""
         self._only_member(context)
         return self._remove([context.sender])
@@ -209,7 +209,7 @@ class Group(Process):
         return Effects(self._message_rows(body.indexes(self.state.messages), context))
 
     @action("MarkAsViewed", callers=ONE_MEMBER, reply="`status`")
-    def mark_as_viewed(self, body: NoBody, context: Context) -> Effects:
+    def mark_as_viewed(self, body: EmptyBody, context: Context) -> Effects:
         """Mark all messages as viewed by the sender."""
         viewed = msgspec.structs.replace(self._only_member(context), viewed=len(self.state.messages))
         self._replace(members=self.state.members.set(context.sender, viewed))

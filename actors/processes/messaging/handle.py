@@ -8,7 +8,7 @@ from actors.processes.base import Process, action, same_address, succeed
 from actors.processes.collections.map import Map
 from actors.processes.messaging.chat_list import Chat, chat_of, chat_rows, unread_counts, with_message
 from actors.processes.messaging.relay import RelayMessage, relayed_message
-from actors.processes.request_body import Body, Fields, NoBody, Seconds, Text, milliseconds, parser
+from actors.processes.request_body import Body, EmptyBody, Fields, Seconds, Text, milliseconds, parser
 from actors.protocol.canonical_json import has_wide_integer
 from actors.protocol.derived_ids import sent_id
 from actors.protocol.messages import REPLY, Context, Effects, Refusal
@@ -125,7 +125,7 @@ class Handle(Process):
         return Effects(succeed())
 
     @action("GetProfile", reply="object of the fields that are set")
-    def get_profile(self, body: NoBody, context: Context) -> Effects:
+    def get_profile(self, body: EmptyBody, context: Context) -> Effects:
         """Return the profile."""
         return Effects(_object(self.state.profile))
 
@@ -141,7 +141,7 @@ class Handle(Process):
         return Effects(succeed())
 
     @action("GetEnv", reply="object of the variables that are set")
-    def get_env(self, body: NoBody, context: Context) -> Effects:
+    def get_env(self, body: EmptyBody, context: Context) -> Effects:
         """Return the environment variables."""
         return Effects(_object(self.state.env))
 
@@ -180,7 +180,7 @@ class Handle(Process):
         reply="list of `sessionID`, `otherHandleName`, `otherHandleID`, `unread`; where set also `lastMessageTime` and"
         " `lastViewedTime` (seconds) and `refusal` (`message`, `messageID`)",
     )
-    def get_chat_list(self, body: NoBody, context: Context) -> Effects:
+    def get_chat_list(self, body: EmptyBody, context: Context) -> Effects:
         """Return the chat list, last active first."""
         return Effects(chat_rows(self.state.chats))
 
@@ -203,7 +203,7 @@ class Handle(Process):
         return Effects(succeed())
 
     @action("GetUnread", reply="`total`, `sessions` (session to its count, where not 0)")
-    def get_unread(self, body: NoBody, context: Context) -> Effects:
+    def get_unread(self, body: EmptyBody, context: Context) -> Effects:
         """Return the number of unread messages per session and in total."""
         return Effects(unread_counts(self.state.chats))
 
@@ -231,7 +231,7 @@ class Handle(Process):
         return Effects(succeed())
 
     @action("GetDelegates", reply="list of `address`, `expires` (seconds)")
-    def get_delegates(self, body: NoBody, context: Context) -> Effects:
+    def get_delegates(self, body: EmptyBody, context: Context) -> Effects:
         """List the delegates that have not expired."""
         delegates = sorted(self.state.delegates.items())
         return Effects(
@@ -258,7 +258,7 @@ class Handle(Process):
         return Effects(succeed())
 
     @action("GetContacts", reply="list of `handle`, `note`")
-    def get_contacts(self, body: NoBody, context: Context) -> Effects:
+    def get_contacts(self, body: EmptyBody, context: Context) -> Effects:
         """List the contacts, sorted by handle."""
         return Effects([{"handle": handle, "note": note} for handle, note in sorted(self.state.contacts.items())])
 

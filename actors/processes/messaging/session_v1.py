@@ -8,7 +8,7 @@ from msgspec import Meta
 from actors.processes.base import Process, action, succeed
 from actors.processes.collections.append_only_list import History
 from actors.processes.collections.packed_entries import Entry, Ledger
-from actors.processes.request_body import Body, NoBody, Seconds, Text, milliseconds, parser
+from actors.processes.request_body import Body, EmptyBody, Seconds, Text, milliseconds, parser
 from actors.protocol.canonical_json import encode
 from actors.protocol.messages import Context, Effects, Outgoing, Refusal
 
@@ -120,7 +120,7 @@ class Session(Process):
         return Effects(succeed(generation=len(self.state.batches)), quiet=True)
 
     @action("GetCurrentKeys", "GetCurrentKey", reply=KEY_ROWS)
-    def get_current_keys(self, body: NoBody, context: Context) -> Effects:
+    def get_current_keys(self, body: EmptyBody, context: Context) -> Effects:
         """Return the newest generation."""
         return Effects(self._batch_row(len(self.state.batches)))
 

@@ -2,7 +2,7 @@
 
 from actors.processes.base import action
 from actors.processes.messaging.session_v1 import Session
-from actors.processes.request_body import NoBody
+from actors.processes.request_body import EmptyBody
 from actors.protocol.messages import Context, Effects
 
 
@@ -18,7 +18,7 @@ class SessionV2(Session):
         reply="`participants` (two handle processes), `generation`, `messages`; after the first message also"
         " `lastMessageTime` (seconds)",
     )
-    def get_session(self, body: NoBody, context: Context) -> Effects:
+    def get_session(self, body: EmptyBody, context: Context) -> Effects:
         """Return the participants, the newest generation, the number of messages and the time of the last one."""
         state, row = self.state, {}
         if len(state.messages):

@@ -12,7 +12,7 @@ from msgspec import Meta
 from actors.processes.base import Process, action, succeed
 from actors.processes.collections.append_only_list import History
 from actors.processes.relation.message import TIME_MS_MAX
-from actors.processes.request_body import Body, NoBody
+from actors.processes.request_body import Body, EmptyBody
 from actors.protocol.messages import Context, Effects, Refusal
 
 _Number = Annotated[int, Meta(ge=1, le=TIME_MS_MAX, description="a whole number from 1")]
@@ -90,7 +90,7 @@ class Archive(Process):
         "getArchive",
         reply="`newest` (id, or empty), `packs` (their number), `packed`, `pending` (messages), `since` (ms)",
     )
-    def get_archive(self, body: NoBody, context: Context) -> Effects:
+    def get_archive(self, body: EmptyBody, context: Context) -> Effects:
         """Return the newest pack and the numbers of packed and pending messages."""
         packs = self.state.packs
         return Effects(

@@ -12,7 +12,7 @@ from actors.processes.collections.map import Map
 from actors.processes.relation.access_conditions import CHAIN, Conditions, conditions_of, daos_of, digest, met
 from actors.processes.relation.contracts import address_of
 from actors.processes.relation.message import signer_of
-from actors.processes.request_body import Body, Fields, NoBody, Text, parser
+from actors.processes.request_body import Body, EmptyBody, Fields, Text, parser
 from actors.protocol.canonical_json import encode
 from actors.protocol.messages import REPLY, Context, Effects, Outgoing, Refusal
 
@@ -124,7 +124,7 @@ class KeyKeeper(Process):
         self.state = KeyKeeperState(start.relation, start.publicKey)
 
     @action("getPublicKey", reply="`publicKey`")
-    def get_public_key(self, body: NoBody, context: Context) -> Effects:
+    def get_public_key(self, body: EmptyBody, context: Context) -> Effects:
         """Return the public key that clients seal keys to before they save them."""
         return Effects({"publicKey": self.state.public_key})
 

@@ -15,7 +15,7 @@ from actors.audit.audit import audit
 from actors.processes import MODULES, Process, Session
 from actors.processes.base import action, succeed
 from actors.processes.messaging.session_v1 import SendMessage
-from actors.processes.request_body import NoBody
+from actors.processes.request_body import EmptyBody
 from actors.protocol.messages import Context, Effects
 
 
@@ -35,7 +35,7 @@ class Planted(Process):
         raise NotImplementedError
 
     @action("Ask")
-    def ask(self, body: NoBody, context: Context) -> Effects:
+    def ask(self, body: EmptyBody, context: Context) -> Effects:
         self.state = CounterState(self.state.asked + 1)
         return Effects(succeed(asked=self.state.asked, answer=self.answer()))
 
