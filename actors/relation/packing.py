@@ -91,10 +91,6 @@ class Packer:
                 pause = RETRY_MS
             await asyncio.sleep(pause / 1000)
 
-    async def due_in(self) -> int | None:
-        """Time in ms until the next pack is due: 0 for now, None if no messages wait."""
-        return self._due_in(*await self._waiting())
-
     async def step(self) -> Packed | None:
         """Finish an interrupted pack, or pack the messages if they are due.
 
