@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from actors.audit.parallel_replay import ParallelResult, jobs_for, replay_partitions
+from actors.audit.parallel_replay import ParallelResult, ignore_progress, jobs_for, replay_partitions
 from actors.audit.partition_workers import RunPartitions, run_in_processes
 from actors.audit.replay import counted
 from actors.audit.snapshot_check import SnapshotCheck
@@ -93,7 +93,7 @@ def audit(
                 log, events, partitions=partitions, audited=True, signatures=signatures, progress=progress, run=run
             )
         if parallel is None:
-            report, nodes = _sequential(log, events, snapshots, signatures, all_faults, progress or _ignore)
+            report, nodes = _sequential(log, events, snapshots, signatures, all_faults, progress or ignore_progress)
         else:
             report, nodes = _report_of(events, parallel), parallel.nodes
             snapshots.skip_until(events)
@@ -255,7 +255,3 @@ def _checkpoint_faults(log: LogFile, notes: Sequence[str], report: Audit) -> Ite
 
 def _fault_of_note(key: VerifierKey, reason: str) -> LogFault:
     return LogFault("a checkpoint", sequence=0, process=key.name, expected=f"one signed by {key}", found=reason)
-
-
-def _ignore(events: int) -> None:
-    """The default ``progress``: does nothing."""

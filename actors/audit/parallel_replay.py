@@ -76,7 +76,7 @@ def replay_partitions(
         audited,
         signatures,
     )
-    results = run(job, progress or _ignore)
+    results = run(job, progress or ignore_progress)
     if any(result.doubt for result in results) or _has_duplicate(results):
         return None
     pending_outbox = in_flight_messages((result.summary for result in results), events=events, tail=tail)
@@ -102,5 +102,5 @@ def _has_duplicate(results: list[PartitionResult]) -> bool:
     return len(set(prefixes)) < len(prefixes)
 
 
-def _ignore(events: int) -> None:
+def ignore_progress(events: int) -> None:
     """The default ``progress``: does nothing."""

@@ -67,7 +67,7 @@ class Executor:
         self._quiescence: list[asyncio.Future[int]] = []
         group_commit.on_progress = self._progressed
         passivation.on_evict = self.actors.recycle
-        passivation.on_done = self._passivated
+        passivation.on_done = self._continue
 
     @property
     def failure(self) -> EventStoreError | None:
@@ -157,10 +157,10 @@ class Executor:
                     quiescent.set_exception(failure)
             self._executing.clear()
             self._quiescence.clear()
-        self._evict_if_due()
-        self.on_ready()
+        self._continue()
 
-    def _passivated(self) -> None:
+    def _continue(self) -> None:
+        """Start an eviction if one is due, and let the fair queue hand over the next message."""
         self._evict_if_due()
         self.on_ready()
 

@@ -98,7 +98,7 @@ class Node:
         )
         self._verifiers = VerifierPool(self._pool, limits)
         self._ingress = Ingress(self._deduplicator, self._backlog, self._verifiers, limits)
-        self._identity = Identity(recovered.log, recovered.name, recovered.key_file)
+        self._identity = Identity(recovered.log, recovered.location, recovered.key_file)
 
     @classmethod
     @asynccontextmanager
@@ -139,7 +139,7 @@ class Node:
             await node._start(wallet)
             logger.info(
                 "opened",
-                log=recovered.name,
+                log=recovered.location,
                 events=node.sequence,
                 replayed=node.sequence - recovered.watermark,
                 unsent=len(recovered.pending_outbox),
@@ -336,7 +336,7 @@ class Node:
                 await self.drain()
             except EventStoreError as error:
                 logger.error("closing without what was not durable", error=str(error))
-        logger.info("closed", log=self._recovered.name, events=self._group_commit.durable)
+        logger.info("closed", log=self._recovered.location, events=self._group_commit.durable)
 
     def _sign_checkpoint(self) -> None:
         if self._executor.failure is None:

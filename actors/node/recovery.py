@@ -24,10 +24,8 @@ class Recovered(NamedTuple):
     Only this module knows which engine stores the log, and where. The node uses the interfaces.
     """
 
-    name: str
-    """Names the log in messages to people."""
     location: str
-    """Where a child process opens the same log."""
+    """Where a child process opens the same log; also names it in messages to people."""
     key_file: Path
     """Where the node's own key is."""
     log: LogFile
@@ -77,7 +75,6 @@ def recover(location: str | Path, *, new: bool) -> Recovered:
         log.close()
         raise
     return Recovered(
-        name=location,
         location=location,
         key_file=key_path(engine.path_of(location)),
         log=log,
