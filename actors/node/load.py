@@ -24,8 +24,8 @@ class Load(NamedTuple):
     """Durable events."""
     log_bytes: int
     """Storage that the log occupies."""
-    child_writes: bool
-    """Whether a child process writes the log, because the node is busy."""
+    writer_pid: int | None
+    """The child process that writes the log, because the node is busy; None while a thread does."""
     evicting: bool
     """Whether processes are being evicted, or snapshots written."""
     verifier_pids: tuple[int, ...]

@@ -260,7 +260,7 @@ class Node:
             undurable=self._sequencer.sequence - self._group_commit.durable,
             events=self._group_commit.durable,
             log_bytes=self._recovered.size_bytes(),
-            child_writes=self._log_writer.child is not None,
+            writer_pid=self._log_writer.child.pid if self._log_writer.child is not None else None,
             evicting=self._passivation.is_running,
             verifier_pids=tuple(self._verifiers.pids),
         )

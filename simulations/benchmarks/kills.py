@@ -1,9 +1,11 @@
-"""``python -m simulations.benchmarks.kills``: kills a node at random moments, and checks its log afterwards.
+"""``python -m simulations.benchmarks.kills``: kills a node or a child of it at random moments, and checks the log.
 
-The log must contain every message that the node acknowledged, no message twice, and after a restart all effects.
+The log must contain every message that the node acknowledged, no message twice, and after a restart all effects. A node
+that lost a child process must continue without it; it is killed some acknowledgements later.
 """
 
 import asyncio
+import os
 import signal
 import subprocess
 import sys
@@ -19,9 +21,12 @@ from actors import Node
 from actors.audit.audit import audit
 from actors.cli.progress import progress_bar
 from eventstore import read_log
+from simulations.benchmarks.kill_target import VICTIMS
 
 KILLS_PER_LOG = 10
 """Kills before the next log is started, so that opening a long log does not dominate the time."""
+ACKNOWLEDGED_AFTER = 128
+"""Messages that a node acknowledges after it lost a child, before the node is killed, too: twice those in flight."""
 _ID_LENGTH = 43
 
 
@@ -31,10 +36,11 @@ class Lost(Exception):
 
 @click.command()
 @click.option("--kills", type=click.IntRange(1, 100_000), default=300, show_default=True)
+@click.option("--victim", type=click.Choice(VICTIMS), default=VICTIMS[0], show_default=True, help="Process to kill.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Draws the moments of the kills.")
 @click.option("--longest", default=0.3, show_default=True, help="Maximum seconds of load before a kill.")
-def main(kills: int, seed: int, longest: float) -> None:
-    """Kill a node many times. Exit code 1 if a message is lost or duplicated, or an effect is incomplete."""
+def main(kills: int, victim: str, seed: int, longest: float) -> None:
+    """Kill a process many times. Exit code 1 if a message is lost or duplicated, or an effect is incomplete."""
     random, acknowledged, events, cut_off = Random(seed), 0, 0, 0
     started = time.perf_counter()
     with progress_bar("killing", kills) as bar:
@@ -42,33 +48,39 @@ def main(kills: int, seed: int, longest: float) -> None:
             with tempfile.TemporaryDirectory() as folder:
                 path, acknowledged_ids = Path(folder) / "world.db", set[str]()
                 for run in range(first, min(first + KILLS_PER_LOG, kills)):
-                    acknowledged_ids |= _load_and_kill(path, run, random.uniform(0, longest))
+                    acknowledged_ids |= _load_and_kill(path, run, victim, random.uniform(0, longest))
                     cut_off += audit(path).unsent
                     events_now = asyncio.run(_reopen(path))
-                    _check(path, acknowledged_ids, f"kill {run + 1} of seed {seed}")
+                    _check(path, acknowledged_ids, f"kill {run + 1} of seed {seed} ({victim})")
                     bar.advance()
                 acknowledged, events = acknowledged + len(acknowledged_ids), events + events_now
     click.echo(
-        f"{kills} kills in {time.perf_counter() - started:.0f} s: {acknowledged:,} acknowledged sends, none missing;"
-        f" {events:,} events, none twice; {cut_off:,} effects were cut off, all completed; every audit clean"
+        f"{kills} kills ({victim}) in {time.perf_counter() - started:.0f} s: {acknowledged:,} acknowledged sends, none"
+        f" missing; {events:,} events, none twice; {cut_off:,} effects were cut off, all completed; every audit clean"
     )
 
 
-def _load_and_kill(path: Path, run: int, seconds: float) -> set[str]:
-    """Run a node under load and kill it; returns the ids of the messages that it acknowledged."""
-    command = [sys.executable, "-m", "simulations.benchmarks.kill_target", str(path), str(run)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as target:
-        assert target.stdout is not None
-        if target.stdout.readline().strip() != "ready":
+def _load_and_kill(path: Path, run: int, victim: str, seconds: float) -> set[str]:
+    """Run a node under load and kill the victim; returns the ids of the messages that the node acknowledged."""
+    command = [sys.executable, "-m", "simulations.benchmarks.kill_target", str(path), str(run), victim]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as node:
+        assert node.stdout is not None
+        ready, _, pid = node.stdout.readline().strip().partition(" ")
+        if ready != "ready":
             raise Lost(f"the node did not open {path}")
-        reading = _Reader(target.stdout)
+        reading = _Reader(node.stdout)
         reading.until(time.monotonic() + seconds)
-        target.send_signal(signal.SIGKILL)
+        try:
+            os.kill(int(pid), signal.SIGKILL)
+            if victim != VICTIMS[0] and not reading.more(ACKNOWLEDGED_AFTER):
+                raise Lost(f"run {run}: the node ended after its {victim} was killed")
+        finally:
+            node.send_signal(signal.SIGKILL)
         return reading.rest()
 
 
 class _Reader:
-    """Reads the output of the target process."""
+    """Reads the output of the node."""
 
     def __init__(self, stream: IO[str]) -> None:
         self._stream = stream
@@ -78,6 +90,12 @@ class _Reader:
         """Read lines until a deadline. A node under load prints all the time, so reading does not block for long."""
         while time.monotonic() < deadline and (line := self._stream.readline()):
             self._lines.append(line)
+
+    def more(self, count: int) -> bool:
+        """Read a number of lines. Returns False if the output ends before."""
+        lines = [line for _ in range(count) if (line := self._stream.readline())]
+        self._lines += lines
+        return len(lines) == count
 
     def rest(self) -> set[str]:
         """Read to the end; returns all complete ids."""

@@ -254,7 +254,7 @@ async def test_a_busy_node_has_a_child_write(path: Path) -> None:
     async with Node.open(path, wallet=NODE, limits=Limits(delegate_rows_min=BATCH_ROWS_MIN)) as node:
         sent = rounds_by_child = 0
         while rounds_by_child < 2:
-            rounds_by_child += node.load().child_writes
+            rounds_by_child += node.load().writer_pid is not None
             asks = [item(ALICE, node.registry, "QueryHandle", {"handle": f"{sent + n}"}) for n in range(200)]
             results = await asyncio.gather(*map(node.send, asks))
             assert all(result.sequence for result in results)
