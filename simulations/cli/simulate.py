@@ -131,6 +131,8 @@ def simulate(
       mostao simulate churn --users 20 --messages 100 --report churn.html
       mostao simulate --users 20 --messages 150 --seeds 1..200
     """
+    if seeds is None and context.get_parameter_source("jobs") is ParameterSource.COMMANDLINE:
+        raise click.UsageError("--jobs needs --seeds: one world runs in one process")
     effective = with_options(load(scenario), users, messages, faults)
     if seeds is not None:
         if path is not None or report is not None:

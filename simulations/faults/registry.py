@@ -22,11 +22,30 @@ FAULTS: tuple[type[Fault], ...] = (
 )
 """All faults, in the order in which ``mostao simulate --explain`` lists their settings."""
 
+ATTEMPTS_MAX = 100
+"""Highest average number of attempts that a message may need until its reply arrives."""
+
+_ROUNDING = 1e-9
+
 F = TypeVar("F", bound=Fault)
 
 
 class FaultSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The base of ``Faults``, which has the fields of all registered faults."""
+
+    def __post_init__(self) -> None:
+        """Refuse faults with which no message gets through.
+
+        Raises:
+            ValueError: too few attempts to send succeed.
+        """
+        [lost], [unanswered] = self.of_kind(Drop), self.of_kind(LoseReply)
+        succeed = (1.0 - lost.drop) * (1.0 - unanswered.lose_answer)
+        if succeed * ATTEMPTS_MAX < 1 - _ROUNDING:
+            raise ValueError(
+                f"drop and lose_answer together let only {succeed:.2%} of all attempts to send succeed; at least"
+                f" {1 / ATTEMPTS_MAX:.0%} must: lower one of them"
+            )
 
     @property
     def any(self) -> bool:

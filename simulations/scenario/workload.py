@@ -146,7 +146,8 @@ def _ties(scenario: Scenario, random: Random) -> list[tuple[int, int]]:
             for distance in range(1, ties.friends + 1):
                 far = random.random() < ties.far
                 pairs.add((person, random.randrange(users) if far else (person + distance) % users))
-    return sorted({(min(pair), max(pair)) for pair in pairs if pair[0] != pair[1]})
+    others = {(min(pair), max(pair)) for pair in pairs if pair[0] != pair[1]}
+    return sorted(others) or [(0, 1)]  # in a small town, the draw may tie people to nobody but themselves
 
 
 class _Times:

@@ -15,11 +15,13 @@ class Finding(Exception):
 
     Attributes:
         message: id of the first message that is affected; empty if there is none.
+        process: id of the process whose state is wrong; empty if it is none in particular.
+        sequence: the event after which the invariant is broken; None for the message's event, or the log's last one.
     """
 
-    def __init__(self, text: str, message: str = "") -> None:
+    def __init__(self, text: str, message: str = "", *, process: str = "", sequence: int | None = None) -> None:
         super().__init__(text)
-        self.message = message
+        self.message, self.process, self.sequence = message, process, sequence
 
 
 class SentMessage(NamedTuple):
@@ -88,17 +90,20 @@ class Journal:
                     session, sender = channel
                     affected = sent[min(index, len(sent) - 1)] if sent else SentMessage(0, "", "", 0)
                     subject = f"message {index + 1} of {sender} in session {session}"
-                    finding = Finding(f"{subject}: expected {expected!r}, found {found!r}", affected.message)
+                    text = f"{subject}: expected {expected!r}, found {found!r}"
+                    finding = Finding(text, affected.message, process=session.partition(" ")[0])
                     broken.append((affected.number, subject, finding))
                     break
         if broken:
             raise min(broken, key=lambda entry: entry[:2])[2]
 
 
-def check(holds: bool, subject: str, expected: object, found: object) -> None:
-    """Raise a ``Finding`` unless a condition holds."""
+def check(
+    holds: bool, subject: str, expected: object, found: object, *, process: str = "", sequence: int | None = None
+) -> None:
+    """Raise a ``Finding`` about a process, after an event, unless a condition holds."""
     if not holds:
-        raise Finding(f"{subject}: expected {expected!r}, found {found!r}")
+        raise Finding(f"{subject}: expected {expected!r}, found {found!r}", process=process, sequence=sequence)
 
 
 class ExpectedHandle(NamedTuple):
@@ -115,16 +120,19 @@ async def check_handle(user: User, expected: ExpectedHandle, client: NodeClient)
     Raises:
         Finding: one of them is wrong.
     """
+    process = user.pid
     rows = await user.chat_list(client)
     sessions = {row["sessionID"] for row in rows}
     complete = sessions == expected.sessions and len(rows) == len(sessions)
-    check(complete, f"the chat list of {user.handle}", expected.sessions, rows)
+    check(complete, f"the chat list of @{user.handle}", expected.sessions, rows, process=process)
     unread = await user.query(client, user.pid, "GetUnread")
-    check(unread == {"total": 0, "sessions": {}}, f"unread messages of {user.handle}", 0, unread)
-    profile = await user.query(client, user.pid, "GetProfile")
-    check(profile.get("bio") == expected.bio, f"the bio of {user.handle}", expected.bio, profile.get("bio"))
+    none = {"total": 0, "sessions": {}}
+    check(unread == none, f"unread messages of @{user.handle}", 0, unread, process=process)
+    bio = (await user.query(client, user.pid, "GetProfile")).get("bio")
+    check(bio == expected.bio, f"the bio of @{user.handle}", expected.bio, bio, process=process)
     contacts = {row["handle"] for row in await user.query(client, user.pid, "GetContacts")}
-    check(contacts == expected.contacts, f"the contacts of {user.handle}", expected.contacts, contacts)
+    same = contacts == expected.contacts
+    check(same, f"the contacts of @{user.handle}", expected.contacts, contacts, process=process)
 
 
 def check_log(path: Path, live: Mapping[str, object]) -> None:

@@ -19,7 +19,7 @@ from simulations.faults.registry import Faults
 from simulations.faults.virtual_time import VirtualTime
 from simulations.scenario.scenario import Scenario
 from simulations.scenario.workload import DAY_S, HOUR_S, TALK_H, TICK_S, words
-from simulations.world.invariants import Journal
+from simulations.world.invariants import Journal, check
 from simulations.world.relation_attacks import ATTACKS, Target
 from simulations.world.relation_checks import check_archive, check_person
 from simulations.world.relation_groups import RelationGroup, group_channel
@@ -228,8 +228,11 @@ class RelationTown:
         group = next((dao for dao, members in self._memberships.items() if number not in members), "")
         kind = list(ATTACKS)[self.attempts.total() % len(ATTACKS)]
         self.attempts[kind] += 1
-        if await ATTACKS[kind](attacker, Target(self._people[other], captured, group, self._now())):
-            self.refusals[kind] += 1
+        victim = self._people[other]
+        refused = await ATTACKS[kind](attacker, Target(victim, captured, group, self._now()))
+        subject = f"hostile attempts: {kind!r} by {attacker.handle} against {victim.handle}"
+        check(refused, subject, "refused", "accepted", process=self._running().relation)
+        self.refusals[kind] += 1
 
     async def _catch_up(self, number: int) -> None:
         person = self._people[number]

@@ -31,6 +31,8 @@ DAWN_MS = 1_767_225_600_000
 
 _FIRST = ("ada", "ben", "cleo", "dara", "emil", "fay", "gus", "hana", "ivo", "jun", "kira", "lev", "mina", "noor")
 
+_ACTION_FAILED = (UserError, CannotOpen, ItemRefused, Refused, TransactionInvalid, ArchiveFailed)
+
 
 class Outcome(NamedTuple):
     """The results of a day."""
@@ -140,17 +142,17 @@ class Town:
         """
         run, numbers = self._time.run, range(len(self._people))
         try:
-            lives = [self._run_person(number, life) for number, life in enumerate(self._lives)]
+            lives = [self._named(number, self._run_person(number, life)) for number, life in enumerate(self._lives)]
             lives += [self._run_group(group) for group in self._groups]
             await run(lives + (self._relation.lives() if self._relation else []))
-            await self._run_in_batches(self._catch_up(number) for number in numbers)
+            await self._run_in_batches(self._named(number, self._catch_up(number)) for number in numbers)
             await run([group.read(self._now) for group in self._groups])
             if self._relation:
                 await run([self._relation.catch_up()])
             self.journal.compare()
             await self._run_in_batches(self._check_handle(number) for number in numbers)
             relation = await self._relation.end() if self._relation else RelationOutcome()
-        except (UserError, CannotOpen, ItemRefused, Refused, TransactionInvalid, ArchiveFailed) as error:
+        except _ACTION_FAILED as error:
             raise Finding(f"an action failed that must succeed: {error}") from error
         if self._relation:
             self._attempts += self._relation.attempts
@@ -177,6 +179,15 @@ class Town:
         waiting = iter(coroutines)
         while batch := list(islice(waiting, IN_FLIGHT_MAX)):
             await self._time.run(batch)
+
+    async def _named(self, number: int, actions: Coroutine[Any, Any, None]) -> None:
+        """Run a person's actions; one that fails is a finding that names the person."""
+        try:
+            await actions
+        except _ACTION_FAILED as error:
+            user = self._people[number]
+            text = f"an action of @{user.handle} failed that must succeed: {error}"
+            raise Finding(text, process=user.pid) from error
 
     async def _run_person(self, number: int, life: Life) -> None:
         user, client, time = self._people[number], self._clients[number], self._time
@@ -228,7 +239,8 @@ class Town:
         user = self._people[number]
         profile = user.item(user.pid, "ProfileUpdate", {"name": user.handle.title(), "bio": bio})
         result = await self._clients[number].send(profile)
-        check(result.error is None, f"the profile update of {user.handle}", "no error", result.error)
+        subject = f"the profile update of @{user.handle}"
+        check(result.error is None, subject, "no error", result.error, process=user.pid)
         self._bios[number] = bio
         self._registered.add(number)
         if number in self._targets:
@@ -276,8 +288,10 @@ class Town:
             return  # no session without the attacker exists yet
         target = Target(self._people[act.other], self._captured[act.other], session)
         self._attempts[act.text] += 1
-        if await ATTACKS[act.text](attacker, target, self._clients[number]):
-            self._refusals[act.text] += 1
+        refused = await ATTACKS[act.text](attacker, target, self._clients[number])
+        subject = f"hostile attempts: {act.text!r} by @{attacker.handle} against @{target.user.handle}"
+        check(refused, subject, "refused", "accepted", process=target.user.pid)
+        self._refusals[act.text] += 1
 
 
 def _time(day_s: int) -> int:

@@ -12,8 +12,8 @@ from simulations.faults.registry import FAULTS, Faults, parse_setting
 from simulations.scenario.scenario import ScenarioUnusable, explain, load, override, parse
 
 ALWAYS = {
-    "drop": 1,
-    "lose_answer": 1,
+    "drop": 0.99,
+    "lose_answer": 0.99,
     "duplicate": 1,
     "delay": 1,
     "reorder": 1,

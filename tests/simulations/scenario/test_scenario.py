@@ -70,6 +70,19 @@ def test_a_file_that_makes_no_sense_is_refused_by_the_name_of_what_is_wrong(text
     assert str(refused.value).startswith("my.toml")
 
 
+@pytest.mark.parametrize("faults", ["drop = 1", "lose_answer = 1.0", "drop = 0.95\nlose_answer = 0.9"])
+def test_a_file_with_faults_that_let_no_message_through_is_refused(faults: str) -> None:
+    with pytest.raises(ScenarioUnusable, match=r"my\.toml: faults: drop and lose_answer together let only 0\.\d0%"):
+        parse(f"[faults]\n{faults}", "my.toml")
+    assert parse("[faults]\ndrop = 0.99", "my.toml").faults.any
+
+
+def test_a_town_of_two_always_has_somebody_to_talk_to() -> None:
+    scenario = parse("[population]\nusers = 2\n[ties]\nfriends = 1\nfar = 1", "far.toml")
+    for seed in range(20):
+        assert plan_day(scenario, seed)
+
+
 def test_newcomers_come_in_their_phase_and_most_is_said_in_it() -> None:
     scenario = override(load("flash-crowd"), {"population": {"users": 100}, "talk": {"messages": 1000}})
     lives = plan_day(scenario, 3)
@@ -136,6 +149,9 @@ async def test_whatever_goes_wrong_nothing_is_lost_and_the_log_is_the_same_each_
         (["--fault", "drop=often"], "is not a fault"),
         (["--fault", "flood=1"], "unknown fault 'flood'; known: drop"),
         (["--fault", "drop=2"], "faults.drop: expected `float` <= 1"),
+        (["--fault", "drop=1.0"], "drop and lose_answer together let only 0.00% of all attempts"),
+        (["--fault", "drop=0.95", "--fault", "lose_answer=0.9"], "at least 1% must: lower one of them"),
+        (["--jobs", "2"], "--jobs needs --seeds"),
         (["--fault", "crash_at_message=0"], "faults.crash_at_message[0]: expected `int` >= 1"),
     ],
 )

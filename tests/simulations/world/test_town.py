@@ -127,7 +127,7 @@ async def test_somebody_who_is_refused_what_has_to_be_granted_is_a_finding(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delitem(SessionV2.handlers, "GetCurrentKeys")
-    with pytest.raises(Finding, match=r"an action failed that must succeed: .* knows no action 'GetCurrentKeys'"):
+    with pytest.raises(Finding, match=r"an action of @\w+ failed that must succeed: .* knows no action"):
         await live(path)
 
 
