@@ -12,6 +12,7 @@ from actors.cli.archive_option import ArchiveLocation
 from actors.cli.extras import require
 from actors.cli.log_location import LOG_LOCATION
 from actors.cli.rate_option import Rate
+from actors.relation.login_domains import DomainMalformed, LoginDomains, listening_domains
 from eventstore.engines import Location, path_of
 
 PORT = 4200
@@ -32,6 +33,20 @@ class _NameAndPort(click.ParamType[Any]):
         if int(port[:6]) >= 2**16:
             self.fail(f"there is no port {port}: ports are 0 to 65535")
         return name, int(port)
+
+
+class _Domain(click.ParamType[Any]):
+    """A domain at which accounts log in, ``[https://]HOST[:PORT]``."""
+
+    name = "domain"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Check the text."""
+        try:
+            LoginDomains([str(value)])
+        except DomainMalformed as error:
+            self.fail(str(error), param, ctx)
+        return str(value)
 
 
 class _FiniteRange(click.FloatRange):
@@ -57,6 +72,15 @@ class _FiniteRange(click.FloatRange):
     default=[f"first:{PORT}"],
     show_default=True,
     help="A proxy with a state of its own. Repeatable: several proxies share the log.",
+)
+@click.option(
+    "--domain",
+    "domains",
+    type=_Domain(),
+    multiple=True,
+    metavar="[https://]HOST[:PORT]",
+    help="Where clients reach the proxies. Accounts log in there and nowhere else. Repeatable.  [default: the listening"
+    " address]",
 )
 @click.option(
     "--ao",
@@ -92,6 +116,7 @@ def proxy(
     path: Location,
     host: str,
     names: tuple[tuple[str, int], ...],
+    domains: tuple[str, ...],
     ao_port: int | None,
     rate: str | None,
     archive: str | None,
@@ -103,10 +128,14 @@ def proxy(
     LOG is created if it does not exist. Clients use REST, which /openapi.json describes, and a WebSocket. Messages are
     packed into the archive at intervals; `mostao archive verify` reads them back. SIGTERM or Ctrl-C stop the proxies.
 
+    A login is a signed challenge that names the proxy's domain. By default the domain is the listening address, and at
+    a loopback address also localhost. A server in front of the proxies needs --domain, and passes the Host header on.
+
     \b
     Examples:
       mostao proxy people.db
       mostao proxy people.db --proxy first:4200 --proxy second:4201 --ao 4100
+      mostao proxy people.db --host 0.0.0.0 --domain chat.example:4200
     """
     require("proxy")
     import uvloop
@@ -142,7 +171,8 @@ def proxy(
             apps: list[tuple[Listener, Any]] = []
             for listener, (name, _) in zip(listeners, names, strict=False):
                 process = await services.proxy(name)
-                app = proxy_app(services, push_service, name, process, clock=system_clock)
+                own = LoginDomains(domains or listening_domains(listener.socket.getsockname()[:2], host))
+                app = proxy_app(services, push_service, name, process, domains=own, clock=system_clock)
                 apps.append((listener, rate_limits.limit_addresses(app)))
             ao_app = AoApp(node, data_bytes_max=node.limits.data_bytes_max, rate=rate)
             if ao_port is not None:
@@ -175,4 +205,9 @@ def proxy(
         raise click.UsageError("two proxies have the same name: each needs a name of its own for its state")
     ports = [port for _, port in names] + ([] if ao_port is None else [ao_port])
     with open_listeners(host, [(None, port) for port in ports]) as listeners:
+        if not domains and not listening_domains(listeners[0].socket.getsockname()[:2], host):
+            raise click.UsageError(
+                f"--host {host} listens at all addresses, so the domain that accounts log in to is unknown: name it, as"
+                f" in --domain chat.example:{names[0][1]}"
+            )
         uvloop.run(run())

@@ -16,10 +16,13 @@ from actors.http.common.responses import ERRORS, encode_json, error_handler, err
 from actors.processes.relation.contracts import METHODS
 from actors.relation import schemas
 from actors.relation.chats import Chats
-from actors.relation.logins import Login, Logins, NotLoggedIn
+from actors.relation.login_domains import LoginDomains, WrongDomain
+from actors.relation.logins import CHALLENGE_S, Logins, NotLoggedIn
 from actors.relation.process_client import Refused
 from actors.relation.push_service import PushService
 from actors.relation.services import Services
+from actors.relation.sessions import Login
+from actors.relation.used_challenges import LoginsFull, TooManyLogins
 
 _ERROR_RESPONSES: dict[int | str, dict[str, Any]] = {
     status: {"model": schemas.Error, "description": description}
@@ -28,8 +31,10 @@ _ERROR_RESPONSES: dict[int | str, dict[str, Any]] = {
         401: "log in first",
         409: "the protocol does not allow it",
         413: "the body is too large",
+        421: "accounts do not log in to this proxy at this domain",
         422: "the request does not match this description",
-        503: "the node does not accept messages now",
+        429: "the account logs in too often",
+        503: "the node does not accept messages now, or the proxy keeps no more logins",
     }.items()
 }
 _BODY_BYTES_MAX = DATA_BYTES_MAX + ENVELOPE_BYTES_MAX
@@ -37,7 +42,13 @@ _GOING_AWAY, _POLICY = 1001, 1008
 
 
 def proxy_app(
-    services: Services, push_service: PushService, name: str, process: str, *, clock: Callable[[], int]
+    services: Services,
+    push_service: PushService,
+    name: str,
+    process: str,
+    *,
+    domains: LoginDomains,
+    clock: Callable[[], int],
 ) -> FastAPI:
     """The ASGI application of a proxy.
 
@@ -46,10 +57,11 @@ def proxy_app(
         push_service: pushes messages to devices.
         name: the proxy's name.
         process: id of the process with the proxy's state.
+        domains: the domains at which accounts log in.
         clock: returns the time in ms.
     """
     calls, relation = services.calls, services.relation
-    logins, chats = Logins(clock), Chats(calls, relation, process)
+    logins, chats = Logins(clock, domains), Chats(calls, relation, process)
     app = FastAPI(
         title="Relation ONE proxy",
         version=version("mostao"),
@@ -87,12 +99,12 @@ def proxy_app(
     @app.post("/login/challenge")
     async def challenge(body: schemas.ChallengeRequest, request: Request) -> schemas.Challenge:
         """The challenge that an account signs to log in."""
-        return schemas.Challenge(challenge=logins.challenge(body.address, request.url.netloc))
+        return schemas.Challenge(challenge=logins.challenge(body.address, _host(request)))
 
     @app.post("/login")
-    async def login(body: schemas.LoginRequest) -> schemas.LoggedIn:
+    async def login(body: schemas.LoginRequest, request: Request) -> schemas.LoggedIn:
         """Log in with a signed challenge."""
-        new = logins.login(body.challenge, body.signature)
+        new = logins.login(body.challenge, body.signature, _host(request))
         return schemas.LoggedIn(token=new.token, address=new.address, expires=new.expires)
 
     @app.post("/logout", status_code=204)
@@ -200,6 +212,10 @@ def proxy_app(
     return app
 
 
+def _host(request: Request) -> str:
+    return request.headers.get("host", "")
+
+
 def _sender(websocket: WebSocket) -> Callable[[list[Any]], Any]:
     async def send(messages: list[Any]) -> None:
         await websocket.send_text(encode_json(messages).decode())
@@ -235,5 +251,8 @@ _HANDLERS: dict[Any, Any] = {
     **ERRORS,
     Refused: error_handler(409),
     NotLoggedIn: error_handler(401, {"WWW-Authenticate": "Bearer"}),
+    WrongDomain: error_handler(421),
+    TooManyLogins: error_handler(429, {"Retry-After": str(CHALLENGE_S)}),
+    LoginsFull: error_handler(503, {"Retry-After": str(CHALLENGE_S)}),
     RequestValidationError: _validation_error,
 }

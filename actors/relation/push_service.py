@@ -11,8 +11,8 @@ from typing import Any
 
 from actors.node.node import Node
 from actors.processes.relation.message import P2P
-from actors.relation.logins import Login
 from actors.relation.process_client import ProcessClient, Refused
+from actors.relation.sessions import Login
 
 PAGE = 100
 SEND_S = 30.0

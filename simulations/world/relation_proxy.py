@@ -4,12 +4,15 @@ from collections.abc import Callable
 from typing import Any
 
 from actors.relation.chats import Chats
-from actors.relation.logins import Login, Logins
+from actors.relation.login_domains import LoginDomains
+from actors.relation.logins import Logins
 from actors.relation.services import Services
+from actors.relation.sessions import Login
 from simulations.clients.relation_user import RelationUser, hex_signature
 
 PAGE = 100
 """Messages per query."""
+_DOMAIN = "proxy"
 
 
 class ProxyDown(Exception):
@@ -31,13 +34,13 @@ class Proxy:
     ) -> None:
         self._services, self._clock, self._down_ms = services, clock, down_ms
         self._chats = Chats(services.calls, services.relation, process)
-        self._logins = Logins(clock)
+        self._logins = Logins(clock, LoginDomains([_DOMAIN]))
 
     def login(self, user: RelationUser) -> Login:
         """Log a user in."""
         self._check_up()
-        challenge = self._logins.challenge(user.address, "proxy")
-        return self._logins.login(challenge, hex_signature(user.wallet, challenge))
+        challenge = self._logins.challenge(user.address, _DOMAIN)
+        return self._logins.login(challenge, hex_signature(user.wallet, challenge), _DOMAIN)
 
     async def send(self, token: str, message: dict[str, Any]) -> str:
         """Accept a signed message; returns its id."""

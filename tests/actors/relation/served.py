@@ -7,9 +7,10 @@ from pathlib import Path
 
 from actors import Node
 from actors.ans104.wallet import Wallet
-from actors.http.common.server import Servers, listen
+from actors.http.common.server import Listener, Servers, listen
 from actors.node.node import system_clock
 from actors.relation.app import proxy_app
+from actors.relation.login_domains import LoginDomains, listening_domains
 from actors.relation.push_service import PushService
 from actors.relation.services import Services, process_client
 from tests.actors.people import NODE, wallet
@@ -26,6 +27,10 @@ class Proxies:
         return self.urls[0]
 
 
+def domains_of(listener: Listener) -> LoginDomains:
+    return LoginDomains(listening_domains(listener.socket.getsockname()[:2], "127.0.0.1"))
+
+
 @asynccontextmanager
 async def proxies(path: Path, *names: str, clock: Callable[[], int] = system_clock) -> AsyncIterator[Proxies]:
     names = names or ("first",)
@@ -34,7 +39,12 @@ async def proxies(path: Path, *names: str, clock: Callable[[], int] = system_clo
         push_service = PushService(node, services.calls, services.relation)
         listeners = [listen("127.0.0.1", 0) for _ in names]
         apps = [
-            (listener, proxy_app(services, push_service, name, await services.proxy(name), clock=clock))
+            (
+                listener,
+                proxy_app(
+                    services, push_service, name, await services.proxy(name), domains=domains_of(listener), clock=clock
+                ),
+            )
             for listener, name in zip(listeners, names, strict=True)
         ]
         servers = Servers(apps)

@@ -78,9 +78,8 @@ def test_it_is_packed_by_itself_when_it_is_due(tmp_path: Path) -> None:
         async def packed() -> str:
             client = Client(url)
             while True:
-                await client.login()
-                if client.info["archive"]:
-                    return str(client.info["archive"])
+                if newest := (await client.call("GET", "/info"))["archive"]:
+                    return str(newest)
 
         newest = asyncio.run(packed())
         status, _, _ = run("archive", "verify", newest, "--archive", "relation.db.archive", cwd=tmp_path)
@@ -94,6 +93,18 @@ def test_an_address_asks_as_often_as_it_may(tmp_path: Path) -> None:
     assert "try again" in answers[2].json()["error"]
 
 
+def test_accounts_log_in_at_the_domain_of_the_command_alone(tmp_path: Path) -> None:
+    with proxy("--domain", "https://chat.example", cwd=tmp_path) as url:
+        body = {"address": "0x50e2dac5e78B5905CB09495547452cEE64426db2"}
+        own = httpx.post(f"{url}/login/challenge", json=body, headers={"Host": "chat.example"})
+        other = httpx.post(f"{url}/login/challenge", json=body)
+    assert (own.status_code, other.status_code) == (200, 421)
+    challenge = own.json()["challenge"]
+    assert challenge.startswith("chat.example wants you to sign in")
+    assert "\nURI: https://chat.example\n" in challenge
+    assert "accounts log in to this proxy at chat.example" in other.json()["error"]
+
+
 def test_misuse_is_said_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "no-log.txt").write_text("hello")
     (tmp_path / "empty").mkdir()
@@ -103,6 +114,8 @@ def test_misuse_is_said_in_a_sentence(tmp_path: Path) -> None:
         (("proxy", "x.db", "--proxy", "first"), 2, "not a name and a port"),
         (("proxy", "x.db", "--proxy", "a:70000"), 2, "there is no port 70000"),
         (("proxy", "x.db", "--proxy", "a:0", "--proxy", "a:0"), 2, "two proxies have the same name"),
+        (("proxy", "x.db", "--proxy", "a:0", "--host", "0.0.0.0"), 2, "name it, as in --domain"),
+        (("proxy", "x.db", "--domain", "chat.example/x"), 2, "is not a domain"),
         (("proxy", "x.db", "--pack-hours", "0"), 2, "--pack-hours"),
         (("proxy", "x.db", "--pack-hours", "nan"), 2, "not a finite number"),
         (("proxy", "x.db", "--archive", "http://[::1"), 2, "not an http or https URL"),

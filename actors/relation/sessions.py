@@ -1,0 +1,77 @@
+"""The sessions of logged-in devices."""
+
+from collections import OrderedDict
+
+import msgspec
+
+from actors.relation.used_challenges import LoginsFull
+
+
+class Login(msgspec.Struct):
+    """The login of one device.
+
+    Attributes:
+        token: the device sends it with each request.
+        address: the account's address, with its checksum.
+        expires: seconds since 1970.
+        sent: index of the last message that was sent to the device; None before the first.
+    """
+
+    token: str
+    address: str
+    expires: int
+    sent: int | None = None
+
+
+class Sessions:
+    """The sessions of all accounts, by their tokens, until they expire.
+
+    Args:
+        account_max: limit of sessions of one account.
+        total_max: limit of sessions of all accounts.
+    """
+
+    def __init__(self, *, account_max: int, total_max: int) -> None:
+        self._account_max, self._total_max = account_max, total_max
+        self._logins: OrderedDict[str, Login] = OrderedDict()  # finds its oldest entry in constant time, unlike a dict
+        self._tokens: dict[str, dict[str, None]] = {}  # the tokens of each account, the oldest first
+
+    def add(self, login: Login, now: int) -> None:
+        """Keep a session. It replaces the account's oldest session where a limit is reached.
+
+        Raises:
+            LoginsFull: there is room neither for another session nor for one in place of an older one.
+        """
+        self._end_expired(now)
+        tokens = self._tokens.get(login.address, {})
+        is_full = len(self._logins) >= self._total_max
+        if is_full and not tokens:
+            raise LoginsFull(
+                f"this proxy keeps {self._total_max:,} sessions, which is its limit: try again when some have expired,"
+                " or use another proxy"
+            )
+        if is_full or len(tokens) >= self._account_max:
+            self.end(self._logins[next(iter(tokens))])
+        self._logins[login.token] = login
+        self._tokens.setdefault(login.address, {})[login.token] = None
+
+    def find(self, token: str, now: int) -> Login | None:
+        """The session of a token; None if it is unknown or has expired."""
+        login = self._logins.get(token)
+        return login if login is not None and now < login.expires else None
+
+    def end(self, login: Login) -> None:
+        """End a session."""
+        if self._logins.pop(login.token, None) is None:
+            return
+        tokens = self._tokens[login.address]
+        del tokens[login.token]
+        if not tokens:
+            del self._tokens[login.address]
+
+    def _end_expired(self, now: int) -> None:
+        while self._logins:
+            oldest = next(iter(self._logins.values()))
+            if now < oldest.expires:
+                return
+            self.end(oldest)
