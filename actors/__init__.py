@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from actors.audit.replay import ReplayResult, replay
     from actors.evaluation.process_table import UnknownModule
     from actors.node.backlog import Overloaded
+    from actors.node.clock_guard import ClockUnreliable
     from actors.node.executor import NodeFailed
     from actors.node.limits import Limits
     from actors.node.load import Load
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from actors.protocol.messages import Result
 
 __all__ = [
+    "ClockUnreliable",
     "ItemRefused",
     "Limits",
     "Load",
@@ -35,6 +37,7 @@ __all__ = [
 ]
 
 _MODULES = {
+    "ClockUnreliable": "actors.node.clock_guard",
     "Load": "actors.node.load",
     "ItemRefused": "actors.ans104.item",
     "Limits": "actors.node.limits",

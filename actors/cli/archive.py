@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from actors.cli.archive_option import ArchiveLocation
+from actors.cli.clock_option import accept_clock_option
 from actors.cli.id_argument import CommandWithId
 from actors.cli.log_location import LogLocation
 from actors.cli.paths import check_writable
@@ -29,20 +30,21 @@ def archive() -> None:
     metavar="PLACE",
     help="A folder or a gateway's URL.  [default: LOG.archive]",
 )
-def pack(path: Location, location: str | None) -> None:
+@accept_clock_option
+def pack(path: Location, location: str | None, accept_clock: bool) -> None:
     """Pack all messages of LOG that are not packed yet.
 
     Prints the id of the newest transaction of the archive. `mostao archive verify` needs that id.
     """
     from actors import Node
     from actors.ans104.wallet import Wallet
-    from actors.node.node import system_clock
+    from actors.node.clock_guard import system_clock
     from actors.relation.archives import ArchiveFailed, archive_at
     from actors.relation.packing import Packer
     from actors.relation.services import Services, keys_path, process_client
 
     async def run() -> str:
-        async with Node.open(path) as node:
+        async with Node.open(path, accept_clock=accept_clock) as node:
             services = await Services.of(process_client(node), Wallet.load_or_create(keys_path(path_of(path))))
             packed = await Packer(
                 services, archive_at(location or f"{path_of(path)}.archive"), clock=system_clock

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from actors.cli.archive_option import ArchiveLocation
+from actors.cli.clock_option import accept_clock_option
 from actors.cli.extras import require
 from actors.cli.log_location import LOG_LOCATION
 from actors.cli.rate_option import Rate
@@ -112,6 +113,7 @@ class _FiniteRange(click.FloatRange):
     show_default=True,
     help="Pack at once when more than this waits.",
 )
+@accept_clock_option
 def proxy(
     path: Location,
     host: str,
@@ -122,11 +124,14 @@ def proxy(
     archive: str | None,
     pack_hours: float,
     pack_mb: float,
+    accept_clock: bool,
 ) -> None:
     """Run proxies of Relation ONE over LOG.
 
     LOG is created if it does not exist. Clients use REST, which /openapi.json describes, and a WebSocket. Messages are
     packed into the archive at intervals; `mostao archive verify` reads them back. SIGTERM or Ctrl-C stop the proxies.
+    If the system clock jumps by more than an hour, messages get HTTP 503 until the clock is right again or SIGHUP
+    confirms it.
 
     A login is a signed challenge that names the proxy's domain. By default the domain is the listening address, and at
     a loopback address also localhost. A server in front of the proxies needs --domain, and passes the Host header on.
@@ -147,7 +152,7 @@ def proxy(
     from actors.http.ao.app import AoApp
     from actors.http.common.rate_limits import RateLimits
     from actors.http.common.server import Listener, Servers
-    from actors.node.node import system_clock
+    from actors.node.clock_guard import system_clock
     from actors.relation.app import proxy_app
     from actors.relation.archives import archive_at
     from actors.relation.packing import Packer
@@ -156,7 +161,7 @@ def proxy(
     from actors.runtime.tuning import dedicate_process
 
     async def run() -> None:
-        async with Node.open(path) as node:
+        async with Node.open(path, accept_clock=accept_clock) as node:
             dedicate_process()
             services = await Services.of(process_client(node), Wallet.load_or_create(keys_path(path_of(path))))
             push_service = PushService(node, services.calls, services.relation)
@@ -186,6 +191,7 @@ def proxy(
 
             for number in (signal.SIGTERM, signal.SIGINT):
                 asyncio.get_running_loop().add_signal_handler(number, stop)
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, node.confirm_clock)
             for listener, (name, _) in zip(listeners, names, strict=False):
                 click.echo(f"listening on {listener.url} ({name})")
             if ao_port is not None:

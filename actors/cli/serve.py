@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from actors.ans104.item import DATA_BYTES_MAX
+from actors.cli.clock_option import accept_clock_option
 from actors.cli.log_location import LOG_LOCATION
 from actors.cli.rate_option import Rate
 from actors.http.ao import UNITS
@@ -55,14 +56,24 @@ class _Unit(click.ParamType[Any]):
     show_default=True,
     help="Limit of a message's data, in bytes.",
 )
+@accept_clock_option
 def serve(
-    path: Location, host: str, port: int, units: tuple[tuple[str, int], ...], rate: str | None, data_max: int
+    path: Location,
+    host: str,
+    port: int,
+    units: tuple[tuple[str, int], ...],
+    rate: str | None,
+    data_max: int,
+    accept_clock: bool,
 ) -> None:
     """Run a full AO node on one port, over LOG.
 
     This runs a messenger, compute unit, scheduler and gateway at one address, for @permaweb/aoconnect. LOG is created
     if it does not exist. A reply leaves the node when its message is durable. SIGTERM or Ctrl-C stop the node after
     the requests in flight are answered.
+
+    If the system clock jumps by more than an hour, messages get HTTP 503 until the clock is right again or SIGHUP
+    confirms it.
 
     \b
     Examples:
@@ -78,7 +89,7 @@ def serve(
     from actors.runtime.tuning import dedicate_process
 
     async def run() -> None:
-        async with Node.open(path, limits=Limits(data_bytes_max=data_max)) as node:
+        async with Node.open(path, accept_clock=accept_clock, limits=Limits(data_bytes_max=data_max)) as node:
             dedicate_process()
             app = AoApp(node, data_bytes_max=data_max, rate=rate)
             servers = Servers((each, app.asgi_app([each.unit] if each.unit else UNITS)) for each in listeners)
@@ -89,6 +100,7 @@ def serve(
 
             for number in (signal.SIGTERM, signal.SIGINT):
                 asyncio.get_running_loop().add_signal_handler(number, stop)
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, node.confirm_clock)
             click.echo(f"listening on {listeners[0].url}")
             for listener in listeners[1:]:
                 click.echo(f"  {listener.unit:10}{listener.url}")

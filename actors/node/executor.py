@@ -14,6 +14,7 @@ from actors.evaluation.evaluate import Evaluated
 from actors.evaluation.process_table import ProcessTable
 from actors.evaluation.results import result_of
 from actors.node.actor_pool import ActorPool
+from actors.node.clock_guard import ClockUnreliable
 from actors.node.group_commit import GroupCommit
 from actors.node.limits import Limits
 from actors.node.passivation import Passivation
@@ -39,7 +40,7 @@ class Executor:
         group_commit: the next stage. This object becomes its ``on_progress``.
         passivation: evicts idle processes between two external messages. This object becomes its ``on_done`` and
             ``on_evict``.
-        clock: gives the time in ms since the epoch.
+        clock: gives the time in ms since the epoch, or raises ``ClockUnreliable``: external messages are then refused.
         limits: of the node.
 
     Attributes:
@@ -97,8 +98,8 @@ class Executor:
         """Assign an external message, or refuse it if it has no target. Call only while ``is_ready``."""
         before = self._sequencer.sequence
         try:
-            sequence = self.assign(self._message(pending.item))
-        except Exception as error:  # it has no target, or its process's history cannot be read
+            sequence = self._assign(self._message(pending.item), self._clock())
+        except Exception as error:  # it has no target, its process's history cannot be read, or the clock jumped
             pending.refuse(error)
             if self._sequencer.sequence != before:
                 self._stop(f"event {self._sequencer.sequence} could not be delivered", error)
@@ -107,17 +108,15 @@ class Executor:
             self._executing[sequence] = pending
 
     def assign(self, message: Message) -> int:
-        """Append a message to the order, and put it into its process's mailbox. Returns its sequence."""
-        assignment = self._sequencer.assign(message, self._clock())
-        self.actors.of(message.target).tell(assignment)
-        return assignment.sequence
+        """Append a message that a process sent to the order, and put it into its target's mailbox."""
+        return self._assign(message, self._now())
 
     async def dryrun(self, message: Message) -> Evaluated:
         """Evaluate a message against the current state, and wait until all that it may depend on is durable."""
         if len(self._processes.entries) > self._passivation.live_max:
             self._evict_if_due()
             await self._passivation.done()
-        now = max(self._clock(), self._sequencer.timestamp)
+        now = max(self._now(), self._sequencer.timestamp)
         evaluated: Evaluated = await self.actors.of(message.target).ask(Dryrun(message, now), block=False)
         await self.drain()
         return evaluated
@@ -168,6 +167,19 @@ class Executor:
         """Start an eviction if one is due, also on a node that receives no messages."""
         if self._evaluated_until == self._sequencer.sequence:
             self._passivation.has_room()
+
+    def _assign(self, message: Message, now_ms: int) -> int:
+        """Append a message to the order, and put it into its process's mailbox. Returns its sequence."""
+        assignment = self._sequencer.assign(message, now_ms)
+        self.actors.of(message.target).tell(assignment)
+        return assignment.sequence
+
+    def _now(self) -> int:
+        """The time of an effect or a dryrun. Effects follow their cause, so they keep its time if the clock jumped."""
+        try:
+            return self._clock()
+        except ClockUnreliable:
+            return self._sequencer.timestamp
 
     def _message(self, item: DataItem) -> Message:
         if item.starts_process:

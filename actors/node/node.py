@@ -13,6 +13,7 @@ from actors.ans104.item import DataTooLarge, NoSuchProcess
 from actors.ans104.wallet import Wallet
 from actors.evaluation.results import find_result, find_results, result_of
 from actors.node.backlog import Backlog, Overloaded
+from actors.node.clock_guard import ClockGuard, guarded_system_clock
 from actors.node.deduplication import Deduplicator
 from actors.node.executor import Executor
 from actors.node.fair_queue import FairQueue
@@ -63,6 +64,9 @@ class Node:
         self._pool = ThreadPoolExecutor(thread_name_prefix="mostao-node")
         self._dryruns = 0
         self._is_closed = False
+        self._clock = clock
+        if isinstance(clock, ClockGuard):
+            clock.on_change = self._clock_changed
         # The pipeline, last stage first: each stage knows only the next one.
         self._log_writer = LogWriter(
             wrap_log(recovered.log) if wrap_log else recovered.log,
@@ -109,6 +113,7 @@ class Node:
         new: bool = False,
         wallet: Wallet | None = None,
         clock: Callable[[], int] | None = None,
+        accept_clock: bool = False,
         limits: Limits | None = None,
         wrap_log: Callable[[WritableLog], WritableLog] | None = None,
     ) -> AsyncIterator["Node"]:
@@ -122,19 +127,24 @@ class Node:
             new: refuse a log that already contains assignments.
             wallet: the node's own key. It signs the spawn of a new log's registry, and a checkpoint when the node
                 closes. Without one the key file ``<path>.key`` is used, and created for a new log.
-            clock: gives the time in ms since the epoch; the system's clock by default.
+            clock: gives the time in ms since the epoch. The default is the system's clock behind a ``ClockGuard``;
+                another clock is trusted, unless it is a ``ClockGuard``.
+            accept_clock: open the log even if a guarded clock is more than an hour behind the log's last event.
             limits: how much the node accepts and holds.
             wrap_log: wraps the log that the node writes to. Tests and simulations use it to make the storage slow or
                 fail.
 
         Raises:
             EventStoreError: the log cannot be opened, or contradicts itself.
+            ClockUnreliable: the clock is more than an hour behind the log's last event.
             WalletError: the key file cannot be read or written.
             UnknownModule: the log needs a module that this version lacks.
         """
         begun = time.perf_counter()
-        recovered = recover(path, new=new)
-        node = cls(recovered, clock=clock or system_clock, limits=limits or Limits(), wrap_log=wrap_log)
+        clock = clock or guarded_system_clock()
+        now_ms = clock() if isinstance(clock, ClockGuard) and not accept_clock else None
+        recovered = recover(path, new=new, now_ms=now_ms)
+        node = cls(recovered, clock=clock, limits=limits or Limits(), wrap_log=wrap_log)
         try:
             await node._start(wallet)
             logger.info(
@@ -160,6 +170,7 @@ class Node:
             ItemRefused: the item is malformed, oversized or forged, or its process does not exist. The log is
                 unchanged.
             Overloaded: too many messages wait. The log is unchanged.
+            ClockUnreliable: the clock jumped. The log is unchanged.
             LogFailed, NodeFailed: the node stopped. The message may be lost.
             NodeClosed: the node was closed.
         """
@@ -247,6 +258,11 @@ class Node:
     def evict_idle(self) -> None:
         """Advance the idle time by a quarter of ``Limits.idle_s``, as a timer does."""
         self._passivation.evict_idle()
+
+    def confirm_clock(self) -> None:
+        """Accept the system's clock as it is now, after a jump."""
+        if isinstance(self._clock, ClockGuard):
+            self._clock.confirm()
 
     def load(self) -> Load:
         """How busy the node is."""
@@ -342,14 +358,15 @@ class Node:
         if self._executor.failure is None:
             self._readers.read(self._identity.sign_checkpoint)
 
+    def _clock_changed(self, reason: str | None) -> None:
+        if reason is None:
+            logger.warning("the clock is accepted: messages are taken again", log=self._recovered.location)
+        else:
+            logger.error("the clock is not accepted: no message is taken", log=self._recovered.location, reason=reason)
+
     async def _recall(self, message_ids: Sequence[str]) -> dict[str, Result]:
         return await self.read(partial(find_results, message_ids=message_ids))
 
     async def _recall_durable(self, message_id: str) -> Result:
         await self._executor.quiescent_sequence()
         return (await self._recall([message_id]))[message_id]
-
-
-def system_clock() -> int:
-    """Milliseconds since the epoch."""
-    return time.time_ns() // 1_000_000

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from actors.ans104.wallet import key_path
 from actors.evaluation.passive_processes import PassiveProcesses
 from actors.evaluation.process_table import ProcessTable
+from actors.node.clock_guard import check_not_behind
 from actors.runtime.logs import get_logger
 from eventstore import Head, Lease, LogFile, Message, ReadPool, Replay, Sequencer
 from eventstore.engines import Engine, engine_of
@@ -42,21 +43,26 @@ class Recovered(NamedTuple):
     size_bytes: Callable[[], int]
 
 
-def recover(location: str | Path, *, new: bool) -> Recovered:
+def recover(location: str | Path, *, new: bool, now_ms: int | None = None) -> Recovered:
     """Open a log for writing, take its lease, and replay what no snapshot covers.
 
     Args:
         location: names the log.
         new: refuse a log that already contains assignments.
+        now_ms: the clock's time, in ms since the epoch, if it is to be compared with the log's last event.
 
     Raises:
         EventStoreError: the log cannot be opened, or contradicts itself.
+        ClockUnreliable: the clock is more than an hour behind the log's last event.
         UnknownModule: the log needs a module that this version lacks.
     """
     engine = engine_of(location)
     log = engine.open_log(location, new=new)
     location = log.location
     try:
+        if now_ms is not None:
+            last = next(log.read(after=log.head().sequence - 1), None)
+            check_not_behind(now_ms, last.timestamp if last else 0, location)
         lease = log.take_lease(f"process {os.getpid()} ({Path(sys.argv[0]).name})")
         snapshots, watermark = _usable_snapshots(log, engine, location)
         passive = PassiveProcesses(

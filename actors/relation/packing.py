@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from actors.node.backlog import Overloaded
+from actors.node.clock_guard import ClockUnreliable
 from actors.relation.archives import ArchiveFailed, ArchiveStore
 from actors.relation.services import Services
 from actors.relation.transactions import pack, transaction_id
@@ -86,7 +87,7 @@ class Packer:
             pause = LOOK_MS
             try:
                 await self.step()
-            except (ArchiveFailed, Overloaded) as error:
+            except (ArchiveFailed, ClockUnreliable, Overloaded) as error:
                 logger.error("packing failed, retrying", error=str(error), retry_ms=RETRY_MS)
                 pause = RETRY_MS
             await asyncio.sleep(pause / 1000)

@@ -8,7 +8,7 @@ from pathlib import Path
 from actors import Node
 from actors.ans104.wallet import Wallet
 from actors.http.common.server import Listener, Servers, listen
-from actors.node.node import system_clock
+from actors.node.clock_guard import system_clock
 from actors.relation.app import proxy_app
 from actors.relation.login_domains import LoginDomains, listening_domains
 from actors.relation.push_service import PushService
