@@ -1,20 +1,26 @@
 """``mostao simulate --seeds``: runs a scenario with many seeds and checks each world."""
 
 import shlex
+import shutil
+import tempfile
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import click
 import msgspec
 
+from actors.cli.paths import free_log
 from actors.cli.progress import progress_bar
 from simulations.scenario.scenario import Scenario
+from simulations.world.failure import Failure
 from simulations.world.seed_sweep import SeedResult, sweep
 
 SEEDS_MAX = 1_000_000
 SEED_MAX = 2**63 - 1
-FINDINGS_SHOWN = 10
+LOGS_KEPT = 10
+"""Worlds that failed whose findings are shown and whose logs are kept: those with the lowest seeds."""
 
 
 class Seeds(click.ParamType["range"]):
@@ -38,35 +44,73 @@ class Seeds(click.ParamType["range"]):
         return range(start, end + 1)
 
 
-def run_sweep(scenario: Scenario, seeds: range, jobs: int, command: Sequence[str], *, as_json: bool) -> bool:
-    """Simulate a world for each seed and print a summary. Returns whether all worlds passed.
+def run_sweep(
+    scenario: Scenario, seeds: range, jobs: int, command: Sequence[str], *, name: str, as_json: bool
+) -> list[SeedResult]:
+    """Simulate a world for each seed and print a summary. The logs of the first worlds that failed are kept.
 
     Args:
         scenario: the scenario of all worlds.
         seeds: the seeds.
         jobs: number of worlds that run at the same time.
         command: the command line that repeats a single world, without its seed.
+        name: the logs are named after it, as in ``town-seed-7.db``, in the current folder.
         as_json: print one JSON object instead of the report.
+
+    Returns:
+        The worlds that failed, in the order of their seeds.
     """
     begun = time.perf_counter()
     worlds: list[SeedResult] = []
-    with progress_bar("worlds", len(seeds)) as bar:
-        for world in sweep(scenario, seeds, jobs):
-            worlds.append(world)
-            bar.advance()
-    worlds.sort(key=lambda world: world.seed)
+    failed: list[SeedResult] = []
+    with tempfile.TemporaryDirectory(prefix="mostao-sweep-") as folder:
+        with progress_bar("worlds", len(seeds)) as bar:
+            for world in sweep(scenario, seeds, jobs, keep=Path(folder)):
+                worlds.append(world)
+                bar.advance()
+                if world.failure:
+                    failed = sorted([*failed, world], key=lambda world: world.seed)
+                    for surplus in failed[LOGS_KEPT:]:
+                        _remove_log(surplus)
+        worlds.sort(key=lambda world: world.seed)
+        logs = {world.seed: _keep_log(world, name) for world in failed[:LOGS_KEPT] if world.log}
     elapsed = time.perf_counter() - begun
-    failed = [world for world in worlds if world.finding]
     if as_json:
-        report = {"worlds": worlds, "failed": len(failed), "elapsed_s": round(elapsed, 3)}
-        click.echo(msgspec.json.encode(report))
-    else:
-        click.echo(_table(worlds, failed, elapsed))
-        for world in failed[:FINDINGS_SHOWN]:
-            where = "" if world.sequence is None else f" (first at sequence {world.sequence})"
-            click.echo(f"seed {world.seed}{where}: {world.finding}")
-            click.echo(f"  {shlex.join([*command, '--seed', str(world.seed)])}")
-    return not failed
+        shown = [_fields(world, logs.get(world.seed)) for world in worlds]
+        click.echo(msgspec.json.encode({"worlds": shown, "failed": len(failed), "elapsed_s": round(elapsed, 3)}))
+        return failed
+    click.echo(_table(worlds, failed, elapsed))
+    for world in failed[:LOGS_KEPT]:
+        where = "" if world.sequence is None else f" (at sequence {world.sequence})"
+        click.echo(f"seed {world.seed}{where}: {world.finding}")
+        if world.failure and (log := logs.get(world.seed)):
+            click.echo(f"  log: {log}")
+            for line in world.failure.commands(log):
+                click.echo(f"  {line}")
+        click.echo(f"  {shlex.join([*command, '--seed', str(world.seed)])}")
+    return failed
+
+
+def _fields(world: SeedResult, log: Path | None) -> dict[str, Any]:
+    """The fields of a world in the JSON object."""
+    fields = msgspec.structs.asdict(world) | {"finding": world.finding, "sequence": world.sequence}
+    failure: Failure | None = fields.pop("failure")
+    kind, process = (failure.kind, failure.process) if failure else ("", "")
+    commands = failure.commands(log) if failure and log else []
+    return fields | {"kind": kind, "process": process, "log": str(log or ""), "commands": commands}
+
+
+def _keep_log(world: SeedResult, name: str) -> Path:
+    """Move a log, with the files beside it, into the current folder."""
+    old, new = Path(world.log), free_log(f"{name}-seed-{world.seed}")
+    for file in old.parent.iterdir():
+        shutil.move(file, new.with_name(new.name + file.name.removeprefix(old.name)))
+    return new
+
+
+def _remove_log(world: SeedResult) -> None:
+    if world.log:
+        shutil.rmtree(Path(world.log).parent, ignore_errors=True)
 
 
 def _table(worlds: Sequence[SeedResult], failed: Sequence[SeedResult], elapsed: float) -> str:

@@ -1,12 +1,10 @@
 """``mostao simulate``: simulates one day of a scenario, or many worlds with different seeds."""
 
-import shlex
 import time
 from pathlib import Path
 from typing import Any
 
 import click
-import msgspec
 import uvloop
 from click.core import ParameterSource
 
@@ -15,12 +13,14 @@ from actors.cli.extras import require
 from actors.cli.paths import check_new_log, check_writable, free_log
 from actors.cli.progress import progress_bar
 from actors.runtime.child_process import cores
+from eventstore import LogFault
 from simulations.cli.seeds import Seeds, run_sweep
+from simulations.cli.world_output import WorldOutput
 from simulations.faults.registry import parse_setting
-from simulations.report.world import write_world
 from simulations.scenario.scenario import MESSAGES_MAX, USERS_MAX, Scenario, built_in, explain, load, override
-from simulations.world.relation_town import RelationOutcome
-from simulations.world.run import WorldResult, node_wallet, run_world
+from simulations.world.failure import failure_of
+from simulations.world.invariants import Finding
+from simulations.world.run import node_wallet, run_world
 
 DEFAULT = "town"
 EXIT_FINDING = 1
@@ -136,16 +136,19 @@ def simulate(
     effective = with_options(load(scenario), users, messages, faults)
     if seeds is not None:
         if path is not None or report is not None:
-            raise click.UsageError("--seeds keeps no logs: leave out --log and --report, or use --seed")
+            raise click.UsageError(
+                "--seeds keeps the logs of worlds that fail, under names of their own: leave out --log and --report, or"
+                " use --seed"
+            )
         if context.get_parameter_source("seed") is ParameterSource.COMMANDLINE:
             raise click.UsageError("--seeds and --seed exclude each other: leave out one of them")
         command = ["mostao", "simulate", scenario, *_options(users, messages, faults), "--check"]
         try:
-            passed = run_sweep(effective, seeds, jobs, command, as_json=as_json)
+            failed = run_sweep(effective, seeds, jobs, command, name=Path(scenario).stem, as_json=as_json)
         except KeyboardInterrupt:
-            click.echo("interrupted", err=True)  # a sweep keeps no logs
+            click.echo("interrupted", err=True)  # an interrupted sweep keeps no logs
             context.exit(EXIT_INTERRUPTED)
-        if not passed:
+        if failed:
             context.exit(EXIT_FINDING)
         return
     if report is not None:
@@ -155,36 +158,26 @@ def simulate(
     _check_key(path, seed)
     if report is not None:
         check_writable(report, log=path)
-    begun = time.perf_counter()
-    repeat_command = ["mostao", "simulate", scenario, *_options(users, messages, faults), "--seed", str(seed)]
     is_checked = check or effective.faults.any
+    repeat_command = ["mostao", "simulate", scenario, *_options(users, messages, faults), "--seed", str(seed)]
+    output = WorldOutput(scenario, seed, path, repeat_command + ["--check"] * check)
+    begun = time.perf_counter()
     try:
         with progress_bar("simulating", effective.talk.messages) as bar:
             result = uvloop.run(run_world(effective, seed=seed, path=path, progress=bar.advance, checked=is_checked))
     except KeyboardInterrupt:
         if report is not None and path.exists():
-            _write_report(report, path, f"One day of {scenario}, interrupted", [("log", str(path))], repeat_command)
+            output.write_report(report)
         raise
-    elapsed = time.perf_counter() - begun
-    summary = {
-        "scenario": scenario,
-        "seed": seed,
-        "events": result.events,
-        "crashes": result.crashes,
-        "log": str(path),
-        "log_head": result.log_head,
-        "state_root": result.state_root,
-        "elapsed_s": round(elapsed, 3),
-        "events_per_s": round(result.events / elapsed, 1),
-        "checked": is_checked,
-    }
-    if as_json:
-        outcome = result.outcome._asdict() | {"relation": result.outcome.relation._asdict()}
-        click.echo(msgspec.json.encode(outcome | summary))
+    except (Finding, LogFault) as error:
+        output.fail(failure_of(error, path), elapsed_s=time.perf_counter() - begun)
     else:
-        click.echo(_text(result, summary))
+        output.finish(result, elapsed_s=time.perf_counter() - begun, checked=is_checked)
+    output.print(as_json=as_json)
     if report is not None:
-        _write_report(report, path, _title(result, summary), _rows(result, summary), repeat_command, result)
+        output.write_report(report)
+    if output.has_failed:
+        context.exit(EXIT_FINDING)
 
 
 def with_options(scenario: Scenario, users: int | None, messages: int | None, faults: tuple[str, ...]) -> Scenario:
@@ -220,85 +213,3 @@ def _check_key(path: Path, seed: int) -> None:
     key = key_path(path)
     if key.exists() and not path.exists() and Wallet.load(key).address != node_wallet(seed).address:
         raise click.UsageError(f"{key} is the key of another log's node: move it away, or choose another --log")
-
-
-def _write_report(
-    report: Path,
-    path: Path,
-    title: str,
-    rows: list[tuple[str, str]],
-    repeat_command: list[str],
-    result: WorldResult | None = None,
-) -> None:
-    """Write the page of a world, or of the part of an interrupted world."""
-    log = shlex.quote(str(path))
-    write_world(
-        report,
-        path,
-        title=title,
-        rows=rows,
-        commands=[shlex.join(repeat_command), f"mostao audit {log}", f"mostao trace {log} 100"],
-        read_after_s=result.read_after_s if result else [],
-        answered_ms=result.answered_ms if result else [],
-    )
-    click.echo(f"report: {report}", err=True)
-
-
-def _title(result: WorldResult, summary: dict[str, Any]) -> str:
-    return f"One day of {summary['scenario']} with {result.outcome.users:,} people, seed {summary['seed']}"
-
-
-def _rows(result: WorldResult, summary: dict[str, Any]) -> list[tuple[str, str]]:
-    outcome = result.outcome
-    kinds = ", ".join(f"{kind} {count:,}" for kind, count in outcome.refusals.items())
-    return [
-        ("people", f"{outcome.users:,}"),
-        ("handles", f"{outcome.handles:,}"),
-        ("sessions", f"{outcome.sessions:,}"),
-        ("key generations", f"{outcome.generations:,}"),
-        (
-            "messages",
-            f"{outcome.messages_sent:,} sent, {outcome.messages_read:,} decrypted by their receivers as written",
-        ),
-        *(
-            [
-                (
-                    "groups",
-                    f"{outcome.groups + outcome.relation.groups:,}, members read messages only of their own time",
-                )
-            ]
-            if outcome.groups + outcome.relation.groups
-            else []
-        ),
-        *([("Relation ONE", _relation(outcome.relation))] if outcome.relation.people else []),
-        ("hostile attempts", f"{outcome.hostile_attempts:,}, {outcome.hostile_refused:,} refused"),
-        *([("", f"({kinds})")] if kinds else []),
-        (
-            "third party",
-            f"{outcome.third_party_attempts:,} attempts to decrypt, {outcome.third_party_opened:,} succeeded",
-        ),
-        *([("crashes", f"{result.crashes:,} of the node, no acknowledged message lost")] if result.crashes else []),
-        (
-            "events",
-            f"{summary['events']:,} in {summary['elapsed_s']:.1f} s ({summary['events_per_s']:,.0f} per second)",
-        ),
-        ("log", summary["log"]),
-        ("log head", summary["log_head"]),
-        ("state root", summary["state_root"]),
-        *([("checked", "the log replays to this state, and the audit found no fault")] if summary["checked"] else []),
-    ]
-
-
-def _relation(outcome: RelationOutcome) -> str:
-    return (
-        f"{outcome.people:,} people; {outcome.renewed:,} session keys expired, {outcome.moved:,} moves to another"
-        f" proxy; {outcome.packed:,} messages read back from {outcome.packs:,} packs"
-    )
-
-
-def _text(result: WorldResult, summary: dict[str, Any]) -> str:
-    lines = [_title(result, summary), ""]
-    lines += [f"  {name:<17} {value}".rstrip() for name, value in _rows(result, summary)]
-    command = f"mostao replay {shlex.quote(summary['log'])}"
-    lines += ["", f"Rebuild every state from the log alone and get the same state root:  {command}"]
-    return "\n".join(lines)

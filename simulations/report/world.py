@@ -1,8 +1,12 @@
 """The HTML report of a world."""
 
+import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
+
+from eventstore import EventStoreError
 from simulations.report.facts import Facts, read_facts
 from simulations.report.html import command, facts, heading, page, paragraph, svg, table
 
@@ -21,7 +25,7 @@ def write_world(
 
     Args:
         path: the HTML file.
-        log: the log of the world.
+        log: the log of the world. Of an empty or damaged one, the page shows the results and commands only.
         title: title of the page.
         rows: the results, each with a label.
         commands: commands that repeat the world and examine its log.
@@ -30,11 +34,14 @@ def write_world(
     """
     from simulations.report.plots import latencies, over_time, who_with_whom  # slow imports, needed only here
 
-    statistics = read_facts(log)
-    parts = [
-        facts(rows),
-        heading("Repeat it"),
-        *map(command, commands),
+    parts = [facts(rows), heading("Repeat it"), *map(command, commands)]
+    try:
+        statistics = read_facts(log)
+    except (EventStoreError, sqlite3.Error, msgspec.DecodeError, TypeError) as error:
+        parts.append(paragraph(f"The log has no more to show: it is empty or damaged ({error})."))
+        path.write_text(page(title, parts))
+        return
+    parts += [
         heading("What happened"),
         svg(over_time(statistics.by_hour, statistics.unread)),
         _actions(statistics),

@@ -24,6 +24,10 @@ class Finding(Exception):
         self.message, self.process, self.sequence = message, process, sequence
 
 
+class WorldCrashed(Finding):
+    """An unexpected error ended the world; it is the cause (``__cause__``)."""
+
+
 class SentMessage(NamedTuple):
     """A message that the node acknowledged as durable."""
 
@@ -89,7 +93,7 @@ class Journal:
                 if expected != found:
                     session, sender = channel
                     affected = sent[min(index, len(sent) - 1)] if sent else SentMessage(0, "", "", 0)
-                    subject = f"message {index + 1} of {sender} in session {session}"
+                    subject = f"message {index + 1} of {sender} in {session}"
                     text = f"{subject}: expected {expected!r}, found {found!r}"
                     finding = Finding(text, affected.message, process=session.partition(" ")[0])
                     broken.append((affected.number, subject, finding))

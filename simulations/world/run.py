@@ -1,6 +1,7 @@
 """Runs one world: one scenario with one seed on a new log."""
 
 import asyncio
+import traceback
 from collections.abc import Callable, Sequence
 from hashlib import sha256
 from math import ceil
@@ -11,11 +12,12 @@ import msgspec
 
 from actors.ans104.wallet import Wallet, key_path
 from actors.relation.services import keys_path
+from eventstore import LogFault
 from simulations.faults.crashable_node import CrashableNode
 from simulations.faults.fault import NodeFault
 from simulations.faults.virtual_time import VirtualClock
 from simulations.scenario.scenario import Scenario
-from simulations.world.invariants import check, check_log
+from simulations.world.invariants import Finding, WorldCrashed, check, check_log
 from simulations.world.relation_town import Operator
 from simulations.world.town import DAWN_MS, Outcome, Town
 
@@ -49,33 +51,43 @@ async def run_world(
         checked: also replay and audit the log.
 
     Raises:
-        Finding: an invariant is broken.
+        Finding: an invariant is broken, or an unexpected error ended the world (``WorldCrashed``).
         LogFault: the audit found a fault.
         EventStoreError: the log cannot be created.
     """
     clock, wallet = VirtualClock(DAWN_MS), node_wallet(seed)
     commit_delay_ms = sum(fault.commit_delay_ms() for fault in scenario.faults.of_kind(NodeFault))
-    async with CrashableNode(path, wallet=wallet, clock=clock, commit_delay_ms=commit_delay_ms) as crashable:
-        if not key_path(path).exists():
-            wallet.save(key_path(path))
-        operator = Operator(wallet, keys_wallet(seed), path.with_name(path.name + ".archive"))
-        if scenario.relation.share and not keys_path(path).exists():
-            operator.secret.save(keys_path(path))
-        town = Town(crashable, clock, scenario, operator, seed=seed, progress=progress)
-        outcome = await town.run()
-        result = WorldResult(
-            outcome,
-            crashable.crashes,
-            crashable.node.sequence,
-            crashable.node.log_head,
-            crashable.node.state_root,
-            [ms / 1000 for ms in town.journal.read_after_ms],
-            _percentiles_ms(town.reply_times_us),
-        )
-    check(outcome.hostile_attempts == outcome.hostile_refused, "hostile attempts", "all refused", outcome.refusals)
-    check(not outcome.third_party_opened, "secrets that a third party opened", 0, outcome.third_party_opened)
-    if checked:
-        await asyncio.to_thread(check_log, path, msgspec.structs.asdict(result))
+    crashable = CrashableNode(path, wallet=wallet, clock=clock, commit_delay_ms=commit_delay_ms)
+    has_started = False
+    try:
+        async with crashable:
+            has_started = True
+            if not key_path(path).exists():
+                wallet.save(key_path(path))
+            operator = Operator(wallet, keys_wallet(seed), path.with_name(path.name + ".archive"))
+            if scenario.relation.share and not keys_path(path).exists():
+                operator.secret.save(keys_path(path))
+            town = Town(crashable, clock, scenario, operator, seed=seed, progress=progress)
+            outcome = await town.run()
+            result = WorldResult(
+                outcome,
+                crashable.crashes,
+                crashable.node.sequence,
+                crashable.node.log_head,
+                crashable.node.state_root,
+                [ms / 1000 for ms in town.journal.read_after_ms],
+                _percentiles_ms(town.reply_times_us),
+            )
+        check(outcome.hostile_attempts == outcome.hostile_refused, "hostile attempts", "all refused", outcome.refusals)
+        check(not outcome.third_party_opened, "secrets that a third party opened", 0, outcome.third_party_opened)
+        if checked:
+            await asyncio.to_thread(check_log, path, msgspec.structs.asdict(result))
+    except (Finding, LogFault):
+        raise
+    except Exception as error:
+        if not has_started:
+            raise
+        raise WorldCrashed(_crash_text(error)) from error
     return result
 
 
@@ -87,6 +99,11 @@ def node_wallet(seed: int) -> Wallet:
 def keys_wallet(seed: int) -> Wallet:
     """The key keeper's secret, which follows from the seed likewise."""
     return Wallet(sha256(f"mostao keys {seed}".encode()).digest())
+
+
+def _crash_text(error: Exception) -> str:
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"an unexpected error ended the world: {type(error).__name__} in {Path(frame.filename).name}: {error}"
 
 
 def _percentiles_ms(times_us: Sequence[int]) -> list[tuple[float, float]]:

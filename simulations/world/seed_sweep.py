@@ -1,6 +1,7 @@
 """Runs one scenario with many seeds in parallel, and checks the invariants of each world."""
 
 import asyncio
+import shutil
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
@@ -11,8 +12,9 @@ from pathlib import Path
 import msgspec
 
 from actors.runtime.tuning import dedicate_process
-from eventstore import LogFault, read_log
+from eventstore import LogFault
 from simulations.scenario.scenario import Scenario
+from simulations.world.failure import Failure, failure_of
 from simulations.world.invariants import Finding
 from simulations.world.run import run_world
 
@@ -27,17 +29,34 @@ class SeedResult(msgspec.Struct, frozen=True):
     crashes: int = 0
     elapsed_s: float = 0.0
     state_root: str = ""
-    finding: str = ""
-    """The broken invariant; empty if there is none."""
-    sequence: int | None = None
-    """Sequence of the first message that is affected, if there is one."""
+    failure: Failure | None = None
+    """The broken invariant; None if there is none."""
+    log: str = ""
+    """The log of a world that failed; empty if it is not kept."""
+
+    @property
+    def finding(self) -> str:
+        """The broken invariant in words; empty if there is none."""
+        return self.failure.text if self.failure else ""
+
+    @property
+    def sequence(self) -> int | None:
+        """The sequence after which the invariant is broken, if there is one."""
+        return self.failure.sequence if self.failure else None
 
 
-def sweep(scenario: Scenario, seeds: Iterable[int], jobs: int) -> Iterator[SeedResult]:
-    """Run a scenario with each seed in ``jobs`` processes; yields each result when it is there."""
+def sweep(scenario: Scenario, seeds: Iterable[int], jobs: int, *, keep: Path | None = None) -> Iterator[SeedResult]:
+    """Run a scenario with each seed in ``jobs`` processes; yields each result when it is there.
+
+    Args:
+        scenario: the scenario of all worlds.
+        seeds: the seeds.
+        jobs: number of worlds that run at the same time.
+        keep: a folder for the logs of the worlds that fail; None to remove them, too.
+    """
     # spawned processes inherit nothing, so that a world cannot depend on the parent's state
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=dedicate_process) as processes:
-        running = [processes.submit(run_seed, scenario, seed) for seed in seeds]
+        running = [processes.submit(run_seed, scenario, seed, keep) for seed in seeds]
         try:
             for run in as_completed(running):
                 yield run.result()
@@ -45,19 +64,19 @@ def sweep(scenario: Scenario, seeds: Iterable[int], jobs: int) -> Iterator[SeedR
             processes.shutdown(wait=True, cancel_futures=True)
 
 
-def run_seed(scenario: Scenario, seed: int) -> SeedResult:
-    """Run one world on a temporary log, with all checks."""
+def run_seed(scenario: Scenario, seed: int, keep: Path | None = None) -> SeedResult:
+    """Run one world on a temporary log, with all checks. A log that is kept lies in a folder of its own in ``keep``."""
     started = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="mostao-sweep-") as folder:
         path = Path(folder) / "world.db"
         try:
             result = asyncio.run(run_world(scenario, seed=seed, path=path, progress=_ignore_progress, checked=True))
-        except Finding as finding:
-            return SeedResult(seed, finding=str(finding), sequence=_sequence(path, finding.message))
-        except LogFault as fault:
-            return SeedResult(seed, finding=str(fault), sequence=fault.sequence)
-        except Exception as error:  # any other error that ends a world is a finding, too
-            return SeedResult(seed, finding=f"{type(error).__name__}: {error}")
+        except (Finding, LogFault) as error:
+            failure = failure_of(error, path)
+            log = Path(shutil.copytree(folder, keep / str(seed))) / path.name if keep else ""
+            return SeedResult(seed, elapsed_s=_seconds_since(started), failure=failure, log=str(log))
+        except Exception as error:  # the world could not start
+            return SeedResult(seed, failure=Failure(f"{type(error).__name__}: {error}", type(error).__name__))
     outcome = result.outcome
     return SeedResult(
         seed,
@@ -65,21 +84,13 @@ def run_seed(scenario: Scenario, seed: int) -> SeedResult:
         outcome.messages_read,
         outcome.hostile_refused,
         result.crashes,
-        round(time.perf_counter() - started, 3),
+        _seconds_since(started),
         result.state_root,
     )
 
 
-def _sequence(path: Path, message: str) -> int | None:
-    """The sequence of a message in a log; None if the log does not contain it."""
-    if not message:
-        return None
-    log = read_log(path)
-    try:
-        found = log.find(message)
-        return found.sequence if found else None
-    finally:
-        log.close()
+def _seconds_since(started: float) -> float:
+    return round(time.perf_counter() - started, 3)
 
 
 def _ignore_progress() -> None:

@@ -15,6 +15,7 @@ from actors.processes.collections.map import Map
 from actors.protocol.messages import Effects
 from simulations.cli.main import main
 from simulations.scenario.scenario import Scenario, load, override
+from simulations.world.failure import Failure
 from simulations.world.seed_sweep import SeedResult, run_seed, sweep
 
 SEEDS = range(1, 51)
@@ -133,23 +134,23 @@ def test_the_command_ends_with_a_table_or_an_object() -> None:
 
 
 def test_a_seed_that_fails_prints_the_command_that_shows_it_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    def one_fails(scenario: Scenario, seeds: range, jobs: int) -> list[SeedResult]:
-        return [SeedResult(1, 10, 1), SeedResult(2, finding="a message is missing", sequence=17)]
+    def one_fails(*_: Any, **__: Any) -> list[SeedResult]:
+        return [SeedResult(1, 10, 1), SeedResult(2, failure=Failure("a message is missing", "message", 17))]
 
     monkeypatch.setattr("simulations.cli.seeds.sweep", one_fails)
     result = CliRunner().invoke(main, ["simulate", "churn", "--users", "4", "--fault", "drop=0.2", "--seeds", "1..2"])
     assert result.exit_code == 1
-    assert "seed 2 (first at sequence 17): a message is missing" in result.output
+    assert "seed 2 (at sequence 17): a message is missing" in result.output
     assert "mostao simulate churn --users 4 --fault drop=0.2 --check --seed 2" in result.output
 
 
 def test_one_world_is_counted_in_the_singular(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("simulations.cli.seeds.sweep", lambda *_: [SeedResult(1, 10, 1)])
+    monkeypatch.setattr("simulations.cli.seeds.sweep", lambda *_, **__: [SeedResult(1, 10, 1)])
     assert "1 world in " in CliRunner().invoke(main, ["simulate", "--seeds", "1"]).output
 
 
 def test_an_interrupted_sweep_does_not_mention_a_log(monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(*_: Any) -> list[SeedResult]:
+    def interrupt(*_: Any, **__: Any) -> list[SeedResult]:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("simulations.cli.seeds.sweep", interrupt)
@@ -164,7 +165,7 @@ def test_what_is_no_range_of_seeds_is_refused(seeds: str) -> None:
     assert "seeds" in result.output
 
 
-def test_a_sweep_keeps_no_log(path: Any) -> None:
+def test_a_sweep_names_the_logs_itself(path: Any) -> None:
     result = CliRunner().invoke(main, ["simulate", "--seeds", "1..2", "--log", str(path)])
     assert result.exit_code == 2
     assert not path.exists()
