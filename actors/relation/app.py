@@ -16,6 +16,7 @@ from actors.http.common.responses import ERRORS, encode_json, error_handler, err
 from actors.processes.relation.contracts import METHODS
 from actors.relation import schemas
 from actors.relation.chats import Chats
+from actors.relation.json_route import JsonRoute
 from actors.relation.login_domains import LoginDomains, WrongDomain
 from actors.relation.logins import CHALLENGE_S, Logins, NotLoggedIn
 from actors.relation.process_client import Refused
@@ -39,6 +40,8 @@ _ERROR_RESPONSES: dict[int | str, dict[str, Any]] = {
 }
 _BODY_BYTES_MAX = DATA_BYTES_MAX + ENVELOPE_BYTES_MAX
 _GOING_AWAY, _POLICY = 1001, 1008
+_REASON_BYTES_MAX = 123
+"""Limit of the reason in a WebSocket's close frame (RFC 6455, 5.5)."""
 
 
 def proxy_app(
@@ -71,6 +74,7 @@ def proxy_app(
         docs_url=None,  # FastAPI's documentation pages load scripts from another host
         redoc_url=None,
     )
+    app.router.route_class = JsonRoute
     app.add_middleware(BodyLimit, bytes_max=_BODY_BYTES_MAX)
     app.add_middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"], max_age=86_400)
 
@@ -196,7 +200,7 @@ def proxy_app(
             index = None if since is None else await chats.index_of(since)
         except (NotLoggedIn, Refused) as refusal:
             await websocket.accept()
-            await websocket.close(_POLICY, str(refusal)[:120])
+            await websocket.close(_POLICY, str(refusal).encode()[:_REASON_BYTES_MAX].decode(errors="ignore"))
             return
         await websocket.accept()
         push_task = asyncio.create_task(push_service.serve(user, index, _sender(websocket)))
