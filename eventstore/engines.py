@@ -85,10 +85,15 @@ class Engine(Protocol):
             SnapshotsUnusable: they cannot be written.
         """
 
-    def read_snapshots(self, location: Location) -> SnapshotStore | None:
+    def read_snapshots(self, location: Location, *, verify: bool = True) -> SnapshotStore | None:
         """Open a log's snapshots for reading; None if there are none.
 
+        Args:
+            location: names the log.
+            verify: reject what is forged. The audit compares with a replay instead, and needs no secret key.
+
         Raises:
+            SnapshotsOutdated: an older version wrote them.
             SnapshotsUnusable: they cannot be read.
         """
 

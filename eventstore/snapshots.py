@@ -4,7 +4,6 @@ Snapshots are derived from the log and may be deleted at any time. Without them 
 """
 
 from collections.abc import Iterable, Iterator
-from hashlib import sha256
 from typing import Protocol
 
 import msgspec
@@ -12,11 +11,13 @@ import msgspec
 from eventstore.commit_log import Head
 from eventstore.errors import EventStoreError
 
-_encode = msgspec.msgpack.Encoder().encode
-
 
 class SnapshotsUnusable(EventStoreError):
     """The snapshots cannot be read or written."""
+
+
+class SnapshotsOutdated(SnapshotsUnusable):
+    """An older version wrote the snapshots."""
 
 
 class Snapshot(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -33,43 +34,58 @@ class Snapshot(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The log chain there. It ties the snapshot to one history."""
     state: bytes
     """Canonical JSON."""
-    hash: bytes = b""
-
-    def hashed(self) -> "Snapshot":
-        """The same snapshot with its correct hash: SHA-256 over all other fields."""
-        place = (self.process, self.slot, self.sequence, self.module, self.owner, self.assignment_id)
-        return msgspec.structs.replace(self, hash=sha256(_encode(place) + self.state).digest())
 
 
 class SnapshotStore(Protocol):
-    """The newest snapshot of each process that has one.
+    """The newest snapshot of each process that has one, authenticated with a secret key of the log.
 
     The watermark is the head of the log when snapshots were last written. No snapshot is of a later assignment. So a
     node resumes at the watermark, and restores each process that it meets from its snapshot and the slots after it.
     """
 
     def watermark(self) -> Head | None:
-        """The head of the log when snapshots were last written; None if none ever were."""
+        """The head of the log when snapshots were last written; None if none ever were.
+
+        Raises:
+            SnapshotsUnusable: the storage cannot be read, or the watermark or the modules are forged.
+        """
 
     def modules(self) -> list[str]:
-        """Every module that the log needs up to the watermark."""
+        """Every module that the log needs up to the watermark, which authenticates them: read it first."""
 
-    def store(self, watermark: Head, snapshots: Iterable[Snapshot], modules: Iterable[str] = ()) -> None:
-        """Replace the snapshots of some processes and the watermark at once, and add modules that the log needs.
+    def store(
+        self,
+        watermark: Head,
+        snapshots: Iterable[Snapshot],
+        modules: Iterable[str] = (),
+        *,
+        discarded: Iterable[str] = (),
+    ) -> None:
+        """Replace the snapshots of some processes, the watermark, and the modules that the log needs up to it.
+
+        Args:
+            watermark: the head of the log.
+            snapshots: the new snapshots.
+            modules: all modules that the log needs.
+            discarded: processes whose snapshots were refused; they are deleted.
 
         Raises:
             SnapshotsUnusable: the storage refused the write; the snapshots stay as they were.
         """
 
     def find(self, process: str) -> Snapshot | None:
-        """The stored snapshot of a process. Its hash is not checked.
+        """The stored snapshot of a process.
+
+        Raises:
+            SnapshotsUnusable: the storage cannot be read, or the snapshot is forged.
+        """
+
+    def places(self) -> Iterator[tuple[int, str, int]]:
+        """Sequence, process and slot of each snapshot, in the order of their sequences.
 
         Raises:
             SnapshotsUnusable: the storage cannot be read.
         """
-
-    def places(self) -> Iterator[tuple[int, str, int]]:
-        """Sequence, process and slot of each snapshot, in the order of their sequences."""
 
     def clear(self) -> None:
         """Delete every snapshot."""

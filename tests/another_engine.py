@@ -32,8 +32,8 @@ def open_snapshots(location: Location) -> SqliteSnapshots:
     return engine.open_snapshots(path_of(location))
 
 
-def read_snapshots(location: Location) -> SqliteSnapshots | None:
-    return engine.read_snapshots(path_of(location))
+def read_snapshots(location: Location, *, verify: bool = True) -> SqliteSnapshots | None:
+    return engine.read_snapshots(path_of(location), verify=verify)
 
 
 def upgrade_log(location: Location) -> Upgraded:

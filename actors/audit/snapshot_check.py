@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 from actors.evaluation.process_table import ProcessTable
 from actors.evaluation.state_codec import canonical_state
-from eventstore import Assignment, LogFault, LogFile
+from eventstore import Assignment, Head, LogFault, LogFile
 from eventstore.engines import engine_of
-from eventstore.snapshots import Snapshot
+from eventstore.snapshots import Snapshot, SnapshotsOutdated, SnapshotStore, SnapshotsUnusable
 
 
 class SnapshotCheck:
@@ -28,13 +28,20 @@ class SnapshotCheck:
         """
         self.checked = 0
         self._log = log
-        self._snapshots = engine_of(log.location).read_snapshots(log.location)
+        self._faults: list[LogFault] = []
         self._due: dict[int, list[tuple[str, int]]] = {}
-        if self._snapshots is not None:
-            self._watermark = self._snapshots.watermark()
-            for sequence, process, slot in self._snapshots.places():
-                if (until is None or sequence <= until) and (among is None or among(process)):
-                    self._due.setdefault(sequence, []).append((process, slot))
+        self._watermark: Head | None = None
+        self._snapshots: SnapshotStore | None = None
+        try:
+            self._snapshots = engine_of(log.location).read_snapshots(log.location, verify=False)
+            if self._snapshots is not None:
+                self._watermark = self._snapshots.watermark()
+                for place in self._snapshots.places():
+                    self._add(*place, among=among, until=until)
+        except SnapshotsOutdated:
+            pass  # a node discards them
+        except SnapshotsUnusable as error:
+            self._faults.append(_fault_of_file("the snapshots", "readable", str(error)))
 
     @property
     def due(self) -> int:
@@ -45,7 +52,11 @@ class SnapshotCheck:
         """Check the snapshots that were taken after an assignment, which was just evaluated."""
         faults = []
         for process, slot in self._due.pop(assignment.sequence, ()):
-            stored = self._snapshots.find(process) if self._snapshots else None
+            try:
+                stored = self._snapshots.find(process) if self._snapshots else None
+            except SnapshotsUnusable as error:
+                faults.append(LogFault.at(assignment, "a snapshot", "readable", str(error)))
+                continue
             if stored is None or stored.slot != slot:
                 continue  # a node that writes the log meanwhile has replaced it
             replayed = _snapshot(assignment, processes)
@@ -63,26 +74,34 @@ class SnapshotCheck:
 
     def finish(self) -> list[LogFault]:
         """Faults that remain at the end: snapshots of assignments that the log lacks, and a wrong watermark."""
-        faults = []
+        faults = list(self._faults)
         for sequence, places in self._due.items():
             for process, slot in places:
                 what = "a snapshot of an assignment that is not there"
                 faults.append(LogFault(what, sequence=sequence, process=process, expected=None, found=f"slot {slot}"))
         if self._snapshots is not None:
             if self._watermark is not None and not self._log.has_head(self._watermark):
-                sequence, chain = self._watermark
-                what = "the watermark of the snapshots"
-                faults.append(
-                    LogFault(what, sequence=sequence, process="(none)", expected="the log's chain", found=chain.hex())
-                )
+                faults.append(_fault_of_file("the watermark of the snapshots", "a head of the log", self._watermark))
             self._snapshots.close()
         return faults
+
+    def _add(
+        self, sequence: object, process: object, slot: object, *, among: Callable[[str], bool] | None, until: int | None
+    ) -> None:
+        if not (isinstance(sequence, int) and isinstance(process, str) and isinstance(slot, int)):
+            self._faults.append(_fault_of_file("a malformed snapshot", "text and numbers", (sequence, process, slot)))
+        elif (until is None or sequence <= until) and (among is None or among(process)):
+            self._due.setdefault(sequence, []).append((process, slot))
+
+
+def _fault_of_file(what: str, expected: str, found: object) -> LogFault:
+    return LogFault(what, sequence=0, process="(none)", expected=expected, found=found)
 
 
 def _snapshot(assignment: Assignment, processes: ProcessTable) -> Snapshot:
     """The snapshot that a node takes after an assignment."""
     entry = processes.entries[assignment.process]
-    snapshot = Snapshot(
+    return Snapshot(
         assignment.process,
         assignment.slot,
         assignment.sequence,
@@ -91,4 +110,3 @@ def _snapshot(assignment: Assignment, processes: ProcessTable) -> Snapshot:
         assignment.log_chain,
         canonical_state(entry.process.state if entry.process else None),
     )
-    return snapshot.hashed()

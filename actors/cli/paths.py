@@ -7,7 +7,7 @@ import click
 
 from actors.ans104.wallet import key_path
 
-_BESIDE_LOG = (".key", ".keys", ".lock", ".snapshots", "-wal", "-shm")
+_BESIDE_LOG = (".key", ".keys", ".lock", ".snapshots", ".snapshots.key", "-wal", "-shm")
 
 
 def free_log(name: str) -> Path:

@@ -27,6 +27,7 @@ class PassiveProcesses:
         snapshots: the snapshots if they are open already.
 
     Attributes:
+        refused: processes whose snapshots were refused and are to be deleted.
         undurable_payloads: gives the data of a process's messages that are not in the log yet, by slot.
     """
 
@@ -39,6 +40,7 @@ class PassiveProcesses:
         self._open_index, self._read_snapshots = open_index, read_snapshots
         self._open: ClosableIndex | None = None
         self._snapshots = snapshots
+        self.refused: set[str] = set()
         self.undurable_payloads: Callable[[str], dict[int, bytes]] = _none
 
     def snapshots_exist(self) -> None:
@@ -54,7 +56,7 @@ class PassiveProcesses:
     def snapshot(self, process: str, *, before: int) -> RestoredState | None:
         """The newest snapshot of a process, if its sequence is lower than ``before``.
 
-        A snapshot with a wrong hash, or from another history, is rejected; the process is replayed instead.
+        A snapshot that is forged, or from another history, is refused; the process is replayed instead.
         """
         try:
             found = self._snapshots.find(process) if self._snapshots else None
@@ -66,6 +68,7 @@ class PassiveProcesses:
                 return RestoredState(found.module, found.owner, state, found.slot, len(found.state))
         except (SnapshotsUnusable, StateUnreadable, TypeError, ValueError) as error:
             reason = str(error)
+        self.refused.add(process)
         get_logger().warning("a snapshot was refused: its process is replayed instead", process=process, reason=reason)
         return None
 
@@ -106,8 +109,6 @@ class PassiveProcesses:
 
     def _fault(self, snapshot: Snapshot) -> str:
         """Why a snapshot is not of this log; empty if it is."""
-        if snapshot != snapshot.hashed():
-            return "it does not match its hash"
         found = self._index.sequence_of(snapshot.process, snapshot.slot, assignment_id=snapshot.assignment_id)
         if found != snapshot.sequence:
             return "it is of another history than the log's"

@@ -33,7 +33,7 @@ class _DueSnapshot(NamedTuple):
     state: Any
 
     def encoded(self) -> Snapshot:
-        return msgspec.structs.replace(self.snapshot, state=canonical_state(self.state)).hashed()
+        return msgspec.structs.replace(self.snapshot, state=canonical_state(self.state))
 
 
 class Passivation:
@@ -188,10 +188,12 @@ class Passivation:
     async def _write(self, watermark: Head, due: list[_DueSnapshot]) -> None:
         try:
             modules = sorted(self._processes.modules)
-            sizes = await self._loop.run_in_executor(self._pool, self._store, watermark, due, modules)
+            refused = sorted(self._passive.refused)
+            sizes = await self._loop.run_in_executor(self._pool, self._store, watermark, due, modules, refused)
         except SnapshotsUnusable as error:  # evicted processes are then replayed from an older snapshot or from slot 0
             logger.warning("no snapshots were written", error=str(error))
         else:
+            self._passive.refused.difference_update(refused)
             self._passive.snapshots_exist()
             for one, size in zip(due, sizes, strict=True):
                 entry = self._processes.entries.get(one.snapshot.process)
@@ -199,7 +201,7 @@ class Passivation:
                     entry.snapshot_slot, entry.snapshot_bytes = one.snapshot.slot, size
         self._watermark = watermark.sequence
 
-    def _store(self, watermark: Head, due: list[_DueSnapshot], modules: list[str]) -> list[int]:
+    def _store(self, watermark: Head, due: list[_DueSnapshot], modules: list[str], refused: list[str]) -> list[int]:
         """Write snapshots, in the pool. Returns the bytes of each state."""
         if self._snapshots is None:
             self._snapshots = self._open_snapshots()
@@ -213,7 +215,7 @@ class Passivation:
                 yield snapshot
                 self._hurry.wait(self._limits.snapshot_rest_factor * (thread_time() - begun))
 
-        self._snapshots.store(watermark, encoded(), modules)
+        self._snapshots.store(watermark, encoded(), modules, discarded=refused)
         return sizes
 
     def _evict(self, process: str, slot: int) -> None:

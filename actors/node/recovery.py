@@ -14,7 +14,7 @@ from actors.node.clock_guard import check_not_behind
 from actors.runtime.logs import get_logger
 from eventstore import Head, Lease, LogFile, Message, ReadPool, Replay, Sequencer
 from eventstore.engines import Engine, engine_of
-from eventstore.snapshots import SnapshotStore, SnapshotsUnusable
+from eventstore.snapshots import SnapshotsOutdated, SnapshotStore, SnapshotsUnusable
 
 logger = get_logger()
 
@@ -97,20 +97,24 @@ def recover(location: str | Path, *, new: bool, now_ms: int | None = None) -> Re
 
 
 def _usable_snapshots(log: LogFile, engine: Engine, location: str) -> tuple[SnapshotStore | None, Head | None]:
-    """The snapshots of a log if they belong to its history, and their watermark."""
+    """The snapshots of a log if they belong to its history, and their watermark. Unusable ones are deleted."""
+    snapshots = None
     try:
         snapshots = engine.read_snapshots(location)
         watermark = snapshots.watermark() if snapshots else None
+        if watermark is None or log.has_head(watermark):
+            return snapshots, watermark
+        warn, reason = logger.warning, "they are of another history"
     except SnapshotsUnusable as error:
-        logger.warning("the snapshots are not used: everything is replayed", reason=str(error))
-        return None, None
-    if snapshots is None or watermark is None:
-        return snapshots, None
-    if not log.has_head(watermark):
-        logger.warning("the snapshots are of another history: everything is replayed", log=location)
+        warn = logger.info if isinstance(error, SnapshotsOutdated) else logger.warning
+        reason = str(error)
+    warn("the snapshots are discarded: everything is replayed", log=location, reason=reason)
+    if snapshots is not None:
         snapshots.close()
+    try:
         writable = engine.open_snapshots(location)
         writable.clear()
         writable.close()
-        return None, None
-    return snapshots, watermark
+    except SnapshotsUnusable as error:
+        logger.warning("the snapshots cannot be deleted", log=location, reason=str(error))
+    return None, None

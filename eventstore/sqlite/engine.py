@@ -30,9 +30,9 @@ def open_snapshots(location: Location) -> SqliteSnapshots:
     return SqliteSnapshots.open(snapshots_path(Path(location)))
 
 
-def read_snapshots(location: Location) -> SqliteSnapshots | None:
+def read_snapshots(location: Location, *, verify: bool = True) -> SqliteSnapshots | None:
     """See ``Engine.read_snapshots``."""
-    return SqliteSnapshots.open_to_read(snapshots_path(Path(location)))
+    return SqliteSnapshots.open_to_read(snapshots_path(Path(location)), verify=verify)
 
 
 def upgrade_log(location: Location) -> Upgraded:

@@ -1,4 +1,4 @@
-"""The tables of a log file and of its snapshots, created and migrated with sqlite-utils, so that other tools read them.
+"""The tables of a log file, created and migrated with sqlite-utils, so that other tools read them.
 
 Readers do not import this module, because importing sqlite-utils takes time.
 """
@@ -143,16 +143,3 @@ def migrate(database: Database) -> None:
     # no creation time in the file: the same assignments make the same bytes
     database.execute("update _sqlite_migrations set applied_at = ?", (_NO_TIME,))
     database.execute(f"pragma user_version = {FORMAT}")
-
-
-def create_snapshots(database: Database) -> None:
-    """Create those tables of a snapshot file that are missing."""
-    snapshots, modules, mark = database["snapshots"], database["modules"], database["mark"]
-    assert isinstance(snapshots, Table)
-    assert isinstance(modules, Table)
-    assert isinstance(mark, Table)
-    columns = {"process": str, "slot": int, "sequence": int, "module": str, "owner": str}
-    blobs = {"assignment_id": bytes, "state": bytes, "hash": bytes}
-    snapshots.create(columns | blobs, pk="process", if_not_exists=True)
-    modules.create({"module": str}, pk="module", if_not_exists=True)
-    mark.create({"sequence": int, "chain": bytes}, if_not_exists=True)

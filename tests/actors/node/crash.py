@@ -15,8 +15,8 @@ from actors import Limits, Node
 from actors.evaluation.process_table import ProcessTable
 from actors.node.group_commit import GroupCommit
 from eventstore import Sequencer
-from eventstore.snapshots import Snapshot
 from eventstore.sqlite.log import SqliteLog
+from eventstore.sqlite.snapshot_key import SnapshotKey
 from eventstore.sqlite.snapshots import SqliteSnapshots
 from tests.actors.people import ALICE, BOB, NODE, register, relay, still, talking
 
@@ -61,7 +61,7 @@ POINTS = {
     "before acknowledging": before(GroupCommit, "_written"),
     "after acknowledging": after(GroupCommit, "_written"),
     "before snapshots": before(SqliteSnapshots, "store"),
-    "within snapshots": after(Snapshot, "hashed"),
+    "within snapshots": after(SnapshotKey, "mac_of_snapshot"),
     "after snapshots": after(SqliteSnapshots, "store"),
     "while a process wakes": after(ProcessTable, "_restore"),
     "before the checkpoint of a node that closes": before(SqliteLog, "store_checkpoint"),

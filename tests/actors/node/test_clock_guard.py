@@ -1,5 +1,6 @@
 """A wrong clock puts no wrong time into a log. The clocks of these tests are virtual."""
 
+import asyncio
 import signal
 import subprocess
 import time
@@ -12,7 +13,7 @@ from random import Random
 import pytest
 
 from actors import ClockUnreliable, Node
-from actors.node.clock_guard import JUMP_MS_MAX, ClockGuard, guarded_system_clock
+from actors.node.clock_guard import JUMP_MS_MAX, ClockGuard, guarded_system_clock, system_clock
 from actors.relation.process_client import Refused
 from actors.relation.services import Services, process_client
 from eventstore import read_log
@@ -210,9 +211,12 @@ async def test_a_clock_that_once_ran_ahead_expires_no_key(path: Path, clocks: Vi
         await run(lambda: clocks.wall, path.with_name("trusting.db"))
 
 
-async def test_serve_rejects_a_clock_behind_the_log_and_sighup_confirms_the_clock(path: Path) -> None:
-    async with Node.open(path, clock=lambda: time.time_ns() // 1_000_000 + 2 * HOUR_MS):
-        pass
+def test_serve_rejects_a_clock_behind_the_log_and_sighup_confirms_the_clock(path: Path) -> None:
+    async def begin() -> None:
+        async with Node.open(path, clock=lambda: system_clock() + 2 * HOUR_MS):
+            pass
+
+    asyncio.run(begin())
     refused = subprocess.run([*COMMAND, "serve", str(path), "--port", "0"], capture_output=True, text=True, check=False)
     assert (refused.returncode, refused.stdout) == (2, "")
     assert "--accept-clock" in refused.stderr

@@ -1,14 +1,17 @@
+import os
+import stat
 from pathlib import Path
 
 import pytest
 
 from eventstore import Head
 from eventstore.snapshots import Snapshot, SnapshotsUnusable
+from eventstore.sqlite.snapshot_key import SnapshotKey, key_path
 from eventstore.sqlite.snapshots import SqliteSnapshots
 
 
 def snapshot(process: str, slot: int, state: bytes = b"{}") -> Snapshot:
-    return Snapshot(process, slot, slot + 1, "module@1", "owner", bytes(32), state).hashed()
+    return Snapshot(process, slot, slot + 1, "module@1", "owner", bytes(32), state)
 
 
 WATERMARK = Head(9, bytes(32))
@@ -29,8 +32,8 @@ def test_the_newest_snapshot_of_a_process_is_kept_and_found(path: Path) -> None:
     assert reader.find("p") == snapshot("p", 5, b"[]")
 
 
-def test_every_field_is_in_the_hash() -> None:
-    original = snapshot("p", 1)
+def test_every_field_is_in_the_mac(path: Path) -> None:
+    key, original = SnapshotKey(bytes(32)), snapshot("p", 1)
     others = [
         Snapshot("q", 1, 2, "module@1", "owner", bytes(32), b"{}"),
         Snapshot("p", 2, 2, "module@1", "owner", bytes(32), b"{}"),
@@ -40,7 +43,23 @@ def test_every_field_is_in_the_hash() -> None:
         Snapshot("p", 1, 2, "module@1", "owner", bytes([1] * 32), b"{}"),
         Snapshot("p", 1, 2, "module@1", "owner", bytes(32), b"{ }"),
     ]
-    assert len({original.hash, *(other.hashed().hash for other in others)}) == 8
+    assert len({key.mac_of_snapshot(one) for one in [original, *others]}) == 8
+    watermarks = [(WATERMARK, ["m", "n"]), (WATERMARK, ["mn"]), (Head(8, bytes(32)), ["m", "n"]), (WATERMARK, [])]
+    assert len({key.mac_of_watermark(*each) for each in [*watermarks, (Head(9, bytes(31)), ["m", "n"])]}) == 5
+    assert key.mac_of_snapshot(original) != SnapshotKey(bytes([1] * 32)).mac_of_snapshot(original)
+
+
+def test_the_key_is_made_once_and_only_its_owner_may_read_it(path: Path) -> None:
+    old_mask = os.umask(0)
+    try:
+        SqliteSnapshots.open(path).close()
+    finally:
+        os.umask(old_mask)
+    assert stat.S_IMODE(key_path(path).stat().st_mode) == 0o600
+    key = key_path(path).read_bytes()
+    assert (len(key), len(set(key)) > 1) == (32, True)
+    SqliteSnapshots.open(path).close()
+    assert key_path(path).read_bytes() == key
 
 
 def test_when_writing_fails_what_was_kept_stays(path: Path) -> None:
