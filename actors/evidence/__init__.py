@@ -1,1 +1,1 @@
-"""Evidence: signed checkpoints, proofs, and the check of signed items against rows."""
+"""Evidence: signed checkpoints, cosignatures, proofs, and the check of signed items against rows."""

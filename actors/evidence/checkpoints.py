@@ -15,12 +15,19 @@ from actors.crypto.ed25519 import is_valid
 from actors.crypto.schemes import ED25519
 from eventstore import LogFault, LogFile, LogUnusable
 
-_ED25519 = b"\x01"
-_KEY_ID_BYTES = 4
+LOG_KEY = b"\x01"
+"""Kind of a key that signs checkpoints of a log (Ed25519, C2SP signed note)."""
+WITNESS_KEY = b"\x04"
+"""Kind of a key that cosigns checkpoints (timestamped Ed25519, C2SP tlog-cosignature)."""
+KEY_ID_BYTES = 4
+SIGNATURE_MARK = "— "
+NOTE_BYTES_MAX = 128 * 1024
+"""Limit of a note: room for 16 signatures of 5 kB, which every reader has to accept (C2SP signed note)."""
 _HASH_BYTES = 32
-_SIGNATURE_MARK = "— "
+_KINDS = {LOG_KEY: "a log", WITNESS_KEY: "a witness"}
+_LINES_MIN = 3
 _SIZE = re.compile("0|[1-9][0-9]{0,17}")
-NOTE_BYTES_MAX = 64 * 1024
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f]")
 
 
 class NoteInvalid(Exception):
@@ -36,41 +43,53 @@ class Checkpoint(NamedTuple):
     """Number of assignments."""
     root: bytes
     """Root of the Merkle tree over the assignments (32 bytes)."""
+    extensions: tuple[str, ...] = ()
+    """Further signed lines, which other logs may add. Logs of mostao have none."""
 
     @property
     def text(self) -> str:
         """The signed lines."""
-        return f"{self.origin}\n{self.size}\n{b64encode(self.root).decode()}\n"
+        lines = (self.origin, str(self.size), b64encode(self.root).decode(), *self.extensions)
+        return "".join(f"{line}\n" for line in lines)
 
 
 class VerifierKey(NamedTuple):
-    """A verifier key (C2SP signed note): the public key of a node, and the name of its log."""
+    """A verifier key (C2SP signed note): the name and the Ed25519 public key of a log's node or of a witness."""
 
     name: str
+    """Of a log: the origin of its checkpoints."""
     public_key: bytes
+    kind: bytes = LOG_KEY
 
     def __str__(self) -> str:
-        return f"{self.name}+{self.id.hex()}+{b64encode(_ED25519 + self.public_key).decode()}"
+        return f"{self.name}+{self.id.hex()}+{b64encode(self.kind + self.public_key).decode()}"
 
     @property
     def id(self) -> bytes:
         """Key id in a signature line (4 bytes)."""
-        return sha256(self.name.encode() + b"\n" + _ED25519 + self.public_key).digest()[:_KEY_ID_BYTES]
+        return sha256(self.name.encode() + b"\n" + self.kind + self.public_key).digest()[:KEY_ID_BYTES]
 
     @classmethod
-    def parse(cls, text: str) -> "VerifierKey":
+    def parse(cls, text: str, *, kind: bytes = LOG_KEY) -> "VerifierKey":
         """Parse ``name+id+key``.
 
         Raises:
-            NoteInvalid: the text is not a verifier key.
+            NoteInvalid: the text is not a verifier key, or is one of another kind.
         """
         name, _, rest = text.strip().partition("+")
         key_id, _, encoded = rest.partition("+")
         raw = _decoded(encoded, "a verifier key has to be written name+id+key")
-        key = cls(name, raw[1:])
-        if raw[:1] != _ED25519 or len(raw) != 1 + _HASH_BYTES or key.id.hex() != key_id or not name:
+        key = cls(name, raw[1:], raw[:1])
+        if not is_key_name(name) or len(raw) != 1 + _HASH_BYTES or key.id.hex() != key_id or key.kind not in _KINDS:
             raise NoteInvalid("a verifier key has to be written name+id+key, with the id that follows from the others")
+        if key.kind != kind:
+            raise NoteInvalid(f"this is the verifier key of {_KINDS[key.kind]}; pass the one of {_KINDS[kind]}")
         return key
+
+
+def is_key_name(name: str) -> bool:
+    """Whether a text can name a key: it is not empty and contains neither spaces nor ``+``."""
+    return bool(name) and "+" not in name and name.isprintable() and not any(char.isspace() for char in name)
 
 
 def origin_of(registry: str) -> str:
@@ -106,8 +125,12 @@ def checkpoint_of(log: LogFile, key: VerifierKey, *, size: int | None = None) ->
 def sign(checkpoint: Checkpoint, wallet: Wallet) -> str:
     """Sign a checkpoint; returns a signed note."""
     key = VerifierKey(checkpoint.origin, wallet.public_key)
-    signature = b64encode(key.id + wallet.signature(checkpoint.text.encode())).decode()
-    return f"{checkpoint.text}\n{_SIGNATURE_MARK}{key.name} {signature}\n"
+    return f"{checkpoint.text}\n{signature_line(key, wallet.signature(checkpoint.text.encode()))}"
+
+
+def signature_line(key: VerifierKey, signature: bytes) -> str:
+    """The line of a note with a signature by a key."""
+    return f"{SIGNATURE_MARK}{key.name} {b64encode(key.id + signature).decode()}\n"
 
 
 def parse_note(note: str) -> tuple[Checkpoint, list[tuple[str, bytes]]]:
@@ -118,27 +141,47 @@ def parse_note(note: str) -> tuple[Checkpoint, list[tuple[str, bytes]]]:
     """
     if len(note) > NOTE_BYTES_MAX:
         raise NoteInvalid(f"a checkpoint has at most {NOTE_BYTES_MAX:,} bytes")
-    text, blank, lines = note.partition("\n\n")
+    if _CONTROL.search(note):
+        raise NoteInvalid("a checkpoint contains no control characters")
+    text, blank, lines = note.rpartition("\n\n")
     parts = text.split("\n")
-    if not blank or len(parts) != len(Checkpoint._fields) or not parts[0]:
+    if not blank or len(parts) < _LINES_MIN or not all(parts):
         raise NoteInvalid("a checkpoint has a line with the log's name, one with its size and one with its root")
-    origin, size, encoded_root = parts
+    origin, size, encoded_root, *extensions = parts
     if not _SIZE.fullmatch(size):
         raise NoteInvalid("the size of a checkpoint is a number without leading zeros")
     root = _decoded(encoded_root, "the root of a checkpoint has to be base64")
     if len(root) != _HASH_BYTES:
         raise NoteInvalid(f"the root of a checkpoint has {_HASH_BYTES} bytes")
+    return Checkpoint(origin, int(size), root, tuple(extensions)), parse_signature_lines(lines)
+
+
+def parse_signature_lines(lines: str) -> list[tuple[str, bytes]]:
+    """Parse the signature lines of a note: name and signature, which begins with the key's id.
+
+    Raises:
+        NoteInvalid: a line is no signature line.
+    """
     signatures = []
     for line in lines.removesuffix("\n").split("\n"):
-        name, _, encoded = line.removeprefix(_SIGNATURE_MARK).rpartition(" ")
-        if not line.startswith(_SIGNATURE_MARK) or not name:
+        name, _, encoded = line.removeprefix(SIGNATURE_MARK).rpartition(" ")
+        if not line.startswith(SIGNATURE_MARK) or not is_key_name(name):
             raise NoteInvalid("a signature line has to be written: — name signature")
         signatures.append((name, _decoded(encoded, "a signature has to be base64")))
-    return Checkpoint(origin, int(size), root), signatures
+    return signatures
+
+
+def signatures_by(key: VerifierKey, signatures: list[tuple[str, bytes]]) -> list[bytes]:
+    """The signatures that name a key, without its id. None of them is verified."""
+    return [
+        signature[KEY_ID_BYTES:]
+        for name, signature in signatures
+        if name == key.name and signature[:KEY_ID_BYTES] == key.id
+    ]
 
 
 def verified(note: str, key: VerifierKey) -> Checkpoint:
-    """Verify a note; returns its checkpoint.
+    """Verify a note; returns its checkpoint. Signatures of other keys, such as those of witnesses, are ignored.
 
     Raises:
         NoteInvalid: the note is not a checkpoint, or is of another log, or the key did not sign it.
@@ -146,12 +189,12 @@ def verified(note: str, key: VerifierKey) -> Checkpoint:
     checkpoint, signatures = parse_note(note)
     if checkpoint.origin != key.name:
         raise NoteInvalid(f"the checkpoint is of {checkpoint.origin}, not of {key.name}")
-    for name, signature in signatures:
-        if name == key.name and signature[:_KEY_ID_BYTES] == key.id:
-            if not is_valid(signature[_KEY_ID_BYTES:], checkpoint.text.encode(), key.public_key):
-                raise NoteInvalid("the signature does not match: the checkpoint was forged or changed")
-            return checkpoint
-    raise NoteInvalid(f"the checkpoint is not signed by {key}")
+    own = signatures_by(key, signatures)
+    if not own:
+        raise NoteInvalid(f"the checkpoint is not signed by {key}")
+    if not all(is_valid(signature, checkpoint.text.encode(), key.public_key) for signature in own):
+        raise NoteInvalid("the signature does not match: the checkpoint was forged or changed")
+    return checkpoint
 
 
 def _decoded(text: str, error: str) -> bytes:
