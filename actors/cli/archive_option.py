@@ -2,11 +2,11 @@
 
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import click
 
 from actors.cli.extras import require
+from actors.cli.urls import is_url
 
 
 class ArchiveLocation(click.ParamType[Any]):
@@ -20,18 +20,9 @@ class ArchiveLocation(click.ParamType[Any]):
         if not text:
             self.fail("the archive is empty: name a folder or a gateway's URL", param, ctx)
         if "://" in text:
-            if not _is_url(text):
+            if not is_url(text):
                 self.fail(f"{text!r} is not an http or https URL", param, ctx)
             require("archive")
         elif Path(text).exists() and not Path(text).is_dir():
             self.fail(f"{text} is not a folder", param, ctx)
         return text
-
-
-def _is_url(text: str) -> bool:
-    try:
-        parts = urlsplit(text)
-        has_host = bool(parts.hostname) and (parts.port is None or parts.port >= 0)
-    except ValueError:
-        return False
-    return parts.scheme in ("http", "https") and has_host and not any(char.isspace() for char in text)

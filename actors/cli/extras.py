@@ -21,6 +21,7 @@ EXTRAS = {
     "report": Extra("reports need", {"matplotlib": "matplotlib", "networkx": "networkx"}),
     "load": Extra("load tests need", {"psutil": "psutil", "pyreqwest": "pyreqwest", "rich": "rich"}),
     "archive": Extra("an archive at a URL needs", {"pyreqwest": "pyreqwest"}),
+    "witness": Extra("requests to a witness need", {"pyreqwest": "pyreqwest"}),
     "proxy": Extra("a proxy of Relation ONE needs", {"fastapi": "fastapi"}),
 }
 

@@ -6,17 +6,25 @@ from typing import TextIO
 import click
 
 from actors.ans104.wallet import Wallet, WalletError, key_path
-from actors.evidence.checkpoints import NOTE_BYTES_MAX, VerifierKey, checkpoint_of, sign
+from actors.evidence.checkpoints import NOTE_BYTES_MAX, NoteInvalid, VerifierKey, checkpoint_of, parse_note, sign
 from eventstore import LogFile
 from eventstore.engines import Location, path_of
 
 
 def read_note(file: TextIO) -> str:
-    """Read a checkpoint from a file."""
+    """Read a checkpoint from a file. No signature is verified.
+
+    Raises:
+        BadParameter: the file is not a checkpoint.
+    """
     try:
-        return file.read(NOTE_BYTES_MAX + 1)
+        note = file.read(NOTE_BYTES_MAX + 1)
+        parse_note(note)
     except UnicodeDecodeError:
         raise click.BadParameter(f"{file.name} is not a checkpoint: it is not UTF-8 text") from None
+    except NoteInvalid as error:
+        raise click.BadParameter(f"{file.name} is not a checkpoint: {error}") from None
+    return note
 
 
 def load_key(path: Location, file: Path | None, key: VerifierKey) -> Wallet:

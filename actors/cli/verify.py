@@ -1,12 +1,24 @@
 """``mostao verify``: verifies a proof without the log."""
 
-from typing import BinaryIO
+from collections.abc import Sequence
+from typing import BinaryIO, TextIO
 
 import click
 
 from actors.cli.labels import time_text
+from actors.cli.note_files import read_note
+from actors.cli.witness_options import LOG_KEY_TEXT, WITNESS_KEY_TEXT
 from actors.evidence.checkpoints import NoteInvalid, VerifierKey
-from actors.evidence.proofs import PROOF_BYTES_MAX, Proven, check, read_proof
+from actors.evidence.cosignatures import Cosignature, cosignatures_of
+from actors.evidence.proofs import (
+    PROOF_BYTES_MAX,
+    Proof,
+    Proven,
+    check,
+    check_with_checkpoint,
+    note_of,
+    read_proof,
+)
 from eventstore.merkle.rfc9162 import ProofInvalid
 
 EXIT_FINDING = 1
@@ -15,30 +27,76 @@ EXIT_FINDING = 1
 @click.command()
 @click.argument("file", metavar="PROOF", type=click.File("rb"))
 @click.option(
-    "--key", "key_text", metavar="KEY", help="The verifier key you trust, from mostao checkpoint LOG --verifier-key."
+    "--key",
+    type=LOG_KEY_TEXT,
+    metavar="KEY",
+    help="The verifier key of the log, which mostao checkpoint LOG --verifier-key prints.",
+)
+@click.option(
+    "--checkpoint",
+    "kept",
+    type=click.File(),
+    metavar="FILE",
+    help="A checkpoint that you kept, which the proof has to lead to.",
+)
+@click.option(
+    "--witness-key",
+    "witness_keys",
+    type=WITNESS_KEY_TEXT,
+    multiple=True,
+    metavar="KEY",
+    help="A witness's verifier key: it has to have cosigned the checkpoint in PROOF. Repeatable: one of them.",
 )
 @click.pass_context
-def verify(context: click.Context, file: BinaryIO, key_text: str | None) -> None:
+def verify(
+    context: click.Context,
+    file: BinaryIO,
+    key: VerifierKey | None,
+    kept: TextIO | None,
+    witness_keys: tuple[VerifierKey, ...],
+) -> None:
     """Verify a proof without the log.
 
-    PROOF is a file that `mostao prove` wrote. Exit code 0 if the proof is valid, 1 if it is not.
+    PROOF is a file that `mostao prove` wrote. The command needs what you trust: the verifier key of the log, or a
+    checkpoint that you kept. Exit code 0 if the proof is valid, 1 if it is not, 2 if both are missing.
+
+    \b
+    Examples:
+      mostao verify proof.json --key "$(cat people.vkey)"
+      mostao verify grown.json --checkpoint kept.txt
     """
     try:
         proof = read_proof(file.read(PROOF_BYTES_MAX + 1))
-        key = None if key_text is None else VerifierKey.parse(key_text)
-    except (ProofInvalid, NoteInvalid) as error:
+    except ProofInvalid as error:
         raise click.UsageError(str(error)) from None
+    if key is None and kept is None:
+        raise click.UsageError(
+            "what you trust is missing: pass the log's verifier key with --key (mostao checkpoint LOG --verifier-key"
+            " prints it), or a checkpoint that you kept with --checkpoint. The key in the proof is no evidence, because"
+            " a forger puts in their own"
+        )
+    note = None if kept is None else read_note(kept)
     try:
-        proven = check(proof, key=key)
+        proven = _proven(proof, key, note)
+        cosignatures = cosignatures_of(note_of(proof), witness_keys)
+        if witness_keys and not cosignatures:
+            raise NoteInvalid(f"the checkpoint is not cosigned by {' or '.join(each.name for each in witness_keys)}")
     except (ProofInvalid, NoteInvalid) as finding:
         click.echo(f"NOT PROVEN: {finding}", err=True)
         context.exit(EXIT_FINDING)
-    click.echo(_text(proven))
-    if key is None:
-        click.echo("The key is from the proof itself: compare it with one that you trust, or pass that one with --key.")
+    click.echo(_text(proven, cosignatures))
 
 
-def _text(proven: Proven) -> str:
+def _proven(proof: Proof, key: VerifierKey | None, note: str | None) -> Proven:
+    """Check a proof with a key, with a kept checkpoint, or with both."""
+    proven = None if key is None else check(proof, key=key)
+    if note is not None:
+        proven = check_with_checkpoint(proof, note)
+    assert proven is not None
+    return proven
+
+
+def _text(proven: Proven, cosignatures: Sequence[Cosignature]) -> str:
     now, older, message = proven.checkpoint, proven.older, proven.message
     if older is not None:
         what = f"the log of {now.size:,} events begins with the log of {older.size:,} events: nothing in it was changed"
@@ -53,4 +111,11 @@ def _text(proven: Proven) -> str:
             f"  action    {message.action}\n"
             f"  time      {time_text(proven.timestamp)}"
         )
-    return f"PROVEN: {what}\n  log       {now.origin}\n  root      {now.root.hex()}\n  key       {proven.key}"
+    lines = [
+        f"PROVEN: {what}",
+        f"  log       {now.origin}",
+        f"  root      {now.root.hex()}",
+        f"  key       {proven.key}",
+    ]
+    lines += [f"  cosigned  {each.key.name}, {time_text(each.timestamp * 1000)}" for each in cosignatures]
+    return "\n".join(lines)

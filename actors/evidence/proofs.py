@@ -151,18 +151,22 @@ def read_proof(raw: bytes) -> Proof:
     return proof
 
 
-def check(proof: Proof, *, key: VerifierKey | None = None) -> Proven:
+def note_of(proof: Proof) -> str:
+    """The signed note of the checkpoint that a proof is about: of two, the newer one."""
+    return proof.newer if isinstance(proof, Consistency) else proof.checkpoint
+
+
+def check(proof: Proof, *, key: VerifierKey) -> Proven:
     """Check a proof, without the log and without its node.
 
     Args:
         proof: a parsed proof.
-        key: the trusted verifier key. Without one, the key in the proof is used, and the caller has to check it.
+        key: the verifier key of the log, from a trusted source. The key in the proof is none.
 
     Raises:
         ProofInvalid: the proof is not valid.
         NoteInvalid: the key did not sign a checkpoint.
     """
-    key = key or VerifierKey.parse(proof.key)
     path = [_hash(text) for text in proof.path[:PATH_MAX]]
     if len(path) < len(proof.path):
         raise ProofInvalid("the path is too long")
@@ -180,6 +184,31 @@ def check(proof: Proof, *, key: VerifierKey | None = None) -> Proven:
     if message.parent is None:
         _check_signed(message)
     return Proven(key, checkpoint, None, sequence, timestamp, message)
+
+
+def check_with_checkpoint(proof: Proof, kept: str) -> Proven:
+    """Check a proof with a checkpoint that was kept, instead of the log's verifier key.
+
+    The proof has to lead to that checkpoint: prove the inclusion for it, or that a log only grew since it. The key in
+    the proof is the log's because it signed the kept checkpoint.
+
+    Args:
+        proof: a parsed proof.
+        kept: the signed note, from a trusted source.
+
+    Raises:
+        ProofInvalid: the proof is not valid, or is about another checkpoint.
+        NoteInvalid: the key in the proof did not sign the kept checkpoint, or not the ones in the proof.
+    """
+    key = VerifierKey.parse(proof.key)
+    checkpoint = verified(kept, key)
+    proven = check(proof, key=key)
+    if checkpoint not in (proven.checkpoint, proven.older):
+        raise ProofInvalid(
+            f"the proof is not about the checkpoint of {checkpoint.size:,} events that you kept: make one with"
+            " mostao prove --checkpoint, or with --since"
+        )
+    return proven
 
 
 def _check_signed(message: Message) -> None:

@@ -14,6 +14,7 @@ from actors.evidence.proofs import (
     Consistency,
     Inclusion,
     check,
+    check_with_checkpoint,
     matching_checkpoint,
     prove_consistency,
     prove_inclusion,
@@ -83,7 +84,9 @@ def test_every_event_is_proven_to_be_in_the_log(log: SqliteLog, sequence: int) -
 def test_a_newer_log_is_proven_to_begin_with_an_older_one(log: SqliteLog) -> None:
     older, newer = log.checkpoints()
     for first, second in ((older, newer), (newer, older), (older, older)):
-        proven = check(read_proof(msgspec.json.encode(prove_consistency(log, first, second, key_of(log)))))
+        proven = check(
+            read_proof(msgspec.json.encode(prove_consistency(log, first, second, key_of(log)))), key=key_of(log)
+        )
         assert proven.older is not None
         assert proven.older.size <= proven.checkpoint.size
 
@@ -110,17 +113,46 @@ def test_no_proof_can_be_changed(log: SqliteLog) -> None:
         forged(proof, checkpoint=older.replace("mostao/", "other/")),
         forged(proof, checkpoint=note_of_eve),
         forged(proof, checkpoint=older),
-        forged(proof, key="nonsense"),
-        forged(proof, key=str(VerifierKey(key.name, EVE.public_key))),
         forged(consistency, older=newer),
         forged(consistency, newer=note_of_eve),
         forged(consistency, path=consistency.path[1:]),
         forged(consistency, path=[]),
     ):
         with pytest.raises((ProofInvalid, NoteInvalid)):
-            check(wrong)
+            check(wrong, key=key)
     with pytest.raises(NoteInvalid, match="not signed by"):
         check(proof, key=VerifierKey(key.name, EVE.public_key))
+
+
+def test_a_proof_by_an_attackers_key_needs_the_attackers_checkpoint(log: SqliteLog) -> None:
+    """An attacker signs the root of the log, or of any other log, with a key of their own."""
+    older, newer = log.checkpoints()
+    events, key = list(log.read()), key_of(log)
+    theirs = VerifierKey(key.name, EVE.public_key)
+    by_eve = [sign(verified(note, key), EVE) for note in (older, newer)]
+    inclusion = prove_inclusion(log, events[7], newer, key)
+    consistency = prove_consistency(log, older, newer, key)
+    for proof, kept in (
+        (forged(inclusion, key=str(theirs), checkpoint=by_eve[1]), newer),
+        (forged(consistency, key=str(theirs), older=by_eve[0], newer=by_eve[1]), older),
+        (forged(consistency, key=str(theirs)), older),
+        (forged(inclusion, key="nonsense"), newer),
+    ):
+        with pytest.raises(NoteInvalid):
+            check_with_checkpoint(proof, kept)
+    with pytest.raises(NoteInvalid, match="not signed by"):
+        check(forged(inclusion, checkpoint=by_eve[1]), key=key)
+
+
+def test_a_kept_checkpoint_stands_for_the_key(log: SqliteLog) -> None:
+    older, newer = log.checkpoints()
+    events, key = list(log.read()), key_of(log)
+    inclusion, consistency = prove_inclusion(log, events[7], newer, key), prove_consistency(log, older, newer, key)
+    assert check_with_checkpoint(inclusion, newer).sequence == 8
+    for kept in (older, newer):
+        assert check_with_checkpoint(consistency, kept).older == verified(older, key)
+    with pytest.raises(ProofInvalid, match="not about the checkpoint"):
+        check_with_checkpoint(inclusion, older)
 
 
 def test_a_proof_shows_that_its_sender_signed_the_event(world: Path, path: Path) -> None:
@@ -133,7 +165,7 @@ def test_a_proof_shows_that_its_sender_signed_the_event(world: Path, path: Path)
     log = read_log(path)
     note = sign(checkpoint_of(log, key_of(log)), NODE)  # the node itself is the forger
     with pytest.raises(ProofInvalid, match="signed item is not valid"):
-        check(prove_inclusion(log, rows[index], note, key_of(log)))
+        check(prove_inclusion(log, rows[index], note, key_of(log)), key=key_of(log))
 
 
 def test_a_log_that_is_not_the_one_of_a_checkpoint_proves_nothing(world: Path, path: Path) -> None:

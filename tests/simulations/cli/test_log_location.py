@@ -50,7 +50,7 @@ def test_its_files_lie_beside_it(location: str, path: Path, tmp_path: Path) -> N
     kept.write_text(run("checkpoint", location))
     run("audit", location, "--checkpoint", kept)
     proof.write_text(run("prove", location, "3"))
-    assert "PROVEN" in run("verify", proof)
+    assert "PROVEN" in run("verify", proof, "--key", run("checkpoint", location, "--verifier-key").strip())
     run("export", location)
     bundle = path.with_name(path.name + ".ans104")
     copy = f"another://{tmp_path}/copy.db"
