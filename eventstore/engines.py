@@ -30,6 +30,9 @@ class Delegate(CommitLog, Protocol):
         A delegate calls this after each reply. Any other writer does the same work within ``append``.
         """
 
+    def store_checkpoint(self, sequence: int, note: str) -> None:
+        """See ``Evidence.store_checkpoint``."""
+
 
 class Upgraded(NamedTuple):
     """What an upgrade did."""

@@ -26,7 +26,9 @@ class Evidence(Protocol):
         """The signed notes that the log stores, in order."""
 
     def store_checkpoint(self, sequence: int, note: str) -> None:
-        """Store a signed note of the tree's root at a sequence. The first note of a sequence stays.
+        """Store a signed note of the tree's root at a sequence.
+
+        The first note of a sequence stays, unless the new one is the same note with further signature lines.
 
         Raises:
             LogFailed: the storage refused the write.

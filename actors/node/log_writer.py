@@ -38,11 +38,27 @@ class WritableLog(Protocol):
         """See ``CommitLog.head``."""
 
 
+class CheckpointLog(Protocol):
+    """The part of ``Evidence`` that the log writer uses."""
+
+    def store_checkpoint(self, sequence: int, note: str) -> None:
+        """See ``Evidence.store_checkpoint``."""
+
+
 class _Write(NamedTuple):
     """A batch to append. ``on_written`` receives the error, or None."""
 
     batch: Sequence[Assignment]
     on_written: OnWritten
+
+
+class _Store(NamedTuple):
+    """A signed note to store in a log. ``on_stored`` receives the error, or None."""
+
+    log: CheckpointLog
+    sequence: int
+    note: str
+    on_stored: OnWritten
 
 
 class LogWriter:
@@ -91,6 +107,27 @@ class LogWriter:
             self._starting = self._loop.create_task(self._start(self._delegate_location))
         self._write_in_thread(write)
 
+    async def store_checkpoint(self, sequence: int, note: str, *, log: CheckpointLog) -> None:
+        """Store a signed note between two batches, where the log is written: two writers would wait for each other.
+
+        Args:
+            sequence: number of events that the note covers.
+            note: a checkpoint.
+            log: the log, open for writing. It is not used while the child process writes.
+
+        Raises:
+            LogFailed: the note could not be stored. The log can still be written.
+        """
+        stored: asyncio.Future[EventStoreError | None] = self._loop.create_future()
+        resolve = partial(_resolve, stored)
+        if self.child is not None:
+            self.child.ask(_encode((0, sequence, (), note)), lambda reply: resolve(_error_of(reply)))
+        else:
+            on_stored = partial(self._loop.call_soon_threadsafe, resolve)
+            self._thread.tell(_Store(log, sequence, note, on_stored))
+        if (error := await stored) is not None:
+            raise error
+
     async def started(self) -> bool:
         """Wait until a child process that is being started is running, or has failed to start.
 
@@ -133,8 +170,8 @@ class LogWriter:
         last = (len(batch) - 1) // _PART_ROWS * _PART_ROWS
         for start in range(0, last, _PART_ROWS):
             stop = start + _PART_ROWS
-            child.tell(_encode((len(batch) - stop, self._epoch, batch[start:stop])))
-        child.ask(_encode((0, self._epoch, batch[last:])), partial(self._child_replied, write))
+            child.tell(_encode((len(batch) - stop, self._epoch, batch[start:stop], "")))
+        child.ask(_encode((0, self._epoch, batch[last:], "")), partial(self._child_replied, write))
 
     def _child_replied(self, write: _Write, reply: bytes | None) -> None:
         if reply is None:
@@ -171,9 +208,12 @@ class _Writer(pykka.ThreadingActor):
         super().__init__()
         self._log, self._epoch = log, epoch
 
-    def on_receive(self, message: _Write) -> None:
-        """Append one batch; ``on_written`` is called in this thread."""
-        message.on_written(append_error(self._log, message.batch, epoch=self._epoch))
+    def on_receive(self, message: _Write | _Store) -> None:
+        """Append one batch, or store one note; the callback is called in this thread."""
+        if isinstance(message, _Write):
+            message.on_written(append_error(self._log, message.batch, epoch=self._epoch))
+        else:
+            message.on_stored(store_error(message.log, message.sequence, message.note))
 
 
 def append_error(log: WritableLog, batch: Sequence[Assignment], *, epoch: int) -> EventStoreError | None:
@@ -185,3 +225,24 @@ def append_error(log: WritableLog, batch: Sequence[Assignment], *, epoch: int) -
     except Exception as error:  # anything may fail here, and no sender may wait forever
         return LogFailed(f"the batch could not be written ({type(error).__name__}: {error})")
     return None
+
+
+def store_error(log: CheckpointLog, sequence: int, note: str) -> EventStoreError | None:
+    """Store a signed note. Returns why it was not stored, or None if it was."""
+    try:
+        log.store_checkpoint(sequence, note)
+    except EventStoreError as error:
+        return error
+    return None
+
+
+def _error_of(reply: bytes | None) -> EventStoreError | None:
+    """The error in a child's reply to a note."""
+    if reply is None:
+        return LogFailed("the child process that writes the log ended")
+    return LogFailed(reply.decode()) if reply else None
+
+
+def _resolve(future: "asyncio.Future[EventStoreError | None]", error: EventStoreError | None) -> None:
+    if not future.done():  # the waiting task may have been cancelled
+        future.set_result(error)

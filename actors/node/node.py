@@ -246,6 +246,18 @@ class Node:
         """Apply a function to the durable log, in another thread."""
         return await asyncio.get_running_loop().run_in_executor(self._pool, self._readers.read, function)
 
+    async def store_checkpoint(self, size: int, note: str) -> None:
+        """Store a signed note of the first ``size`` events in the log. Messages do not wait for it.
+
+        A note of that size that is stored already stays, unless the new one is the same with more signatures.
+
+        Raises:
+            NodeClosed: the node was closed.
+            LogFailed, NodeFailed: the note could not be stored, or the node stopped.
+        """
+        self.check_open()
+        await self._log_writer.store_checkpoint(size, note, log=self._recovered.log)
+
     async def drain(self) -> None:
         """Wait until everything that was sent is evaluated, with all that it caused, and durable."""
         await self._ingress.drain()

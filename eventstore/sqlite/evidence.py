@@ -10,6 +10,11 @@ from eventstore.sqlite.id_batches import indexed_up_to
 from eventstore.sqlite.message_ids import IS_INDEXED, IdTable
 from eventstore.sqlite.row_reader import RowReader
 
+_STORE_CHECKPOINT = """
+    insert into checkpoints values (?, ?) on conflict (sequence) do update set note = excluded.note
+    where length(excluded.note) > length(note) and substr(excluded.note, 1, length(note)) = note
+"""
+
 
 class SqliteEvidence(RowReader):
     """The Merkle tree, the checkpoints and the index check of a ``SqliteLog``."""
@@ -41,7 +46,7 @@ class SqliteEvidence(RowReader):
     def store_checkpoint(self, sequence: int, note: str) -> None:
         """See ``Evidence.store_checkpoint``."""
         try:
-            self._connection.execute("insert or ignore into checkpoints values (?, ?)", (sequence, note))
+            self._connection.execute(_STORE_CHECKPOINT, (sequence, note))
         except sqlite3.Error as error:
             raise LogFailed(f"{self.path} could not be written ({error})") from error
 

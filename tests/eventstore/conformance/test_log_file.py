@@ -138,13 +138,16 @@ def test_runs_and_the_end_are_found(log: LogFile) -> None:
     assert log.exists_from(an_id("nothing")) is None
 
 
-def test_checkpoints_are_kept_in_order_and_the_first_of_a_sequence_stays(engine: Engine) -> None:
+def test_checkpoints_are_kept_in_order_and_only_further_signatures_replace_one(engine: Engine) -> None:
     log = cast("LogFile", engine.open())
     append(log, ROWS[:20], expected=0)
-    for sequence, note in ((20, "later"), (10, "earlier"), (20, "another")):
+    for sequence, note in ((20, "later"), (10, "earlier"), (20, "another longer one")):
         log.store_checkpoint(sequence, note)
     reader = cast("LogFile", engine.open_reader())
     assert reader.checkpoints() == log.checkpoints() == ["earlier", "later"]
+    for note in ("later, cosigned", "later"):
+        log.store_checkpoint(20, note)
+    assert reader.checkpoints() == log.checkpoints() == ["earlier", "later, cosigned"]
     assert not log.is_excerpt
     log.mark_excerpt()
     assert log.is_excerpt
