@@ -7,14 +7,18 @@ from typing import Any
 import click
 
 from actors.ans104.item import DATA_BYTES_MAX
+from actors.ans104.wallet import key_path
 from actors.cli.clock_option import accept_clock_option
 from actors.cli.log_location import LOG_LOCATION
 from actors.cli.rate_option import Rate
+from actors.cli.witness_options import WITNESS_KEY_TEXT, WitnessUrl
+from actors.evidence.checkpoints import VerifierKey
 from actors.http.ao import UNITS
 from actors.node.limits import Limits
-from eventstore.engines import Location
+from eventstore.engines import Location, path_of
 
 PORT = 4100
+CHECKPOINT_S = 300.0
 
 
 class _Unit(click.ParamType[Any]):
@@ -56,6 +60,31 @@ class _Unit(click.ParamType[Any]):
     show_default=True,
     help="Limit of a message's data, in bytes.",
 )
+@click.option(
+    "--witness",
+    "witnesses",
+    type=WitnessUrl(),
+    multiple=True,
+    metavar="URL",
+    help="Have each checkpoint cosigned by this witness (C2SP tlog-witness). Repeatable.",
+)
+@click.option(
+    "--witness-key",
+    "witness_keys",
+    type=WITNESS_KEY_TEXT,
+    multiple=True,
+    metavar="KEY",
+    help="A witness's verifier key. Repeatable.  [default: the one that the witness names]",
+)
+@click.option(
+    "--checkpoint-every",
+    "checkpoint_s",
+    type=click.FloatRange(min=1),
+    default=CHECKPOINT_S,
+    show_default=True,
+    metavar="SECONDS",
+    help="Sign and store a checkpoint of a log that grew.",
+)
 @accept_clock_option
 def serve(
     path: Location,
@@ -64,6 +93,9 @@ def serve(
     units: tuple[tuple[str, int], ...],
     rate: str | None,
     data_max: int,
+    witnesses: tuple[str, ...],
+    witness_keys: tuple[VerifierKey, ...],
+    checkpoint_s: float,
     accept_clock: bool,
 ) -> None:
     """Run a full AO node on one port, over LOG.
@@ -79,6 +111,7 @@ def serve(
     Examples:
       mostao serve people.db
       mostao serve people.db --unit compute:4102 --rate-limit 100/second
+      mostao serve people.db --witness https://witness.example.com
     """
     import uvloop
 
@@ -86,11 +119,15 @@ def serve(
     from actors.cli.listen import open_listeners
     from actors.http.ao.app import AoApp
     from actors.http.common.server import Servers
+    from actors.http.witness.client import WitnessClient
+    from actors.http.witness.cosigning import cosigned
     from actors.runtime.tuning import dedicate_process
 
     async def run() -> None:
         async with Node.open(path, accept_clock=accept_clock, limits=Limits(data_bytes_max=data_max)) as node:
             dedicate_process()
+            if witnesses and node.key is None:
+                raise click.UsageError(f"{path} needs the key of its node for checkpoints: {key_path(path_of(path))}")
             app = AoApp(node, data_bytes_max=data_max, rate=rate)
             servers = Servers((each, app.asgi_app([each.unit] if each.unit else UNITS)) for each in listeners)
 
@@ -106,7 +143,11 @@ def serve(
                 click.echo(f"  {listener.unit:10}{listener.url}")
             click.echo(f"  registry  {node.registry}")
             click.echo(f"  node      {node.address}")
-            await servers.run()
+            for url in witnesses:
+                click.echo(f"  witness   {url}")
+            clients = [WitnessClient(url, witness_keys) for url in witnesses]
+            async with cosigned(node, clients, interval_s=checkpoint_s):
+                await servers.run()
         click.echo(f"stopped: {node.sequence:,} events in {path}")
 
     with open_listeners(host, [(None, port), *units]) as listeners:

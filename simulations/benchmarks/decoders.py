@@ -17,8 +17,19 @@ from actors.ans104.tags import TagsMalformed, decode_tags, encode_tags
 from actors.ans104.wallet import Wallet
 from actors.evaluation.process_table import ProcessTable, UnknownModule
 from actors.evaluation.state_codec import StateUnreadable, canonical_state, restore_process
-from actors.evidence.checkpoints import Checkpoint, NoteInvalid, VerifierKey, parse_note, sign, verified
+from actors.evidence.checkpoints import (
+    WITNESS_KEY,
+    Checkpoint,
+    NoteInvalid,
+    VerifierKey,
+    parse_note,
+    sign,
+    verified,
+)
+from actors.evidence.cosignatures import cosign, cosignatures_of
 from actors.evidence.proofs import Consistency, Inclusion, check, read_proof
+from actors.http.witness.rules import Refused, check_growth, verify_request
+from actors.http.witness.wire_format import AddCheckpoint
 from actors.processes import MODULES, Registry
 from actors.protocol.canonical_json import decode
 from actors.protocol.derived_ids import sent_id
@@ -29,6 +40,8 @@ from eventstore.records import canonical_bytes, malformed
 
 WALLET = Wallet(bytes(32))
 _ID = sent_id("fuzz", 0)
+_LOG_KEY = VerifierKey("mostao/x", WALLET.public_key)
+_WITNESS_KEY = VerifierKey("witness.example", WALLET.public_key, WITNESS_KEY)
 
 
 class Decoder(NamedTuple):
@@ -78,13 +91,20 @@ def _state(raw: bytes) -> None:
 
 
 def _proof(raw: bytes) -> None:
-    check(read_proof(raw))
+    proof = read_proof(raw)
+    for key in (VerifierKey.parse(proof.key), _LOG_KEY):
+        check(proof, key=key)
 
 
 def _note(raw: bytes) -> None:
     note = raw.decode(errors="replace")
     parse_note(note)
-    verified(note, VerifierKey("mostao/x", WALLET.public_key))
+    cosignatures_of(note, [_WITNESS_KEY])
+    verified(note, _LOG_KEY)
+
+
+def _add_checkpoint(raw: bytes) -> None:
+    check_growth(verify_request(raw, {_LOG_KEY.name: [_LOG_KEY]}), None)
 
 
 def _key(raw: bytes) -> None:
@@ -142,7 +162,16 @@ def _examples_of_proofs() -> list[bytes]:
 
 
 def _notes() -> list[bytes]:
-    return [sign(Checkpoint("mostao/x", size, bytes(32)), WALLET).encode() for size in (0, 7)]
+    checkpoints = [Checkpoint("mostao/x", size, bytes(32)) for size in (0, 7)]
+    return [
+        (sign(checkpoint, WALLET) + cosign(checkpoint, _WITNESS_KEY, WALLET, timestamp=7)).encode()
+        for checkpoint in checkpoints
+    ]
+
+
+def _requests() -> list[bytes]:
+    note = sign(Checkpoint("mostao/x", 7, bytes(32)), WALLET)
+    return [AddCheckpoint(0, [], note).encode()]
 
 
 def _items() -> list[bytes]:
@@ -173,6 +202,7 @@ DECODERS: dict[str, Decoder] = {
     "snapshot": Decoder(_state, [canonical_state(process.state) for process, _ in _processes().values()], ()),
     "proof": Decoder(_proof, _examples_of_proofs(), (ProofInvalid, NoteInvalid)),
     "checkpoint": Decoder(_note, _notes(), (NoteInvalid,)),
+    "request to a witness": Decoder(_add_checkpoint, _requests(), (Refused,)),
     "verifier key": Decoder(_key, [str(VerifierKey("mostao/x", WALLET.public_key)).encode()], (NoteInvalid,)),
     "JSON": Decoder(decode, _BODIES, (ValueError,)),
     "body of a message": Decoder(_body, _BODIES, ()),

@@ -31,6 +31,7 @@ _COMMANDS = {
     "load": _Entry("simulations.cli", "Load-test a node and verify its metrics against its log."),
     "serve": _Entry("actors.cli", "Run a full AO node on one port, over LOG."),
     "proxy": _Entry("actors.cli", "Run proxies of Relation ONE over LOG."),
+    "witness": _Entry("actors.cli", "Run a witness, which cosigns checkpoints of growing logs."),
     "archive": _Entry("actors.cli", "Pack Relation ONE messages, and verify packed ones."),
     "replay": _Entry("actors.cli", "Rebuild every state from LOG."),
     "audit": _Entry("actors.cli", "Verify LOG: every hash, signature, message and result."),

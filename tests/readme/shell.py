@@ -17,7 +17,7 @@ import click
 from simulations.cli.main import main
 
 BIN = Path(sys.executable).parent
-SERVERS = ("serve", "proxy")
+SERVERS = ("serve", "proxy", "witness")
 READY_S = 20.0
 _PLACEHOLDER = re.compile(r"[A-Z][A-Z-]+(\.\w+)?")
 _PORT = re.compile(r"(?<=:)\d{4}\b")
@@ -83,7 +83,7 @@ def run_server(line: str, folder: Path) -> str:
     words = [str(BIN / Path(words[0]).name), *(_PORT.sub("0", word) for word in words[1:])]
     if "--ao" in words:
         words[words.index("--ao") + 1] = "0"
-    if words[1] == "serve" and "--port" not in words:
+    if words[1] in ("serve", "witness") and "--port" not in words:
         words += ["--port", "0"]
     if words[1] == "proxy" and "--proxy" not in words:
         words += ["--proxy", "first:0"]

@@ -38,6 +38,10 @@ def test_the_extras_are_those_of_the_package() -> None:
         ("fastapi", "proxy x.db", "a proxy of Relation ONE needs fastapi: pip install 'mostao[proxy]'"),
         ("pyreqwest", "load", "load tests need pyreqwest: pip install 'mostao[load]'"),
         *(
+            ("pyreqwest", command, "requests to a witness need pyreqwest: pip install 'mostao[witness]'")
+            for command in ("serve x.db --witness http://127.0.0.1:1", "audit x.db --witness http://127.0.0.1:1")
+        ),
+        *(
             ("pyreqwest", command, "an archive at a URL needs pyreqwest: pip install 'mostao[archive]'")
             for command in (
                 "proxy x.db --archive http://127.0.0.1:1",
@@ -76,6 +80,7 @@ main(sys.argv[1:])
             "load --help",
             "load compare --help",
             "proxy --help",
+            "witness --help",
         ),
     ):
         run = subprocess.run(
