@@ -13,8 +13,10 @@ from actors.audit.replay import counted
 from actors.audit.snapshot_check import SnapshotCheck
 from actors.evaluation.process_table import ProcessTable
 from actors.evidence.checkpoints import NoteInvalid, VerifierKey, key_of
+from actors.evidence.cosignatures import cosignatures_of
 from actors.evidence.proofs import matching_checkpoint
 from actors.evidence.signed_items import envelope_fault
+from actors.evidence.statements import Statement, stronger_statement
 from actors.processes import REGISTRIES
 from actors.protocol.spawn import module_of
 from eventstore import Assignment, CommitLog, Evidence, LogFault, LogFile, Replay, Unevaluable, read_log
@@ -44,6 +46,8 @@ class Audit(msgspec.Struct):
     """Descriptions of the first messages of the pending outbox."""
     checkpoints: int = 0
     """Signed notes, stored or given, that the node's key signed and that match the log."""
+    statement: Statement | None = None
+    """The longest checkpoint that vouches for the log from outside; None if there is none, or the log has a fault."""
     snapshots: int = 0
     """Snapshots that equal the replayed states."""
     log_head: str = ""
@@ -56,13 +60,14 @@ def audit(
     path: str | Path,
     *,
     checkpoints: Sequence[str] = (),
+    witness_keys: Sequence[VerifierKey] = (),
     signatures: bool = True,
     all_faults: bool = False,
     progress: Callable[[int], Any] | None = None,
     jobs: int | None = None,
     run: RunPartitions = run_in_processes,
 ) -> Audit:
-    """Check a log against itself.
+    """Check a log against itself, and against statements from outside.
 
     The audit checks both hash chains; sequences, slots and timestamps; every signature and its sender's address; that a
     row shows what its signed item says; that every message between processes is the next one that an evaluation sent;
@@ -72,6 +77,7 @@ def audit(
     Args:
         path: the log's file.
         checkpoints: signed notes that were kept elsewhere. The log must match them.
+        witness_keys: verifier keys of witnesses. A stored note that one of them cosigned is a statement from outside.
         signatures: check external messages against their signed items. Without, the audit trusts what they say.
         all_faults: continue after the first fault.
         progress: called now and then with the number of events that were checked.
@@ -104,10 +110,12 @@ def audit(
                 report.faults += _unindexed_faults(log, events)
             report.faults += _index_entry_faults(log)
             report.faults += _tree_faults(log, nodes, events)
-            report.faults += _checkpoint_faults(log, [*log.checkpoints(), *checkpoints], report)
+            report.faults += _checkpoint_faults(log, log.checkpoints(), checkpoints, witness_keys, report)
         report.faults.sort(key=lambda fault: fault.sequence)
         if not all_faults:
             del report.faults[1:]
+        if report.faults:
+            report.statement = None
         report.log_head = log.head().chain.hex()
         return report
     finally:
@@ -234,8 +242,11 @@ def _tree_faults(log: LogFile, first_level: list[bytes], events: int) -> Iterato
             return
 
 
-def _checkpoint_faults(log: LogFile, notes: Sequence[str], report: Audit) -> Iterator[LogFault]:
-    """Yields a fault for each checkpoint with a wrong signature or root."""
+def _checkpoint_faults(
+    log: LogFile, stored: Sequence[str], kept: Sequence[str], witness_keys: Sequence[VerifierKey], report: Audit
+) -> Iterator[LogFault]:
+    """Yields a fault for each checkpoint with a wrong signature or root, and reports the strongest statement."""
+    notes = [*stored, *kept]
     if not notes:
         return
     try:
@@ -243,10 +254,14 @@ def _checkpoint_faults(log: LogFile, notes: Sequence[str], report: Audit) -> Ite
     except LogFault as fault:
         yield fault
         return
-    for note in notes:
+    for number, note in enumerate(notes):
         try:
-            matching_checkpoint(log, note, key)
+            checkpoint = matching_checkpoint(log, note, key)
+            cosignatures = cosignatures_of(note, witness_keys)
             report.checkpoints += 1
+            if cosignatures or number >= len(stored):
+                statement = Statement(checkpoint, key, tuple(cosignatures), note)
+                report.statement = stronger_statement(report.statement, statement)
         except LogFault as fault:
             yield fault
         except NoteInvalid as error:

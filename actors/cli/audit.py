@@ -1,6 +1,7 @@
-"""``mostao audit``: verifies a log completely."""
+"""``mostao audit``: verifies a log, and names the statement from outside that vouches for it."""
 
 import time
+from collections.abc import Mapping
 from typing import Any, TextIO
 
 import click
@@ -12,6 +13,10 @@ from actors.cli.log_location import LOG_LOCATION
 from actors.cli.note_files import read_note
 from actors.cli.progress import progress_bar
 from actors.cli.replay import events_of
+from actors.cli.statement_text import statement_json, statement_line
+from actors.cli.witness_notes import held_notes
+from actors.cli.witness_options import WITNESS_KEY_TEXT, WitnessUrl
+from actors.evidence.checkpoints import VerifierKey
 from eventstore import LogFault
 from eventstore.engines import Location
 
@@ -28,6 +33,22 @@ EXIT_FINDING = 1
     metavar="FILE",
     help="A checkpoint that you kept: verify that LOG still contains the log that it states. Repeatable.",
 )
+@click.option(
+    "--witness",
+    "witnesses",
+    type=WitnessUrl(),
+    multiple=True,
+    metavar="URL",
+    help="A witness: verify that LOG still contains the newest checkpoint that it cosigned. Repeatable.",
+)
+@click.option(
+    "--witness-key",
+    "witness_keys",
+    type=WITNESS_KEY_TEXT,
+    multiple=True,
+    metavar="KEY",
+    help="A witness's verifier key: its cosignatures of checkpoints count, also in LOG. Repeatable.",
+)
 @click.option("--no-signatures", is_flag=True, help="Skip signature checks (faster).")
 @click.option("--all", "all_faults", is_flag=True, help="List every fault, not only the first.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the report.")
@@ -36,6 +57,8 @@ def audit(
     context: click.Context,
     path: Location,
     checkpoints: tuple[TextIO, ...],
+    witnesses: tuple[str, ...],
+    witness_keys: tuple[VerifierKey, ...],
     no_signatures: bool,
     all_faults: bool,
     as_json: bool,
@@ -45,30 +68,42 @@ def audit(
     The command replays the whole log. It checks both hash chains, order and time, every signature and sender's
     address, every message that a process sent, every result, the Merkle tree, every checkpoint and every snapshot.
 
-    Exit code 0 if LOG is valid, 1 if a fault was found.
+    The last line names the statement from outside that vouches for LOG, or says that there is none. Without one, the
+    audit proves that LOG is consistent and that its people signed its messages, but not that the messages are all
+    there, in the order and at the times at which they were sent.
+
+    Exit code 0 if no fault was found, 1 if a fault was found.
 
     \b
     Examples:
       mostao audit people.db
       mostao audit people.db --all --checkpoint kept.txt
+      mostao audit people.db --witness https://witness.example.com
     """
+    sources = {read_note(file): f"given by --checkpoint {file.name}" for file in checkpoints}
+    known_keys = list(witness_keys)
+    if witnesses:
+        notes, known_keys = held_notes(path, witnesses, witness_keys)
+        sources |= {note: f"held by the witness at {url}" for note, url in zip(notes, witnesses, strict=False)}
     begun = time.perf_counter()
     with progress_bar("auditing", events_of(path)) as bar:
         report = audit_log(
             path,
-            checkpoints=[read_note(file) for file in checkpoints],
+            checkpoints=list(sources),
+            witness_keys=known_keys,
             signatures=not no_signatures,
             all_faults=all_faults,
             progress=bar.at,
         )
     elapsed = time.perf_counter() - begun
-    click.echo(_object(report, elapsed) if as_json else _text(report, elapsed))
+    click.echo(_object(report, elapsed, sources) if as_json else _text(report, elapsed, sources))
     if report.faults:
         context.exit(EXIT_FINDING)
 
 
-def _object(report: Audit, elapsed: float) -> bytes:
+def _object(report: Audit, elapsed: float, sources: Mapping[str, str]) -> bytes:
     fields: dict[str, Any] = {name: getattr(report, name) for name in report.__struct_fields__ if name != "faults"}
+    fields["statement"] = statement_json(report, sources)
     fields["elapsed_s"] = round(elapsed, 3)
     fields["events_per_s"] = round(report.events / elapsed, 1)
     fields["faults"] = [
@@ -84,7 +119,7 @@ def _object(report: Audit, elapsed: float) -> bytes:
     return msgspec.json.encode(fields)
 
 
-def _text(report: Audit, elapsed: float) -> str:
+def _text(report: Audit, elapsed: float, sources: Mapping[str, str]) -> str:
     outside = report.events - report.inside
     signed = (
         f"{report.signatures:,} signed messages, all signatures valid and all rows as signed"
@@ -106,7 +141,7 @@ def _text(report: Audit, elapsed: float) -> str:
         lines += [f"              {message}" for message in report.tail]
     lines += [f"  log head    {report.log_head}", f"  state root  {report.state_root}"]
     if not report.faults:
-        return "\n".join([*lines, "No fault was found."])
+        return "\n".join([*lines, "No fault was found.", statement_line(report, sources)])
     return "\n".join([lines[0], *(_fault_text(fault) for fault in report.faults)])
 
 

@@ -14,7 +14,7 @@ from tests.readme.shell import BIN, environment, has_placeholder, is_server, lin
 MAKE_TOWN = "mostao simulate --users 6 --messages 30 --log town.db"
 SHELL = ("sh", "bash", "shell", "console")
 OTHER_TOOLS = ("eventstore/README.md", "Read a log without mostao")
-EVIDENCE = ("eventstore/README.md", "What an audit proves")
+EVIDENCE = ("eventstore/README.md", "Checkpoints and witnesses")
 SECTIONS = dict.fromkeys((name, block.section) for name in NAMES for block in blocks(name) if block.language in SHELL)
 EXAMPLES = [
     pytest.param(block.text, id=f"{name}, {block.section}")
@@ -94,7 +94,8 @@ def test_the_log_is_read_with_other_tools_as_shown(folder: Path) -> None:
 def test_checkpoints_and_proofs_are_made_and_checked_as_shown(folder: Path) -> None:
     printed = run_section(*EVIDENCE, folder)
     assert "No fault was found." in printed
-    assert printed.count("PROVEN") == 2
+    assert "given by --checkpoint kept.txt, signed by mostao/" in printed
+    assert printed.count("PROVEN") == 3
 
 
 def test_the_set_up_commands_are_marked_for_ci() -> None:

@@ -1,0 +1,63 @@
+"""Fetches the checkpoints of a log that witnesses hold."""
+
+import asyncio
+from collections.abc import Sequence
+
+import click
+
+from actors.evidence.checkpoints import NoteInvalid, VerifierKey, key_of
+from actors.evidence.cosignatures import cosignatures_of
+from actors.http.witness.client import WitnessClient, WitnessUnavailable
+from eventstore import LogFault, read_log
+from eventstore.engines import Location
+
+HINT = "'--witness'"
+
+
+def held_notes(path: Location, urls: Sequence[str], keys: Sequence[VerifierKey]) -> tuple[list[str], list[VerifierKey]]:
+    """Fetch the newest checkpoint of a log from each witness.
+
+    Args:
+        path: the log.
+        urls: of the witnesses.
+        keys: verifier keys of the witnesses; without any, each witness is asked for its own.
+
+    Returns:
+        The note of each witness, cosigned by one of its keys; and the keys.
+
+    Raises:
+        BadParameter: a witness cannot be reached, or holds no checkpoint of this log.
+    """
+    log = read_log(path)
+    try:
+        origin = key_of(log).name
+    except LogFault:  # the log does not begin as a log does; the audit reports it
+        return [], list(keys)
+    finally:
+        log.close()
+    return asyncio.run(_held_notes(path, origin, [WitnessClient(url, keys) for url in urls]))
+
+
+async def _held_notes(
+    path: Location, origin: str, clients: Sequence[WitnessClient]
+) -> tuple[list[str], list[VerifierKey]]:
+    notes, keys = [], dict[VerifierKey, None]()
+    for client in clients:
+        try:
+            known = await client.keys()
+            note = await client.newest(origin)
+            if note is None:
+                raise click.BadParameter(
+                    f"the witness at {client.url} holds no checkpoint of {origin}: it does not know this log, or {path}"
+                    " was replaced by another log",
+                    param_hint=HINT,
+                )
+            if not cosignatures_of(note, known):
+                raise click.BadParameter(
+                    f"the witness at {client.url} sent a note without its cosignature", param_hint=HINT
+                )
+        except (WitnessUnavailable, NoteInvalid) as error:
+            raise click.BadParameter(str(error), param_hint=HINT) from None
+        notes.append(note)
+        keys.update(dict.fromkeys(known))
+    return notes, list(keys)
