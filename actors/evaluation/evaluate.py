@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from actors.processes import Process
+from actors.processes.limits import REFUSAL_CHARACTERS_MAX
 from actors.protocol.canonical_json import encode
 from actors.protocol.derived_ids import sent_id
 from actors.protocol.messages import REPLY, Context, Effects, Refusal, message_tags
@@ -71,10 +72,16 @@ def receive(process: Process | None, message: Message, context: Context) -> tupl
     before = process.state
     try:
         effects = process.receive(message, context)
-        return effects, None if effects.reply is None else encode(effects.reply), None
+        output = None if effects.reply is None else encode(effects.reply)
+        if output is not None and len(output) > process.answer_characters_safe:
+            process.check_answer(message.action, output)
+        return effects, output, None
     except Refusal as refusal:
         process.state = before
-        return _refused(message, str(refusal))
+        reason = str(refusal)
+        if len(reason) > REFUSAL_CHARACTERS_MAX and process.is_limited:
+            reason = reason[: REFUSAL_CHARACTERS_MAX - 1] + "…"
+        return _refused(message, reason)
     except Exception as fault:  # a handler's error is its result, and the process continues
         process.state = before
         return _refused(message, f"{type(fault).__name__} in the handler of {message.action!r}")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from actors.ans104.wallet import Wallet
 from actors.evidence.checkpoints import checkpoint_of, key_of, sign
-from actors.processes import REGISTRIES, RegistryV2
+from actors.processes import REGISTRIES
 from actors.protocol.spawn import module_of
 from actors.runtime.logs import get_logger
 from eventstore import EventStoreError, LogFile, LogUnusable
@@ -46,7 +46,7 @@ class Identity:
         """
         if not self._log.head().sequence:
             self._key = wallet or Wallet.load_or_create(self._key_file)
-            return self._key.sign(tags=[("Type", "Process"), ("Module", RegistryV2.module)])
+            return self._key.sign(tags=[("Type", "Process"), ("Module", REGISTRIES[-1])])
         if wallet is not None or self._key_file.exists():
             self._key = wallet or Wallet.load(self._key_file)
         return None

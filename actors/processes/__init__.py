@@ -6,11 +6,15 @@ is part of its name. A change of behaviour is a new version beside the old one, 
 
 from actors.processes.base import Process
 from actors.processes.messaging.group import Group
+from actors.processes.messaging.group_v2 import GroupV2
 from actors.processes.messaging.handle import Handle
+from actors.processes.messaging.handle_v2 import HandleV2
 from actors.processes.messaging.registry_v1 import Registry
 from actors.processes.messaging.registry_v2 import RegistryV2
+from actors.processes.messaging.registry_v3 import RegistryV3
 from actors.processes.messaging.session_v1 import Session
 from actors.processes.messaging.session_v2 import SessionV2
+from actors.processes.messaging.session_v3 import SessionV3
 from actors.processes.relation.archive_index import Archive
 from actors.processes.relation.key_keeper import KeyKeeper
 from actors.processes.relation.proxy_state import Proxy
@@ -18,10 +22,13 @@ from actors.processes.relation.relation import Relation
 
 MODULES: dict[str, type[Process]] = {
     kind.module: kind
-    for kind in (Registry, RegistryV2, Handle, Session, SessionV2, Group, Relation, KeyKeeper, Proxy, Archive)
+    for kind in (
+        *(Registry, RegistryV2, RegistryV3, Handle, HandleV2, Session, SessionV2, SessionV3, Group, GroupV2),
+        *(Relation, KeyKeeper, Proxy, Archive),
+    )
 }
 """Every module by its name. A log may name any of them."""
-REGISTRIES = (Registry.module, RegistryV2.module)
+REGISTRIES = (Registry.module, RegistryV2.module, RegistryV3.module)
 """Modules of a log's first process. A new log starts with the last one."""
 
 __all__ = [
@@ -29,13 +36,17 @@ __all__ = [
     "REGISTRIES",
     "Archive",
     "Group",
+    "GroupV2",
     "Handle",
+    "HandleV2",
     "KeyKeeper",
     "Process",
     "Proxy",
     "Registry",
     "RegistryV2",
+    "RegistryV3",
     "Relation",
     "Session",
     "SessionV2",
+    "SessionV3",
 ]

@@ -1,5 +1,6 @@
 """The base class of processes, and the declaration of actions."""
 
+import sys
 from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
@@ -28,7 +29,12 @@ ANYONE = "anyone"
 
 
 def action(
-    *names: str, body: type = EmptyBody, optional: bool = False, callers: str = ANYONE, reply: str = ""
+    *names: str,
+    body: type = EmptyBody,
+    optional: bool = False,
+    any_data: bool = False,
+    callers: str = ANYONE,
+    reply: str = "",
 ) -> Callable[[M], M]:
     """Declare a method as the handler of one or several actions.
 
@@ -36,12 +42,14 @@ def action(
         names: names of the actions.
         body: type of the message's data.
         optional: whether the data may be empty.
+        any_data: whether data that is no JSON object counts as empty.
         callers: who may call the action, for the protocol reference. The method itself has to enforce it.
         reply: form of the reply, for the protocol reference.
     """
 
     def declare(method: M) -> M:
-        handler = Handler(method, parser(body, optional=optional), body, optional, callers, reply)
+        parse: Callable[[bytes], Any] = parser(body, optional=optional, any_data=any_data)
+        handler = Handler(method, parse, body, optional or any_data, callers, reply)
         method.__dict__["handlers"] = dict.fromkeys(names, handler)
         return method
 
@@ -63,11 +71,16 @@ class Process:
     start_body: ClassVar[type] = EmptyBody
     """Type of the spawning message's data, for the protocol reference."""
     handlers: ClassVar[dict[str, Handler]]
+    is_limited: ClassVar[bool] = False
+    """Whether answers and refusals have the limits of ``limits.py``. The first versions of modules have none."""
+    answer_characters_safe: ClassVar[int] = sys.maxsize
+    """Length of a reply up to which its bytes need no counting."""
 
     state: msgspec.Struct
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
+        cls.answer_characters_safe = ANSWER_BYTES_MAX // UTF8_BYTES_MAX if cls.is_limited else sys.maxsize
         cls.handlers = {}
         for kind in reversed(cls.__mro__):  # a new version may extend the previous one
             for method in list(vars(kind).values()):
@@ -92,6 +105,19 @@ class Process:
             raise Refusal(self._unknown(message.action))
         return handler.method(self, handler.parse(message.data), context)
 
+    def check_answer(self, action: str, answer: str) -> None:
+        """Check the bytes of a reply that is longer than ``answer_characters_safe``.
+
+        Raises:
+            Refusal: the reply is too long. The text names the fields that give a part of it.
+        """
+        if len(answer.encode()) <= ANSWER_BYTES_MAX:
+            return
+        known = getattr(self.handlers[action].body, "__struct_fields__", ())
+        fields = " and ".join(f"{name!r}" for name in _PAGING if name in known)
+        how = f": give {fields} to get it in parts" if fields else ""
+        raise Refusal(f"an answer has at most {ANSWER_BYTES_MAX} bytes, and this one is longer{how}")
+
     @action(REPLY, callers="a process")
     def ignore_reply(self, body: EmptyBody, context: Context) -> Effects:
         """Ignore a reply or refusal. By default it changes nothing."""
@@ -108,6 +134,12 @@ class Process:
         return f"{self.module} knows no action {name[:64]!r}; it knows {known}"
 
 
+ANSWER_BYTES_MAX = 256 * 1024
+"""Bytes of a reply as JSON text. A longer one is refused; lists have pages."""
+UTF8_BYTES_MAX = 4
+"""Most bytes of a character."""
+_PAGING = ("limit", "offset", "after")
+"""Fields of a body that select a part of a list."""
 SUCCESS = {"status": "success"}
 
 

@@ -71,15 +71,16 @@ def _overview() -> Iterator[str]:
 
 def _module_lines(module: type[Process]) -> Iterator[str]:
     """Lines about a module: its purpose, its start body and each of its actions."""
-    previous = next((base for base in MODULES.values() if base in module.__mro__[1:]), None)
+    known = MODULES.values()
+    previous = next((base for base in module.__mro__[1:] if issubclass(base, Process) and base in known), None)
     yield f"### `{module.module}`"
     yield ""
     yield _markdown(inspect.getdoc(module))
     yield ""
     if previous is not None:
-        yield f"It has every action of `{previous.module}`, and these:"
+        yield f"It has every action of `{previous.module}`, and these, which are new or changed:"
         yield ""
-    elif module.start_body is not EmptyBody:
+    if module.start_body is not (EmptyBody if previous is None else previous.start_body):
         yield f"Start body: {_fields(module.start_body)}."
         yield ""
     inherited = previous.handlers if previous is not None else vars(Process.ignore_reply)["handlers"]

@@ -62,7 +62,7 @@ def _nodes(body: list[ast.stmt]) -> list[ast.AST]:
 def _called(called: ast.expr, caller: Function, package: str) -> Iterator[tuple[Callable[..., Any], type]]:
     """The functions of a package that a call may mean, each with its class.
 
-    The call is a name, ``self.method``, or a method of a class that the caller's module imports.
+    The call is a name, ``self.method``, ``super().method``, or a method of a class that the caller's module imports.
     """
     candidates: list[tuple[Any, type]] = []
     if isinstance(called, ast.Name):
@@ -70,6 +70,9 @@ def _called(called: ast.expr, caller: Function, package: str) -> Iterator[tuple[
     elif isinstance(called, ast.Attribute):
         if isinstance(called.value, ast.Name) and called.value.id == "self":
             candidates = [(getattr(caller.owner, called.attr, None), caller.owner)]
+        elif isinstance(called.value, ast.Call) and isinstance(called.value.func, ast.Name):
+            if called.value.func.id == "super":
+                candidates = [(_inherited(caller, called.attr), caller.owner)]
         else:
             classes = [value for value in caller.globals.values() if isinstance(value, type)]
             candidates = [(vars(kind).get(called.attr), kind) for kind in classes if not issubclass(kind, Process)]
@@ -79,6 +82,13 @@ def _called(called: ast.expr, caller: Function, package: str) -> Iterator[tuple[
             continue  # the README describes the errors of bodies once, for all actions
         if function.__module__.startswith(package):
             yield function, owner
+
+
+def _inherited(caller: Function, name: str) -> Any:
+    """The method of this name in the classes after the one that defines the caller."""
+    kinds = list(caller.owner.__mro__)
+    [defining] = [at for at, kind in enumerate(kinds) if caller.function in vars(kind).values()]
+    return next((vars(kind)[name] for kind in kinds[defining + 1 :] if name in vars(kind)), None)
 
 
 def is_quiet(function: Function) -> bool:

@@ -42,7 +42,7 @@ class EmptyBody(Body):
     """The body of an action without fields. Any data is accepted."""
 
 
-def parser(kind: type[T], *, optional: bool = False) -> Callable[[bytes], T]:
+def parser(kind: type[T], *, optional: bool = False, any_data: bool = False) -> Callable[[bytes], T]:
     """A function that parses a message's data as a body of this type, or raises ``Refusal``.
 
     The error texts are our own, not a library's. They become part of states and logs, which have to be the same with
@@ -51,6 +51,8 @@ def parser(kind: type[T], *, optional: bool = False) -> Callable[[bytes], T]:
     Args:
         kind: a ``Body`` or ``Fields``.
         optional: whether empty data counts as a body without fields.
+        any_data: whether data that is no JSON object counts as a body without fields. AO's client sends a random number
+            with a message that needs no data.
     """
     if kind is EmptyBody:
         nothing = kind()
@@ -63,7 +65,7 @@ def parser(kind: type[T], *, optional: bool = False) -> Callable[[bytes], T]:
                 check_depth(data)
             return decoder(data)
         except (msgspec.MsgspecError, ValueError):
-            if optional and not data.strip():
+            if (optional and not data.strip()) or (any_data and not data.lstrip().startswith(b"{")):
                 return kind()
             raise Refusal(_fault(kind, data)) from None
 

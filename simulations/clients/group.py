@@ -119,7 +119,10 @@ class GroupChat:
         return str(reply["messageID"])
 
     async def _page(self) -> list[dict[str, Any]]:
-        rows = await self._query("QueryMessage", {"from": self._read_from, "limit": PAGE, "order": "ASC"})
+        query: dict[str, Any] = {"from": self._read_from, "limit": PAGE, "order": "ASC"}
+        if self._read_until:  # version 1 of the group ignores it
+            query["after"] = self._read_until
+        rows = await self._query("QueryMessage", query)
         return [row for row in rows if row["id"] > self._read_until]
 
     async def _key(self, generation: int) -> bytes | None:

@@ -131,7 +131,13 @@ class User:
 
     async def chat_list(self, client: NodeClient) -> list[dict[str, Any]]:
         """The handle's chat list, with the most recently active chat first."""
-        return list(await self.query(client, self.pid, "GetChatList"))
+        try:
+            return list(await self.query(client, self.pid, "GetChatList"))
+        except UserError:  # longer than an answer: from version 2 of the handle on, the list has pages
+            rows: list[dict[str, Any]] = []
+            while page := await self.query(client, self.pid, "GetChatList", {"offset": len(rows), "limit": PAGE}):
+                rows += page
+            return rows
 
     async def catch_up(self, client: NodeClient) -> "list[tuple[Chat, list[ReadMessage]]]":
         """Read all unread messages of all chats, and mark the chats as viewed.
@@ -270,7 +276,9 @@ class Chat:
         return str(reply["messageID"])
 
     async def _page(self) -> list[dict[str, Any]]:
-        query = {"from": self._read_from, "limit": PAGE, "order": "ASC"}
+        query: dict[str, Any] = {"from": self._read_from, "limit": PAGE, "order": "ASC"}
+        if self._read_until:  # earlier versions of the session ignore it
+            query["after"] = self._read_until
         rows = await self._user.query(self._client, self.session, "QueryMessage", query)
         return [row for row in rows if row["id"] > self._read_until]
 

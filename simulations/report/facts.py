@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import msgspec
 
-from actors.processes import Handle
 from eventstore.sqlite.connect import connect_to_read
 
 HOUR_MS = 3_600_000
@@ -103,14 +102,14 @@ def _facts(connection: sqlite3.Connection) -> Facts:
     )
 
 
-_SESSIONS = '%"mostao.session@%'
-"""Pattern for the tags of messages that spawn a session of any version."""
+_HANDLES, _SESSIONS = '%"mostao.handle@%', '%"mostao.session@%'
+"""Patterns for the tags of messages that spawn a handle or a session of any version."""
 
 
 def _talk(connection: sqlite3.Connection) -> dict[tuple[str, str], int]:
     names, sides = {}, {}
     query = "select process, cast(data as blob) from assignments where slot = 0 and tags like ?"
-    for process, data in connection.execute(query, (f'%"{Handle.module}"%',)):
+    for process, data in connection.execute(query, (_HANDLES,)):
         names[process] = msgspec.json.decode(data, type=_Name).name
     for process, data in connection.execute(query, (_SESSIONS,)):
         handles = msgspec.json.decode(data, type=_Sides)

@@ -47,10 +47,11 @@ class Day:
     def __init__(self) -> None:
         self.now_ms = DAWN_MS
         self.node: Node
+        self.another_registry = ""
 
     @property
     def registry(self) -> str:
-        return self.node.registry
+        return self.another_registry or self.node.registry
 
     async def send(self, raw: bytes) -> Result:
         self.now_ms += STEP_MS
@@ -113,9 +114,11 @@ async def run_day(path: Path, *, killed: bool) -> None:
             await eve.register(day)
             await eve.establish_session(day, with_handle="bob")
         await use_handles(day, alice, bob, eve)
+        await reach_limits(day, alice, bob)
         await use_an_old_registry(day, alice, bob)
         if "mostao.group@1" in MODULES:  # this also wrote format 1, with code that had no groups
             await meet_in_a_group(day, alice, bob, eve)
+        await use_the_registry_before(day)
         if "mostao.relation@1" in MODULES:
             await use_relation_one(day, alice)
         await send_refused_messages(day, eve, path)
@@ -178,6 +181,31 @@ async def use_handles(day: Day, alice: User, bob: User, eve: User) -> None:
         await day.tell(eve, alice.pid, (action, ""))
     await day.tell(alice, alice.pid, ("RemoveDelegate", {"address": bob.wallet.address}))
     await day.tell(alice, alice.pid, ("RemoveContact", {"handle": "bob"}))
+
+
+async def reach_limits(day: Day, alice: User, bob: User) -> None:
+    """Refusals by the limits of a handle, a session and a registry, and pages of lists."""
+    session = alice.chats[bob.pid].session
+    await day.tell(alice, alice.pid, *[("ProfileUpdate", {f"field {number}": "x" * 90_000}) for number in range(4)])
+    await day.tell(bob, alice.pid, ("GetProfile", ""), ("GetContacts", {"limit": 1}), ("GetChatList", {"offset": 1}))
+    await day.relay(alice, alice.pid, session, ("RotateSessionKey", {**KEYS, "pubkey_a": "x" * 5000}))
+    await day.tell(bob, session, ("QueryMessage", {"after": 2, "limit": 2}))
+    await day.tell(bob, bob.pid, ("RemoveChat", {"sessionID": session}))
+    await day.tell(bob, day.registry, ("EstablishSession", {"handleA": "bob", "handleB": "alice"}))
+    await day.tell(
+        bob, day.registry, *[("Register", {"name": f"{number}.ao", "pid": bob.pid}) for number in range(101)]
+    )
+
+
+async def use_the_registry_before(day: Day) -> None:
+    """A registry of version 2, with handles, a session and a group of its time."""
+    alice, bob, eve = (User(name, entropy=Random(f"{name} at version 2").randbytes) for name in ("alice", "bob", "eve"))
+    day.another_registry = await day.start(alice.wallet, "mostao.registry@2")
+    await meet(day, alice, bob)
+    await talk_on(day, alice, bob)
+    await use_handles(day, alice, bob, eve)
+    await meet_in_a_group(day, alice, bob, eve)
+    day.another_registry = ""
 
 
 async def use_an_old_registry(day: Day, alice: User, bob: User) -> None:

@@ -1,6 +1,6 @@
 """The chat list of a handle."""
 
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -24,6 +24,7 @@ class Chat(msgspec.Struct, frozen=True, gc=False):
     """Id of the message that the session refused last."""
 
 
+AnyChat = TypeVar("AnyChat", bound=Chat)
 Chats = Map[str, Chat]
 """Session or group id to chat."""
 
@@ -40,7 +41,7 @@ def chat_of(chats: Chats, session: str) -> Chat:
     return chat
 
 
-def with_message(chat: Chat, *, timestamp: int, slot: int, unread: int) -> Chat:
+def with_message(chat: AnyChat, *, timestamp: int, slot: int, unread: int) -> AnyChat:
     """The chat after a message in either direction: it moves to the top, and its time never decreases."""
     last = timestamp if chat.last_message is None else max(timestamp, chat.last_message)
     return msgspec.structs.replace(chat, last_message=last, activity=slot, unread=chat.unread + unread)

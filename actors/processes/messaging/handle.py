@@ -1,6 +1,6 @@
 """The handle: the agent of a user, with profile, chat list, delegates and contacts. It relays its owner's messages."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -102,7 +102,7 @@ class Handle(Process):
     __slots__ = ()
 
     module = "mostao.handle@1"
-    start_body = Start
+    start_body: ClassVar[type] = Start
     state: HandleState
 
     def __init__(self, data: bytes, context: Context) -> None:
@@ -114,7 +114,7 @@ class Handle(Process):
     @action("ProfileUpdate", body=Fields, callers=OWNER, reply="`status`")
     def update_profile(self, body: Fields, context: Context) -> Effects:
         """Set fields of the profile: texts for ``name``, ``img``, ``banner``, ``bio`` and ``pubkey``, else any JSON."""
-        _only_owner(context)
+        only_owner(context)
         given = {name: value for name, value in body.items() if value is not None or name not in TEXT_FIELDS}
         for name in TEXT_FIELDS:
             if type(given.get(name, "")) is not str:
@@ -132,7 +132,7 @@ class Handle(Process):
     @action("SetEnv", body=Fields, callers=OWNER, reply="`status`")
     def set_env(self, body: Fields, context: Context) -> Effects:
         """Set environment variables to any JSON values; null removes a variable."""
-        _only_owner(context)
+        only_owner(context)
         env = _merged(self.state.env, {name: value for name, value in body.items() if value is not None})
         for name, value in body.items():
             if value is None and name in env:
@@ -210,7 +210,7 @@ class Handle(Process):
     @action("AddDelegate", body=AddDelegate, callers=OWNER, reply="`status`")
     def add_delegate(self, body: AddDelegate, context: Context) -> Effects:
         """Let an address call RelayMessage and MarkAsViewed for the owner, until ``expires`` (seconds)."""
-        _only_owner(context)
+        only_owner(context)
         address, expires = body.address, milliseconds(body.expires)
         if expires <= context.timestamp:
             raise Refusal("the field 'expires' has to lie in the future")
@@ -224,7 +224,7 @@ class Handle(Process):
     @action("RemoveDelegate", body=RemoveDelegate, callers=OWNER, reply="`status`")
     def remove_delegate(self, body: RemoveDelegate, context: Context) -> Effects:
         """Remove a delegate."""
-        _only_owner(context)
+        only_owner(context)
         if body.address not in self.state.delegates:
             raise Refusal(f"{body.address!r} is no delegate")
         self._replace(delegates=self.state.delegates.delete(body.address))
@@ -241,7 +241,7 @@ class Handle(Process):
     @action("AddContact", body=AddContact, callers=OWNER, reply="`status`")
     def add_contact(self, body: AddContact, context: Context) -> Effects:
         """Add a contact, or change its note."""
-        _only_owner(context)
+        only_owner(context)
         contacts = self.state.contacts.set(body.handle, body.note or "")
         if len(contacts) > CONTACTS_MAX:
             raise Refusal(f"a handle has at most {CONTACTS_MAX} contacts: remove one first")
@@ -251,7 +251,7 @@ class Handle(Process):
     @action("RemoveContact", body=RemoveContact, callers=OWNER, reply="`status`")
     def remove_contact(self, body: RemoveContact, context: Context) -> Effects:
         """Remove a contact."""
-        _only_owner(context)
+        only_owner(context)
         if body.handle not in self.state.contacts:
             raise Refusal(f"{body.handle!r} is not among the contacts")
         self._replace(contacts=self.state.contacts.delete(body.handle))
@@ -276,13 +276,18 @@ class Handle(Process):
     def _only_owner_or_delegate(self, context: Context) -> None:
         expires = self.state.delegates.get(context.sender)
         if expires is None or expires <= context.timestamp:
-            _only_owner(context)
+            only_owner(context)
 
     def _keep_chat(self, session: str, chat: Chat) -> None:
         self.state = msgspec.structs.replace(self.state, chats=self.state.chats.set(session, chat))
 
 
-def _only_owner(context: Context) -> None:
+def only_owner(context: Context) -> None:
+    """Check that the sender owns the process.
+
+    Raises:
+        Refusal: it does not.
+    """
     if not same_address(context.owner, context.sender):
         raise Refusal("only the owner can do that")
 

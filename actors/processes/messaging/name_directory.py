@@ -42,6 +42,10 @@ class Directory(msgspec.Struct, frozen=True, gc=False):
         keys = self.by_owner.get(owner.lower(), Map())
         return [self.names[keys[order]] for order in sorted(keys)]
 
+    def count_of(self, owner: str) -> int:
+        """Number of an owner's names."""
+        return len(self.by_owner.get(owner.lower(), ()))
+
     def of_pid(self, pid: str) -> Name | None:
         """The name under which a process acts; None if it has none."""
         name_key = self.by_pid.get(pid)

@@ -81,6 +81,8 @@ class Registry(Process):
     module = "mostao.registry@1"
     session_module: ClassVar = Session.module
     """Module of the sessions that it spawns."""
+    handle_module: ClassVar = "mostao.handle@1"
+    """Module of the handles that it spawns."""
     state: RegistryState
 
     def __init__(self, data: bytes, context: Context) -> None:
@@ -130,7 +132,7 @@ class Registry(Process):
             pid = spawned_id(context.message_id, 0)
             changed = directory.register(text, pid=pid, owner=context.sender)
             start = encode({"name": text.strip(), "pubkey": body.pubkey or ""})
-            spawns = (Spawn("mostao.handle@1", context.sender, start),)
+            spawns = (Spawn(self.handle_module, context.sender, start),)
         elif directory.find(text) is None:
             changed = directory.register(text, pid=pid, owner=context.sender)
         else:
@@ -149,7 +151,7 @@ class Registry(Process):
     def query_session(self, body: TwoHandles, context: Context) -> Effects:
         """Look up the session of two handles, in either order."""
         one, other = self.state.handles.find(body.handleA), self.state.handles.find(body.handleB)
-        session = self.state.sessions.get(_pair(one.pid, other.pid)) if one and other else None
+        session = self.state.sessions.get(pair_key(one.pid, other.pid)) if one and other else None
         if session is None:
             raise Refusal("No session found")
         return Effects(succeed(sessionID=session))
@@ -168,7 +170,7 @@ class Registry(Process):
         one, other = self._sides(body, context)
         if one.pid == other.pid:
             raise Refusal("a session is between two handles, not of one with itself")
-        pair = _pair(one.pid, other.pid)
+        pair = pair_key(one.pid, other.pid)
         session = self.state.sessions.get(pair)
         if session is not None:
             return Effects(succeed(sessionID=session))
@@ -220,7 +222,8 @@ class Registry(Process):
             self.state = msgspec.structs.replace(self.state, domains=directory)
 
 
-def _pair(one: str, other: str) -> str:
+def pair_key(one: str, other: str) -> str:
+    """The key of the session of two handle processes, in either order."""
     return f"{one} {other}" if one < other else f"{other} {one}"
 
 

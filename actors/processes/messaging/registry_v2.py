@@ -1,6 +1,6 @@
 """Version 2 of the registry: also creates groups."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import msgspec
 from msgspec import Meta
@@ -56,6 +56,8 @@ class RegistryV2(Registry):
 
     module = "mostao.registry@2"
     session_module = SessionV2.module
+    group_module: ClassVar = Group.module
+    """Module of the groups that it spawns."""
     state: GroupRegistryState
 
     def __init__(self, data: bytes, context: Context) -> None:
@@ -79,7 +81,7 @@ class RegistryV2(Registry):
         return Effects(
             succeed(groupID=group),
             messages=(_update_chat_list(founder.pid, group, body.name),),
-            spawns=(Spawn(Group.module, context.process, start),),
+            spawns=(Spawn(self.group_module, context.process, start),),
         )
 
     @action("JoinGroup", body=JoinGroup, callers="the owner of the handle, or its process", reply="`status`")

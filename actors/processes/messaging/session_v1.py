@@ -1,6 +1,6 @@
 """Version 1 of the session: the conversation of two handles, with encrypted keys and messages."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 from msgspec import Meta
@@ -103,7 +103,7 @@ class Session(Process):
     __slots__ = ()
 
     module = "mostao.session@1"
-    start_body = Start
+    start_body: ClassVar[type] = Start
     state: SessionState
 
     def __init__(self, data: bytes, context: Context) -> None:

@@ -71,7 +71,7 @@ class IteratesASet(Planted):
 class LouderSession(Session):
     """A version of the session that answers differently, built on the one before."""
 
-    module = "mostao.session@3"
+    module = "mostao.session@4"
 
     @action("SendMessage", body=SendMessage)
     def send_message(self, body: SendMessage, context: Context) -> Effects:

@@ -64,7 +64,7 @@ def test_one_that_is_deterministic_is_not(path: Path) -> None:
 async def test_two_versions_of_a_module_live_side_by_side_in_one_log(path: Path) -> None:
     async with Node.open(path, wallet=NODE, clock=still) as node:
         a, b, session = await talking(node)
-        louder = (await node.send(start("mostao.session@3", json.dumps({"a": a, "b": b})))).message_id
+        louder = (await node.send(start("mostao.session@4", json.dumps({"a": a, "b": b})))).message_id
         await node.send(relay(ALICE, a, session, "SendMessage", {"content": "x"}))
         refused = await node.send(relay(ALICE, a, louder, "SendMessage", {"content": "x"}))
         assert refused.error is not None  # the handle has no such session in its chat list
@@ -75,7 +75,7 @@ async def test_two_versions_of_a_module_live_side_by_side_in_one_log(path: Path)
     replayed = replay(path)
     assert replayed.state_root == root
     modules = {replayed.process_table.entries[process].module for process in (session, louder)}
-    assert modules == {"mostao.session@2", "mostao.session@3"}
+    assert modules == {"mostao.session@3", "mostao.session@4"}
     with_quiet, without = (
         replayed.process_table.entries[process].process.handlers["SendMessage"].method for process in (session, louder)
     )
@@ -86,10 +86,10 @@ async def test_two_versions_of_a_module_live_side_by_side_in_one_log(path: Path)
 async def test_the_log_names_the_module_of_each_process(path: Path) -> None:
     async with Node.open(path, wallet=NODE, clock=still) as node:
         await talking(node)
-        await node.send(start("mostao.session@3", '{"a":"x","b":"y"}'))
+        await node.send(start("mostao.session@4", '{"a":"x","b":"y"}'))
     modules = [module for [module] in execute(path, "select module from processes order by sequence")]
     assert modules == [
-        *("mostao.registry@2", "mostao.handle@1", "mostao.handle@1", "mostao.session@2", "mostao.session@3")
+        *("mostao.registry@3", "mostao.handle@2", "mostao.handle@2", "mostao.session@3", "mostao.session@4")
     ]
 
 

@@ -138,7 +138,7 @@ async def test_a_message_that_cannot_be_understood_is_in_the_log_with_its_error(
     assert [error.split(":")[0] for error in errors] == [
         "the data is not valid JSON",
         (
-            "mostao.registry@2 knows no action 'Dance'; it knows CreateGroup, EstablishSession, GetDomains, GetHandles,"
+            "mostao.registry@3 knows no action 'Dance'; it knows CreateGroup, EstablishSession, GetDomains, GetHandles,"
             " GroupJoined, JoinGroup, QueryDomain,"
             " QueryHandle, QuerySession, Register, Renounce"
         ),
@@ -330,7 +330,7 @@ async def test_a_log_that_needs_a_module_that_is_not_there_is_refused_by_its_nam
 ) -> None:
     async with Node.open(path, wallet=NODE) as node:
         await register(node, ALICE, "alice")
-    others = {name: kind for name, kind in MODULES.items() if name != "mostao.handle@1"}
+    others = {name: kind for name, kind in MODULES.items() if name != "mostao.handle@2"}
     monkeypatch.setattr(process_table, "MODULES", others)
     with pytest.raises(UnknownModule, match=r"mostao\.handle@1"):
         replay(path)

@@ -79,7 +79,7 @@ class Driver:
     def item(self, sender: int, kind: str, message: tuple[str, Any], place: int) -> bytes:
         action, body = message
         by = WALLETS[sender]
-        handles, sessions = self.processes("mostao.handle@1"), self.processes("mostao.session@2")
+        handles, sessions = self.processes("mostao.handle@2"), self.processes("mostao.session@3")
         handle, session = handles[place % len(handles)], sessions[place % len(sessions)]
         if kind == "again":
             return self.sent[place % len(self.sent)]

@@ -77,6 +77,7 @@ async def test_every_action_is_granted_to_whom_it_belongs_and_refused_to_others(
             *(item(BOB, a, action, body) for action, body in OWNERS),  # a delegate is no owner
             item(EVE, a, "RemoveDelegate", {"address": BOB.address}),
             item(EVE, a, "RemoveContact", {"handle": "bob"}),
+            item(EVE, a, "RemoveChat", {"sessionID": session}),
             item(EVE, a, "MarkAsViewed", {"sessionID": session}),
             item(EVE, a, "UpdateChatList", {"sessionID": session, "otherHandleName": "x", "otherHandleID": "x"}),
             item(EVE, a, "Notify"),
@@ -94,6 +95,7 @@ async def test_every_action_is_granted_to_whom_it_belongs_and_refused_to_others(
         for raw in (
             item(ALICE, a, "RemoveDelegate", {"address": BOB.address}),
             item(ALICE, a, "RemoveContact", {"handle": "bob"}),
+            item(ALICE, a, "RemoveChat", {"sessionID": session}),
             item(ALICE, node.registry, "Renounce", {"name": "alice.ao"}),
         ):
             assert (await node.send(raw)).error is None
@@ -106,7 +108,7 @@ async def test_every_action_is_granted_to_whom_it_belongs_and_refused_to_others(
         for event in read_log(path).read()
         if event.slot and event.error is None
     }
-    conversations = (MODULES[module] for module in ("mostao.registry@1", "mostao.handle@1", "mostao.session@2"))
+    conversations = (MODULES[module] for module in ("mostao.registry@1", "mostao.handle@2", "mostao.session@3"))
     every = {action for kind in conversations for action in kind.handlers if action != REPLY}  # groups: test_group
     assert every - {action for _, action in done} == set()
     assert replay(path).state_root == root

@@ -28,7 +28,7 @@ class Stage:
         self.now_ms = NOW_MS
         self.events: list[Assignment] = []
         self.registry = self._id()
-        tags = '[["Type","Process"],["Module","mostao.registry@2"]]'
+        tags = '[["Type","Process"],["Module","mostao.registry@3"]]'
         self._run(Message(self.registry, "node-address", self.registry, "", tags, b"", envelope=b""))
 
     def send(self, sender: str, target: str, action: str, body: Any = "") -> Any:

@@ -169,7 +169,7 @@ async def test_every_action_of_groups_goes_through_a_node_and_is_audited(path: P
     rows = list(read_log(path).read())
     modules = {row.process: module_of(row.message) for row in rows if row.slot == 0}
     done = {(modules[row.process], row.message.action) for row in rows if row.slot and row.error is None}
-    group = {("mostao.group@1", name) for name in MODULES["mostao.group@1"].handlers if name != REPLY}
-    assert group | {("mostao.registry@2", name) for name in ("CreateGroup", "JoinGroup", "GroupJoined")} <= done
+    group = {("mostao.group@2", name) for name in MODULES["mostao.group@2"].handlers if name != REPLY}
+    assert group | {("mostao.registry@3", name) for name in ("CreateGroup", "JoinGroup", "GroupJoined")} <= done
     assert replay(path).state_root == root
     assert audit(path).faults == []

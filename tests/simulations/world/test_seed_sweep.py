@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from actors.node.executor import Executor
 from actors.node.group_commit import GroupCommit
-from actors.processes import Handle, SessionV2
+from actors.processes import HandleV2, SessionV3
 from actors.processes.collections.map import Map
 from actors.protocol.messages import Effects
 from simulations.cli.main import main
@@ -40,7 +40,7 @@ def lost_notification(monkeypatch: pytest.MonkeyPatch) -> None:
     def change(effects: Effects, _: Any, __: Any, context: Any) -> Effects:
         return msgspec.structs.replace(effects, messages=()) if context.slot % 5 == 0 else effects
 
-    changed(monkeypatch, SessionV2, "SendMessage", change)
+    changed(monkeypatch, SessionV3, "SendMessage", change)
 
 
 def reordered_mailbox(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,7 +57,7 @@ def double_send(monkeypatch: pytest.MonkeyPatch) -> None:
         twice = context.slot % 7 == 0
         return msgspec.structs.replace(effects, messages=effects.messages * 2) if twice else effects
 
-    changed(monkeypatch, Handle, "RelayMessage", change)
+    changed(monkeypatch, HandleV2, "RelayMessage", change)
 
 
 def early_acknowledgement(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,12 +71,12 @@ def early_acknowledgement(monkeypatch: pytest.MonkeyPatch) -> None:
 def shared_mutable_state(monkeypatch: pytest.MonkeyPatch) -> None:
     shared: dict[str, str] = {}
 
-    def change(effects: Effects, process: Handle, body: Any, _: Any) -> Effects:
+    def change(effects: Effects, process: HandleV2, body: Any, _: Any) -> Effects:
         shared[body.handle] = body.note or ""
         process.state = msgspec.structs.replace(process.state, contacts=Map(shared))
         return effects
 
-    changed(monkeypatch, Handle, "AddContact", change)
+    changed(monkeypatch, HandleV2, "AddContact", change)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_the_first_message_that_is_concerned_is_named(monkeypatch: pytest.Monkey
         return effects
 
     before: list[Any] = [None]
-    changed(monkeypatch, SessionV2, "SendMessage", forget)
+    changed(monkeypatch, SessionV3, "SendMessage", forget)
     scenario = override(load("two-friends"), {"population": {"users": 2}})
     world = run_seed(scenario, 1)
     assert "expected" in world.finding

@@ -11,7 +11,7 @@ import pytest
 
 from actors import replay
 from actors.audit.audit import audit
-from actors.processes import Session, SessionV2
+from actors.processes import Session, SessionV3
 from actors.protocol.messages import Effects
 from simulations.scenario.attacks import ATTACKS
 from simulations.scenario.scenario import Scenario, load, override
@@ -102,7 +102,7 @@ def test_the_plan_has_every_message_and_every_kind_of_attack() -> None:
 
 
 async def test_a_session_that_loses_a_message_is_found(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    kept = SessionV2.handlers["SendMessage"]
+    kept = SessionV3.handlers["SendMessage"]
     count = iter(range(10**6))
 
     def forgetful(self: Session, body: Any, context: Any) -> Effects:
@@ -112,7 +112,7 @@ async def test_a_session_that_loses_a_message_is_found(path: Path, monkeypatch: 
             self.state = before
         return effects
 
-    monkeypatch.setitem(SessionV2.handlers, "SendMessage", kept._replace(method=forgetful))
+    monkeypatch.setitem(SessionV3.handlers, "SendMessage", kept._replace(method=forgetful))
     with pytest.raises(Finding, match=r"message \d+ of .* expected .* found"):
         await live(path)
 
@@ -126,7 +126,7 @@ async def test_a_third_party_that_opens_something_is_a_finding(path: Path, monke
 async def test_somebody_who_is_refused_what_has_to_be_granted_is_a_finding(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delitem(SessionV2.handlers, "GetCurrentKeys")
+    monkeypatch.delitem(SessionV3.handlers, "GetCurrentKeys")
     with pytest.raises(Finding, match=r"an action of @\w+ failed that must succeed: .* knows no action"):
         await live(path)
 

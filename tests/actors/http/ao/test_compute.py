@@ -21,7 +21,7 @@ async def test_a_result_has_the_reply_first_and_all_that_was_caused(path: Path) 
             {"name": "Reference", "value": "1"},
         ]
         assert json.loads(reply["Data"])["status"] == "success"
-        assert {"name": "Module", "value": "mostao.handle@1"} in spawn["Tags"]
+        assert {"name": "Module", "value": "mostao.handle@2"} in spawn["Tags"]
 
 
 async def test_a_refusal_is_an_answer_and_an_error(path: Path) -> None:

@@ -102,7 +102,7 @@ async def test_a_process_and_its_newest_message(path: Path) -> None:
         a, _, _ = await talking(server.node)
         first = await server.get(f"/processes/{a}")
         assert (first["process_id"], first["nonce"], first["timestamp"]) == (a, 0, NOW_MS)
-        assert tag(first, "Module") == "mostao.handle@1"
+        assert tag(first, "Module") == "mostao.handle@2"
         assert tag(first, "From-Process") == server.node.registry
         latest = await server.get(f"/{a}/latest")
         assert latest == (await pages(server, a, 100))[-1]["node"]
@@ -118,7 +118,7 @@ async def test_a_message_by_its_id_says_what_it_was_pushed_for(path: Path) -> No
         [child] = [message for message in sent.messages if message.target == session]
         node = await server.get(f"/{child.id}", **{"process-id": session})
         assert tag(node["message"], "Pushed-For") == sent.message_id
-        assert tag(node["message"], "From-Module") == "mostao.handle@1"
+        assert tag(node["message"], "From-Module") == "mostao.handle@2"
         assert node == await server.get(f"/{child.id}")
         assert "neither" in await server.refusal(404, "GET", f"/{child.id}", params={"process-id": a})
         assert "neither" in await server.refusal(404, "GET", "/nothing")

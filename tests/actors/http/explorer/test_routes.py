@@ -72,7 +72,7 @@ async def test_a_process_shows_its_state_at_any_event(path: Path) -> None:
         first = server.node.sequence
         await server.node.send(item(ALICE, alice, "ProfileUpdate", {"name": "Alice A."}))
         page = words(await html(server, f"/explorer/process/{alice}"))
-        assert "mostao.handle@1" in page
+        assert "mostao.handle@2" in page
         assert '"name": "Alice A."' in page
         before = words(await html(server, f"/explorer/process/{alice}", at=first))
         assert '"pubkey": "k"' in before

@@ -97,7 +97,7 @@ def test_nobody_joins_past_the_registry(friends: Friends) -> None:
     assert refused(stage.send(EVE, friends.group, "Join", {"member": friends.e}), "asks the registry")
     joined = {"members": [friends.e], "name": "x"}
     assert refused(stage.send(EVE, stage.registry, "GroupJoined", joined), "only a group of this registry")
-    other = stage.spawn(EVE, "mostao.group@1", {"name": "x", "creator": friends.e})
+    other = stage.spawn(EVE, "mostao.group@2", {"name": "x", "creator": friends.e})
     assert stage.query(other, "GetGroup")["members"] == 1  # a group of nobody's registry: no handle is told of it
     assert stage.query(friends.e, "GetChatList") == []
 

@@ -10,7 +10,7 @@ def test_register_spawns_a_handle_process_owned_by_the_sender(stage: Stage) -> N
     reply = stage.send(ALICE, stage.registry, "Register", {"handle": "alice", "pubkey": "k"})
     pid = reply["pid"]
     assert reply == {"status": "success", "handle": "alice", "pid": pid, "owner": ALICE}
-    assert stage.table.entries[pid].module == "mostao.handle@1"
+    assert stage.table.entries[pid].module == "mostao.handle@2"
     assert stage.table.entries[pid].owner == ALICE
     assert stage.query(stage.registry, "QueryHandle", {"handle": "alice"}) == {
         "status": "success",
@@ -98,7 +98,7 @@ def test_renouncing_what_is_not_registered_is_refused(stage: Stage) -> None:
 def test_either_owner_establishes_the_session_and_both_handles_learn_of_it(stage: Stage, sender: str) -> None:
     a, b = stage.register(ALICE, "alice"), stage.register(BOB, "bob")
     session = stage.establish(sender, "alice", "bob")
-    assert stage.table.entries[session].module == "mostao.session@2"
+    assert stage.table.entries[session].module == "mostao.session@3"
     for pid, name, other in ((a, "bob", b), (b, "alice", a)):
         [row] = stage.query(pid, "GetChatList")
         assert (row["sessionID"], row["otherHandleName"], row["otherHandleID"]) == (session, name, other)

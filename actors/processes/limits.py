@@ -1,0 +1,97 @@
+"""Limits that bound what one message appends to a log, and what one sender adds to a state.
+
+Modules from a log's newest registry on have them: ``Process.is_limited`` and the checks of each module. Older modules
+have none, so that their logs replay as they ran.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from actors.processes.base import ANSWER_BYTES_MAX as ANSWER_BYTES_MAX
+from actors.processes.request_body import Body
+from actors.protocol.messages import Refusal
+
+STATE_BYTES_MAX = 1024 * 1024
+"""Bytes of a process's state as canonical JSON, without conversation history: slots and metadata of messages and keys.
+A directory (names, sessions, saved keys) has a limit for each owner instead."""
+CONTENT_BYTES_MAX = 192 * 1024
+"""Bytes of a message's content as JSON text, so that a page holds at least one message."""
+CONTENT_CHARACTERS_SAFE = CONTENT_BYTES_MAX // len("\\u0000")
+"""Length of a content up to which its bytes need no counting."""
+REFUSAL_CHARACTERS_MAX = 4096
+"""Length of a refusal's text; a longer one is cut, since it may quote the refused message."""
+KEY_CHARACTERS_MAX = 4096
+"""Length of a public key and of a sealed key."""
+ROWS_MAX = 1000
+"""Number of rows in a page."""
+ROWS_READ_FIRST = 128
+"""Number of messages that a page reads first. Each further part is twice as long, so that a page of long messages reads
+few of them, and a page of short ones needs few reads."""
+
+_PROCESS = "a process id: 43 characters of base64url"
+ProcessId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{43}\Z", description=_PROCESS)]
+KeyText = Annotated[
+    str,
+    Meta(min_length=1, max_length=KEY_CHARACTERS_MAX, description=f"a text of 1 to {KEY_CHARACTERS_MAX} characters"),
+]
+_Limit = Annotated[int, Meta(ge=0, le=ROWS_MAX, description=f"a whole number from 0 to {ROWS_MAX}")]
+
+
+class ListPage(Body):
+    """Which rows of a list to return: all of them without these fields, and otherwise as many as an answer holds."""
+
+    offset: Annotated[int, Meta(ge=0, le=2**31, description="a whole number from 0")] = 0
+    limit: _Limit | None = None
+
+    def rows(self, rows: Sequence[Any]) -> list[Any]:
+        """The requested rows. The next page begins at ``offset`` plus their number, and an empty one ends the list."""
+        if self.limit is None and not self.offset:
+            return list(rows)
+        limit = ROWS_MAX if self.limit is None else self.limit
+        return fitting(rows[self.offset : self.offset + limit])
+
+
+def fitting(rows: Sequence[Any]) -> list[Any]:
+    """The first rows, as many as an answer holds."""
+    room = ANSWER_BYTES_MAX - len("[]")
+    for count, row in enumerate(rows):
+        room -= json_bytes(row) + len(",")
+        if room < 0:
+            return list(rows[:count])
+    return list(rows)
+
+
+def parts(indexes: range) -> Iterator[range]:
+    """The parts in which a page reads its messages."""
+    start, length = 0, ROWS_READ_FIRST
+    while start < len(indexes):
+        yield indexes[start : start + length]
+        start, length = start + length, 2 * length
+
+
+def json_bytes(value: Any) -> int:
+    """Bytes of a value as JSON text."""
+    return len(msgspec.json.encode(value))
+
+
+def check_content(content: str) -> None:
+    """Check that a page can hold a message whose content is longer than ``CONTENT_CHARACTERS_SAFE``.
+
+    Raises:
+        Refusal: the content is longer than ``CONTENT_BYTES_MAX``.
+    """
+    if json_bytes(content) > CONTENT_BYTES_MAX:
+        raise Refusal(f"the content of a message has at most {CONTENT_BYTES_MAX} bytes")
+
+
+def check_state(state_bytes: int) -> None:
+    """Check the size of a state that grows.
+
+    Raises:
+        Refusal: it is larger than ``STATE_BYTES_MAX``.
+    """
+    if state_bytes > STATE_BYTES_MAX:
+        raise Refusal(f"a process keeps at most {STATE_BYTES_MAX} bytes besides its messages: remove something first")

@@ -1,0 +1,292 @@
+"""Version 2 of the handle: its state and its answers have a limit in bytes, and strangers a limit in its chat list."""
+
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, ClassVar
+
+import msgspec
+from msgspec import Meta
+
+from actors.processes.base import action, same_address, succeed
+from actors.processes.collections.map import Map
+from actors.processes.limits import (
+    ANSWER_BYTES_MAX,
+    KEY_CHARACTERS_MAX,
+    ListPage,
+    check_state,
+    json_bytes,
+)
+from actors.processes.messaging.chat_list import chat_of, chat_rows, with_message
+from actors.processes.messaging.chat_list_v2 import (
+    REFUSAL_CHARACTERS_MAX,
+    ChatV2,
+    chat_bytes,
+    check_strangers,
+)
+from actors.processes.messaging.handle import (
+    OWNER,
+    OWNER_OR_DELEGATE,
+    AddContact,
+    AddDelegate,
+    Handle,
+    HandleState,
+    RemoveContact,
+    Start,
+    UpdateChatList,
+    only_owner,
+)
+from actors.processes.messaging.relay import RelayMessage, relayed_message
+from actors.processes.request_body import Body, Fields, Text, parser
+from actors.protocol.derived_ids import sent_id
+from actors.protocol.messages import REPLY, Context, Effects, Refusal
+
+ADDRESS_CHARACTERS_MAX = 128
+NAME_CHARACTERS_MAX = 64
+NOTE_CHARACTERS_MAX = 4096
+FIXED_BYTES = 64 * 1024
+"""Most bytes of a state besides profile, environment, contacts and chats: the delegates and names of fields."""
+
+_Name = Annotated[
+    str,
+    Meta(min_length=1, max_length=NAME_CHARACTERS_MAX, description=f"a text of 1 to {NAME_CHARACTERS_MAX} characters"),
+]
+_Address = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=ADDRESS_CHARACTERS_MAX,
+        description=f"a text of 1 to {ADDRESS_CHARACTERS_MAX} characters",
+    ),
+]
+
+
+class HandleStateV2(HandleState, frozen=True):
+    """State of a handle."""
+
+    chats: Map[str, ChatV2] = Map()
+    strangers: int = 0
+    """Number of chats that others opened and the owner never answered."""
+    profile_bytes: int = 0
+    env_bytes: int = 0
+    state_bytes: int = FIXED_BYTES
+    """An upper bound of the state's bytes as canonical JSON."""
+
+
+class StartV2(Start):
+    """Start body: name and public key."""
+
+    name: _Name
+    pubkey: Annotated[str, Meta(max_length=KEY_CHARACTERS_MAX)] | None = None
+
+
+class AddDelegateV2(AddDelegate):
+    """An address, and the end of its delegation."""
+
+    address: _Address
+
+
+class AddContactV2(AddContact):
+    """A contact and a note."""
+
+    handle: _Name
+    note: Annotated[str, Meta(max_length=NOTE_CHARACTERS_MAX)] | None = None
+
+
+class UpdateChatListV2(UpdateChatList):
+    """A session or group of the chat list, and the sender who opened it."""
+
+    by: str = ""
+
+
+class RemoveChat(Body):
+    """A session or group of the chat list."""
+
+    sessionID: Text
+
+
+_parse_start = parser(StartV2)
+
+
+class HandleV2(Handle):
+    """Keeps at most 1 MiB and answers with at most 256 KiB. Strangers have at most 1,000 chats in its chat list.
+
+    A registry spawns it.
+    """
+
+    __slots__ = ()
+
+    module = "mostao.handle@2"
+    start_body: ClassVar[type] = StartV2
+    is_limited = True
+    state: HandleStateV2
+
+    def __init__(self, data: bytes, context: Context) -> None:
+        """Start from a ``StartV2`` body."""
+        start = _parse_start(data)
+        profile = {"pubkey": start.pubkey} if start.pubkey else {}
+        grown = _members_bytes(profile, profile)
+        self.state = HandleStateV2(
+            start.name,
+            context.sender,
+            profile=Map(profile),
+            profile_bytes=grown,
+            state_bytes=FIXED_BYTES + grown,
+        )
+
+    @action("ProfileUpdate", body=Fields, callers=OWNER, reply="`status`")
+    def update_profile(self, body: Fields, context: Context) -> Effects:
+        """Set fields of the profile: texts for ``name``, ``img``, ``banner``, ``bio`` and ``pubkey``, else any JSON."""
+        before = self.state.profile
+        effects = super().update_profile(body, context)
+        grown = _growth(before, self.state.profile, body)
+        self._check_object("profile", self.state.profile_bytes + grown)
+        self._replace(profile_bytes=self.state.profile_bytes + grown)
+        self._grow(grown)
+        return effects
+
+    @action("SetEnv", body=Fields, callers=OWNER, reply="`status`")
+    def set_env(self, body: Fields, context: Context) -> Effects:
+        """Set environment variables to any JSON values; null removes a variable."""
+        before = self.state.env
+        effects = super().set_env(body, context)
+        grown = _growth(before, self.state.env, body)
+        self._check_object("environment", self.state.env_bytes + grown)
+        self._replace(env_bytes=self.state.env_bytes + grown)
+        self._grow(grown)
+        return effects
+
+    @action(
+        "RelayMessage",
+        body=RelayMessage,
+        callers=OWNER_OR_DELEGATE,
+        reply="`status`, `messageID` (id of the relayed message)",
+    )
+    def relay(self, body: RelayMessage, context: Context) -> Effects:
+        """Send a message as the handle: to a session or group of the chat list, or EstablishSession to the registry.
+
+        A chat that another person opened is answered by that: it no longer counts as a stranger's.
+        """
+        self._only_owner_or_delegate(context)
+        relayed = relayed_message(body)
+        chat = self.state.chats.get(relayed.target)
+        if chat is not None:
+            if chat.stranger:
+                chat = self._admitted(chat)
+            if relayed.action == "SendMessage":
+                chat = with_message(chat, timestamp=context.timestamp, slot=context.slot, unread=0)
+            self._keep_chat(relayed.target, chat)
+        elif not (relayed.target == self.state.registry and relayed.action == "EstablishSession"):
+            raise Refusal(
+                "a handle relays to the sessions of its chat list, and EstablishSession to its registry, nowhere else"
+            )
+        return Effects(succeed(messageID=sent_id(context.message_id, 1)), messages=(relayed,))
+
+    @action("UpdateChatList", body=UpdateChatListV2, callers="the registry that spawned the handle", reply="`status`")
+    def update_chat_list(self, body: UpdateChatList, context: Context) -> Effects:
+        """Add a session or group to the chat list. An existing entry stays as it is.
+
+        A chat is a stranger's unless the owner or the handle opened it (``by``).
+        """
+        if context.sender != self.state.registry or not context.from_process:
+            raise Refusal("only the registry changes the chat list")
+        by = body.by if isinstance(body, UpdateChatListV2) else ""
+        own = by == context.process or same_address(by, context.owner)
+        chat = self.state.chats.get(body.sessionID)
+        if chat is None:
+            chat = ChatV2(body.otherHandleName, body.otherHandleID, context.slot, stranger=not own)
+            check_strangers(self.state.strangers + chat.stranger)
+            self._grow(chat_bytes(chat))
+            self._replace(strangers=self.state.strangers + chat.stranger)
+            self._keep_chat(body.sessionID, chat)
+        elif own and chat.stranger:
+            self._keep_chat(body.sessionID, self._admitted(chat))
+        return Effects(succeed(), quiet=True)
+
+    @action("RemoveChat", body=RemoveChat, callers=OWNER, reply="`status`")
+    def remove_chat(self, body: RemoveChat, context: Context) -> Effects:
+        """Remove a session or group from the chat list. EstablishSession or JoinGroup of the owner adds it again."""
+        only_owner(context)
+        chat = chat_of(self.state.chats, body.sessionID)
+        assert isinstance(chat, ChatV2)
+        self._grow(-chat_bytes(chat))
+        self._replace(
+            chats=self.state.chats.delete(body.sessionID), strangers=self.state.strangers - int(chat.stranger)
+        )
+        return Effects(succeed())
+
+    @action(
+        "GetChatList",
+        body=ListPage,
+        any_data=True,
+        reply="list of `sessionID`, `otherHandleName`, `otherHandleID`, `unread`; where set also `lastMessageTime` and"
+        " `lastViewedTime` (seconds) and `refusal` (`message`, `messageID`)",
+    )
+    def get_chat_list(self, body: Any, context: Context) -> Effects:
+        """Return the chat list, last active first: all of it, or a page."""
+        return Effects(body.rows(chat_rows(self.state.chats)))
+
+    @action("AddDelegate", body=AddDelegateV2, callers=OWNER, reply="`status`")
+    def add_delegate(self, body: AddDelegate, context: Context) -> Effects:
+        """Let an address call RelayMessage and MarkAsViewed for the owner, until ``expires`` (seconds)."""
+        return super().add_delegate(body, context)
+
+    @action("AddContact", body=AddContactV2, callers=OWNER, reply="`status`")
+    def add_contact(self, body: AddContact, context: Context) -> Effects:
+        """Add a contact, or change its note."""
+        before = self.state.contacts
+        effects = super().add_contact(body, context)
+        self._grow(_growth(before, self.state.contacts, (body.handle,)))
+        return effects
+
+    @action("RemoveContact", body=RemoveContact, callers=OWNER, reply="`status`")
+    def remove_contact(self, body: RemoveContact, context: Context) -> Effects:
+        """Remove a contact."""
+        before = self.state.contacts
+        effects = super().remove_contact(body, context)
+        self._grow(_growth(before, self.state.contacts, (body.handle,)))
+        return effects
+
+    @action("GetContacts", body=ListPage, any_data=True, reply="list of `handle`, `note`")
+    def get_contacts(self, body: Any, context: Context) -> Effects:
+        """List the contacts, sorted by handle: all of them, or a page."""
+        contacts = sorted(self.state.contacts.items())
+        return Effects(body.rows([{"handle": handle, "note": note} for handle, note in contacts]))
+
+    @action(REPLY, body=Fields, callers="a process")
+    def keep_refusal(self, body: Fields, context: Context) -> Effects:
+        """Keep a session's refusal of a relayed message in the chat list, where the owner reads it."""
+        before = self.state.chats.get(context.sender)
+        if isinstance(body.get("message"), str):
+            body = {**body, "message": body["message"][:REFUSAL_CHARACTERS_MAX]}
+        effects = super().keep_refusal(body, context)
+        after = self.state.chats.get(context.sender)
+        if before is not None and after is not None and before is not after:
+            self._grow(chat_bytes(after) - chat_bytes(before))
+        return effects
+
+    def _admitted(self, chat: ChatV2) -> ChatV2:
+        """A stranger's chat as one that the owner answered."""
+        self._replace(strangers=self.state.strangers - 1)
+        return msgspec.structs.replace(chat, stranger=False)
+
+    def _grow(self, grown: int) -> None:
+        """Count bytes that the state gains or loses."""
+        state_bytes = self.state.state_bytes + grown
+        if grown > 0:
+            check_state(state_bytes)
+        self._replace(state_bytes=state_bytes)
+
+    @staticmethod
+    def _check_object(what: str, object_bytes: int) -> None:
+        """Check that an answer holds the profile or the environment."""
+        if object_bytes > ANSWER_BYTES_MAX - len("{}"):
+            raise Refusal(f"a handle's {what} has at most {ANSWER_BYTES_MAX} bytes: remove something first")
+
+
+def _growth(before: Map[str, Any], after: Map[str, Any], names: Iterable[str]) -> int:
+    """Bytes that a map gains by a change of some names."""
+    return _members_bytes(after, names) - _members_bytes(before, names)
+
+
+def _members_bytes(fields: Mapping[str, Any], names: Iterable[str]) -> int:
+    """Bytes of some members of a JSON object, with their colons and commas."""
+    return sum(json_bytes(name) + json_bytes(fields[name]) + len(":,") for name in names if name in fields)

@@ -1,0 +1,159 @@
+"""Version 3 of the registry: an owner has a limited number of names, sessions and groups."""
+
+from actors.processes.base import action, same_address, succeed
+from actors.processes.collections.map import Map
+from actors.processes.messaging.group_v2 import GroupV2
+from actors.processes.messaging.handle_v2 import HandleV2
+from actors.processes.messaging.name_directory import Name
+from actors.processes.messaging.registry_v1 import EstablishSession, Register, pair_key
+from actors.processes.messaging.registry_v2 import CreateGroup, GroupJoined, GroupRegistryState, JoinGroup, RegistryV2
+from actors.processes.messaging.session_v3 import SessionV3
+from actors.protocol.canonical_json import encode
+from actors.protocol.derived_ids import spawned_id
+from actors.protocol.messages import Context, Effects, Outgoing, Refusal, Spawn
+
+NAMES_MAX = 100
+"""Most handles of an owner, and most domains."""
+OPENED_MAX = 10_000
+"""Most sessions and groups that an owner opened."""
+
+
+class RegistryStateV3(GroupRegistryState, frozen=True):
+    """State of a registry. As a directory of all owners it has limits for each owner, and none in bytes."""
+
+    opened: Map[str, int] = Map()
+    """Lower-cased owner to the number of sessions and groups that it opened."""
+
+
+class GroupJoinedV3(GroupJoined):
+    """New members of a group, its name, and the sender of JoinGroup; empty if an administrator added them."""
+
+    by: str = ""
+
+
+class RegistryV3(RegistryV2):
+    """Spawns handles of version 2, sessions of version 3 and groups of version 2, which have limits in bytes. An owner
+    has at most 100 handles, 100 domains, and 10,000 sessions and groups that it opened. Its start data is ignored.
+    """
+
+    __slots__ = ()
+
+    module = "mostao.registry@3"
+    handle_module = HandleV2.module
+    session_module = SessionV3.module
+    group_module = GroupV2.module
+    is_limited = True
+    state: RegistryStateV3
+
+    def __init__(self, data: bytes, context: Context) -> None:
+        self.state = RegistryStateV3()
+
+    @action(
+        "Register",
+        body=Register,
+        callers="anyone; for a registered name, with `pid`: the owner of the name",
+        reply="`status`, `handle` or `name`, `pid`, `owner`",
+    )
+    def register(self, body: Register, context: Context) -> Effects:
+        """Register a handle, or a domain as ``name``, for the sender.
+
+        Without ``pid`` it spawns a handle process with the ``pubkey``. With ``pid`` it binds the name to that process,
+        and the owner of a registered name may bind it to another process.
+        """
+        _, text, directory = self._named(body)
+        if directory.count_of(context.sender) >= NAMES_MAX and directory.find(text) is None:
+            raise Refusal(f"an owner has at most {NAMES_MAX} handles and {NAMES_MAX} domains: renounce one first")
+        return super().register(body, context)
+
+    @action(
+        "EstablishSession",
+        body=EstablishSession,
+        callers="the owner or the process of either handle; with `otherHandle`: a registered process",
+        reply="`status`, `sessionID`",
+    )
+    def establish_session(self, body: EstablishSession, context: Context) -> Effects:
+        """Spawn the session of two handles, and send UpdateChatList to both.
+
+        A handle process may name the other handle only, as ``otherHandle``. If the session exists, the reply names it,
+        and UpdateChatList goes to the sender's handle only, in case its chat list lacks the session.
+        """
+        one, other = self._sides(body, context)
+        if one.pid == other.pid:
+            raise Refusal("a session is between two handles, not of one with itself")
+        pair = pair_key(one.pid, other.pid)
+        session, spawns = self.state.sessions.get(pair), tuple[Spawn, ...]()
+        exists = session is not None
+        if session is None:
+            session = spawned_id(context.message_id, 0)
+            self._replace(sessions=self.state.sessions.set(pair, session))
+            self._count_opened((one if _acts_for(one, context.sender) else other).owner)
+            spawns = (Spawn(self.session_module, context.process, encode({"a": one.pid, "b": other.pid})),)
+        messages = []
+        for side, counterpart in ((one, other), (other, one)):
+            if not exists or _acts_for(side, context.sender):
+                messages.append(_update_chat_list(side.pid, session, counterpart, by=context.sender))
+        return Effects(succeed(sessionID=session), messages=tuple(messages), spawns=spawns)
+
+    @action(
+        "CreateGroup",
+        body=CreateGroup,
+        callers="the owner of the handle, or its process",
+        reply="`status`, `groupID`",
+    )
+    def create_group(self, body: CreateGroup, context: Context) -> Effects:
+        """Spawn a group with the handle as its first administrator.
+
+        The registry adds the group to the handle's chat list, so that the handle relays to it.
+        """
+        founder = self._owned_handle(body.handle, context)
+        group = spawned_id(context.message_id, 0)
+        self._replace(groups=self.state.groups.set(group, founder.pid))
+        self._count_opened(founder.owner)
+        start = encode({"name": body.name, "creator": founder.pid, "free": body.free})
+        return Effects(
+            succeed(groupID=group),
+            messages=(_update_chat_list(founder.pid, group, _group(group, body.name), by=context.sender),),
+            spawns=(Spawn(self.group_module, context.process, start),),
+        )
+
+    @action("JoinGroup", body=JoinGroup, callers="the owner of the handle, or its process", reply="`status`")
+    def join_group(self, body: JoinGroup, context: Context) -> Effects:
+        """Send Join to a group, which decides. If the handle becomes a member, its chat list holds the group."""
+        joiner = self._owned_handle(body.handle, context)
+        if body.group not in self.state.groups:
+            raise Refusal(f"there is no group {body.group!r}")
+        join = encode({"member": joiner.pid, "by": context.sender})
+        return Effects(succeed(), messages=(Outgoing(body.group, "Join", join),))
+
+    @action("GroupJoined", body=GroupJoinedV3, callers="a group of this registry", reply="`status`")
+    def group_joined(self, body: GroupJoined, context: Context) -> Effects:
+        """Send UpdateChatList to the handles of a group's new members."""
+        if not context.from_process or context.sender not in self.state.groups:
+            raise Refusal("only a group of this registry can say who joined it")
+        by = body.by if isinstance(body, GroupJoinedV3) else ""
+        known = [pid for pid in body.members if self.state.handles.of_pid(pid) is not None]
+        group = _group(context.sender, body.name)
+        return Effects(
+            succeed(), messages=tuple(_update_chat_list(pid, context.sender, group, by=by) for pid in known), quiet=True
+        )
+
+    def _count_opened(self, owner: str) -> None:
+        opened = self.state.opened.get(owner.lower(), 0) + 1
+        if opened > OPENED_MAX:
+            raise Refusal(f"an owner opens at most {OPENED_MAX} sessions and groups")
+        self._replace(opened=self.state.opened.set(owner.lower(), opened))
+
+
+def _acts_for(name: Name, sender: str) -> bool:
+    """Whether a message comes from a handle, or from its owner."""
+    return sender == name.pid or same_address(name.owner, sender)
+
+
+def _group(group: str, name: str) -> Name:
+    """A group as the counterpart in a chat list."""
+    return Name(name, group, "", 0)
+
+
+def _update_chat_list(pid: str, session: str, other: Name, *, by: str) -> Outgoing:
+    entry = {"sessionID": session, "otherHandleName": other.shown, "otherHandleID": other.pid, "by": by}
+    return Outgoing(pid, "UpdateChatList", encode(entry))
