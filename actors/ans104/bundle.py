@@ -3,7 +3,9 @@
 Numbers are 32 bytes, little-endian.
 """
 
+import os
 import shutil
+import stat
 from collections.abc import Callable, Iterable, Iterator
 from io import BytesIO
 from pathlib import Path
@@ -14,6 +16,8 @@ from actors.ans104.item import ItemRefused, item_id
 from eventstore.records import decode_id, encode_id
 
 NUMBER_BYTES = ID_BYTES = 32
+ITEM_BYTES_MAX = 256_000_000
+"""Limit of an item, which is read into memory."""
 _ENTRY_BYTES = NUMBER_BYTES + ID_BYTES
 
 
@@ -66,13 +70,17 @@ class Bundle:
 
     @classmethod
     def of_file(cls, path: Path) -> "Bundle":
-        """Open a bundle in a file.
+        """Open a bundle in a regular file. A pipe or a device is refused, because its size is unknown.
 
         Raises:
             BundleUnusable: the file cannot be read, or is not a bundle.
         """
         try:
-            return cls(path, path.stat().st_size, lambda: path.open("rb"))
+            status = path.stat()
+            if not stat.S_ISREG(status.st_mode):
+                raise BundleUnusable(f"{path} is not a regular file: store the bundle in a file first")
+            flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # a pipe that takes the file's place does not block
+            return cls(path, status.st_size, lambda: os.fdopen(os.open(path, flags), "rb"))
         except OSError as error:
             raise BundleUnusable(f"{path} cannot be read ({error.strerror})") from None
 
@@ -98,6 +106,10 @@ class Bundle:
                 size, id_ = self._number(entries), encode_id(entries.read(ID_BYTES))
                 if size > self._size - bodies.tell():
                     raise BundleUnusable(f"{self._name} is truncated: item {number:,} of {self.count:,} is incomplete")
+                if size > ITEM_BYTES_MAX:
+                    raise BundleUnusable(
+                        f"{self._name}, item {number:,} has {size:,} bytes, but the limit is {ITEM_BYTES_MAX:,}"
+                    )
                 item = bodies.read(size)
                 try:
                     actual_id = item_id(item)

@@ -6,7 +6,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from actors.ans104.bundle import Bundle, BundleUnusable
+from actors.ans104.bundle import ITEM_BYTES_MAX, Bundle, BundleUnusable
 from actors.ans104.item import DataItem, ItemRefused, message_of, parse
 from actors.ao.export import no_progress
 from actors.ao.hash_chain import chain_after, chain_at_start
@@ -19,7 +19,6 @@ from eventstore.engines import Location, path_of
 from eventstore.records import decode_id, encode_id
 
 BATCH_ROWS = 1000
-ITEM_BYTES_MAX = 2**32
 OUTSIDE_PARENT = 0
 """Parent of a message whose sending process is not in the excerpt."""
 

@@ -14,6 +14,7 @@ from actors.cli.paths import check_writable
 from eventstore.engines import Location, path_of
 
 EXIT_FINDING = 1
+MEGABYTE = 1_000_000
 
 
 @click.group()
@@ -39,16 +40,16 @@ def pack(path: Location, location: str | None, accept_clock: bool) -> None:
     from actors import Node
     from actors.ans104.wallet import Wallet
     from actors.node.clock_guard import system_clock
-    from actors.relation.archives import ArchiveFailed, archive_at
+    from actors.relation.archive_location import archive_at
+    from actors.relation.archives import ArchiveFailed
     from actors.relation.packing import Packer
     from actors.relation.services import Services, keys_path, process_client
 
     async def run() -> str:
         async with Node.open(path, accept_clock=accept_clock) as node:
             services = await Services.of(process_client(node), Wallet.load_or_create(keys_path(path_of(path))))
-            packed = await Packer(
-                services, archive_at(location or f"{path_of(path)}.archive"), clock=system_clock
-            ).pack()
+            store = archive_at(location or f"{path_of(path)}.archive")
+            packed = await Packer(services, store, clock=system_clock).pack()
             if packed is not None:
                 click.echo(f"packed {packed.messages:,} messages, {packed.bytes:,} bytes", err=True)
             state = await services.calls.ask(services.archive, "getArchive")
@@ -78,22 +79,34 @@ def pack(path: Location, location: str | None, accept_clock: bool) -> None:
     metavar="FILE",
     help="Write the messages to FILE, newest first, one JSON object per line.",
 )
-def verify(newest: str, location: str, output: Path | None) -> None:
+@click.option(
+    "--transaction-mb",
+    type=click.IntRange(1, 100_000),
+    metavar="MB",
+    default=256,
+    show_default=True,
+    help="Limit of a transaction, which is read into memory.",
+)
+def verify(newest: str, location: str, output: Path | None, transaction_mb: int) -> None:
     """Verify an archive from its newest ID.
 
     ID is the id of the newest transaction, as /info of a proxy shows it. The command reads every transaction back to
     the first one. It verifies all signatures of transactions and items, that the transactions form an unbroken chain,
     and of each message its id and that its sender authorised the session key that signed it.
 
-    Exit code 0 if everything is valid, 1 if a fault was found.
+    An archive may be hostile. The command reads regular files only, and follows no link and no redirect to another
+    host or port. It stops above --transaction-mb, or when a gateway takes too long.
+
+    Exit code 0 if everything is valid, 1 if a fault was found, 2 if the archive cannot be read.
 
     \b
     Example:
       mostao archive verify ID --archive people.db.archive
     """
     from actors.protocol.canonical_json import encode
+    from actors.relation.archive_location import archive_at
     from actors.relation.archive_reader import read_back
-    from actors.relation.archives import ArchiveFailed, NotArchived, archive_at
+    from actors.relation.archives import ArchiveFailed, ArchiveRefused, NotArchived
     from actors.relation.transactions import TransactionInvalid
     from eventstore.records import decode_id
 
@@ -111,7 +124,8 @@ def verify(newest: str, location: str, output: Path | None) -> None:
         owner = ""
         with ExitStack() as stack:
             file = None if output is None else stack.enter_context(output.open("w"))
-            async for transaction in read_back(archive_at(location), newest):
+            store = archive_at(location, transaction_bytes_max=transaction_mb * MEGABYTE)
+            async for transaction in read_back(store, newest):
                 transactions += 1
                 messages += len(transaction.messages)
                 owner = transaction.owner
@@ -122,7 +136,7 @@ def verify(newest: str, location: str, output: Path | None) -> None:
 
     try:
         transactions, messages, owner = asyncio.run(run())
-    except (TransactionInvalid, NotArchived) as fault:
+    except (TransactionInvalid, NotArchived, ArchiveRefused) as fault:
         raise _finding(str(fault)) from None
     except ArchiveFailed as error:
         raise click.UsageError(str(error)) from None

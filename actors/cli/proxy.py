@@ -111,7 +111,7 @@ class _FiniteRange(click.FloatRange):
     metavar="MB",
     default=100,
     show_default=True,
-    help="Pack at once when more than this waits.",
+    help="Pack at once when more than this waits; also the limit of the messages of a transaction.",
 )
 @accept_clock_option
 def proxy(
@@ -154,7 +154,7 @@ def proxy(
     from actors.http.common.server import Listener, Servers
     from actors.node.clock_guard import system_clock
     from actors.relation.app import proxy_app
-    from actors.relation.archives import archive_at
+    from actors.relation.archive_location import archive_at
     from actors.relation.packing import Packer
     from actors.relation.push_service import PushService
     from actors.relation.services import Services, keys_path, process_client

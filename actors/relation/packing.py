@@ -50,11 +50,13 @@ def due_at(waiting: Waiting, *, since: int, interval_ms: int = INTERVAL_MS, byte
 
 
 class Packed(NamedTuple):
-    """A transaction that was stored in the archive."""
+    """What was stored in the archive."""
 
     id: str
+    """The newest transaction."""
     messages: int
     bytes: int
+    transactions: int
 
 
 class Packer:
@@ -65,7 +67,7 @@ class Packer:
         store: the archive.
         clock: returns the time in ms.
         interval_ms: length of an interval (``due_at``).
-        bytes_max: bytes above which messages are due at once (``due_at``).
+        bytes_max: bytes above which messages are due at once (``due_at``), and limit of the messages of a transaction.
     """
 
     def __init__(
@@ -121,19 +123,43 @@ class Packer:
         return None if due is None else max(due - self._clock(), 0)
 
     async def _pack(self, state: dict[str, Any], waiting: Waiting) -> Packed | None:
-        count = state["pending"]
-        if not count:
-            count = waiting.messages
+        """Finish the pack that was interrupted, or else pack all messages that wait, in as few transactions as fit."""
+        if not state["pending"] and not waiting.messages:
+            return None
+        first, newest = state["packed"], state["newest"]
+        end = first + (state["pending"] or waiting.messages)
+        size = transactions = 0
+        while first < end:
+            count = state["pending"] if not transactions else 0
             if not count:
-                return None
-            await self._calls.tell(self._archive, "beginPack", count=count)
-        messages = await self._messages(state["packed"], count)
-        raw = pack(messages, previous=state["newest"], first=state["packed"], key=self._calls.key)
-        await self._store.put(raw)
-        packed = Packed(transaction_id(raw), len(messages), len(raw))
-        await self._calls.tell(self._archive, "stored", id=packed.id)
+                count = await self._count_that_fits(first, end)
+                await self._calls.tell(self._archive, "beginPack", count=count)
+            messages = await self._messages(first, count)
+            raw = pack(messages, previous=newest, first=first, key=self._calls.key)
+            await self._store.put(raw)
+            newest = transaction_id(raw)
+            await self._calls.tell(self._archive, "stored", id=newest)
+            first, size, transactions = first + count, size + len(raw), transactions + 1
+        packed = Packed(newest, end - state["packed"], size, transactions)
         logger.info("packed", **packed._asdict())
         return packed
+
+    async def _count_that_fits(self, first: int, end: int) -> int:
+        """Number of messages from a place on, before another, that a transaction may have; at least 1."""
+        low, high = first + 1, end
+        total = await self._bytes_from(first)
+        while low < high:
+            middle = (low + high + 1) // 2
+            if total - await self._bytes_from(middle) <= self._bytes_max:
+                low = middle
+            else:
+                high = middle - 1
+        return low - first
+
+    async def _bytes_from(self, place: int) -> int:
+        """Size of all messages from a place on."""
+        waiting = Waiting(**await self._calls.ask(self._relation, "waitingAfter", after=place - 1))
+        return waiting.bytes
 
     async def _messages(self, first: int, count: int) -> list[Any]:
         messages: list[Any] = []

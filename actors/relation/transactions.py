@@ -14,11 +14,14 @@ from actors.ans104.bundle import Bundle, BundleUnusable, write_bundle
 from actors.ans104.item import ItemRefused, item_id, parse
 from actors.ans104.signer import Signer
 from actors.processes.relation.message import RelationMessage, check_message
+from actors.protocol.canonical_json import check_depth
 from actors.protocol.messages import Refusal
 from eventstore.records import decode_id
 
 _KIND = (("App-Name", "mostao"), ("Type", "Messages"), ("Bundle-Format", "binary"), ("Bundle-Version", "2.0.0"))
 PREVIOUS, FIRST = "Previous", "First"
+SIGNATURE_TYPE = "Signature-Type"
+"""The tag with the ANS-104 signature type, which gateways do not return. Packs of earlier versions lack it."""
 
 
 class TransactionInvalid(Exception):
@@ -50,7 +53,8 @@ def pack(messages: Sequence[Any], *, previous: str, first: int, key: Signer) -> 
     data = BytesIO()
     write_bundle(data, (_item(message, key) for message in messages))
     chain = [(PREVIOUS, previous)] if previous else []
-    return key.sign(data=data.getvalue(), tags=[*_KIND, *chain, (FIRST, str(first))])
+    own = [(FIRST, str(first)), (SIGNATURE_TYPE, str(key.kind))]
+    return key.sign(data=data.getvalue(), tags=[*_KIND, *chain, *own])
 
 
 def transaction_id(raw: bytes) -> str:
@@ -72,11 +76,15 @@ def unpack(raw: bytes, id_: str) -> Transaction:
         first = item.tag(FIRST)
         if tuple(item.tags[: len(_KIND)]) != _KIND or not (first.isascii() and first.isdigit()):
             raise TransactionInvalid(f"transaction {id_} is not a pack of messages")
+        if item.tag(SIGNATURE_TYPE) not in ("", str(item.signed.kind)):
+            raise TransactionInvalid(f"transaction {id_} states another signature type than its own")
         if item.tag(PREVIOUS):
             decode_id(item.tag(PREVIOUS))
         messages = tuple(_message(part, item.sender) for part in Bundle.of_bytes(item.data, "its bundle").items())
     except (ItemRefused, BundleUnusable, Refusal, ValueError) as error:
         raise TransactionInvalid(f"transaction {id_}: {error}") from None
+    if not messages:
+        raise TransactionInvalid(f"transaction {id_} has no messages")
     return Transaction(item.id, item.sender, item.tag(PREVIOUS), int(first), messages)
 
 
@@ -90,6 +98,7 @@ def _message(raw: bytes, owner: str) -> RelationMessage:
     item.verify()
     if item.sender != owner:
         raise ItemRefused(f"an item in it is signed by {item.sender}, not by {owner}")
+    check_depth(item.data)
     message = msgspec.json.decode(item.data, type=RelationMessage)
     check_message(message, now=message.timestamp)
     return message

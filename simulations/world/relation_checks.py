@@ -3,7 +3,7 @@
 from collections.abc import Collection
 
 from actors.relation.archive_reader import read_back
-from actors.relation.archives import FolderArchive
+from actors.relation.folder_archive import FolderArchive
 from actors.relation.packing import Packer
 from actors.relation.services import Services
 from simulations.world.invariants import Journal, check

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from actors.ans104.wallet import Wallet
 from actors.processes.relation.message import GROUP
-from actors.relation.archives import FolderArchive
+from actors.relation.folder_archive import FolderArchive
 from actors.relation.packing import Packer
 from actors.relation.process_client import ProcessClient
 from actors.relation.services import Services

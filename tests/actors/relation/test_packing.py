@@ -7,23 +7,23 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from actors import Node, replay
-from actors.ans104.item import parse
-from actors.ans104.wallet import Wallet
 from actors.audit.audit import audit
-from actors.crypto.schemes import ED25519, SCHEMES
 from actors.relation.archive_reader import read_back
-from actors.relation.archives import ArchiveFailed, FolderArchive, GatewayArchive, NotArchived
+from actors.relation.archives import ArchiveFailed, NotArchived
+from actors.relation.folder_archive import FolderArchive
+from actors.relation.gateway_archive import GatewayArchive
 from actors.relation.packing import BYTES_MAX, INTERVAL_MS, Packer, Waiting, due_at
 from actors.relation.services import Services, process_client
 from actors.relation.transactions import TransactionInvalid, pack, transaction_id, unpack
 from simulations.clients.relation_user import RelationUser
 from tests.actors.people import EVE, NODE, NOW_MS
-from tests.actors.relation.gateway import base64url, gateway, read_item
+from tests.actors.relation.gateway import gateway, read_item
 from tests.actors.relation.served import SECRET
 
 HOUR_MS = 3600 * 1000
@@ -123,37 +123,26 @@ async def test_packs_are_made_when_due_and_form_a_chain(path: Path, tmp_path: Pa
     assert replay(path).state_root == root
 
 
-async def test_too_much_is_packed_at_once(path: Path, tmp_path: Path) -> None:
+async def test_too_much_is_packed_at_once_and_no_transaction_holds_more(path: Path, tmp_path: Path) -> None:
+    place = FolderArchive(tmp_path / "archive")
     async with world(path) as found:
-        packer = found.packer(FolderArchive(tmp_path / "archive"), bytes_max=20_000)
-        for number in range(600):  # more than one page
-            await found.say(f"{number}")
+        packer = found.packer(place, bytes_max=200_000)
+        ids = [await found.say(f"{number}") for number in range(600)]  # more than one page
         packed = await packer.step()
         assert packed is not None
         assert packed.messages == 600
-
-
-class OtherWallet(Wallet):
-    kind = 99
-
-
-async def test_of_two_schemes_with_the_same_lengths_a_transaction_is_read_with_its_own(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setitem(SCHEMES, OtherWallet.kind, SCHEMES[ED25519]._replace(kind=OtherWallet.kind))
-    async with gateway() as far:
-        for wallet in (Wallet(bytes(32)), OtherWallet(bytes(32))):
-            raw = wallet.sign(data="x")
-            item = parse(raw)
-            far.items[item.id] = {
-                "anchor": "",
-                "signature": base64url(item.signature),
-                "recipient": "",
-                "owner": {"key": base64url(item.public_key)},
-                "tags": [],
-                "data": item.data,
-            }
-            assert await GatewayArchive(far.url).get(item.id) == raw
+        assert await history(place, packed.id) == ids
+        sizes = [
+            sum(len(msgspec.json.encode(message)) for message in transaction.messages)
+            async for transaction in read_back(place, packed.id)
+        ]
+        assert len(sizes) == packed.transactions == 3
+        assert max(sizes) <= 200_000
+        await found.say("later")
+        await found.say("last")
+        packed = await found.packer(place, bytes_max=1).step()  # a message larger than the limit is packed alone
+        assert packed is not None
+        assert (packed.messages, packed.transactions) == (2, 2)
 
 
 async def test_what_was_interrupted_is_finished_and_nothing_is_kept_twice(path: Path) -> None:
@@ -177,7 +166,7 @@ async def test_what_was_interrupted_is_finished_and_nothing_is_kept_twice(path: 
             assert packed is not None
             assert await history(place, packed.id) == ids + ids_later
         with pytest.raises(NotArchived):
-            await place.get("x" * 43)
+            await place.get("A" * 43)
     with pytest.raises(ArchiveFailed, match="does not respond"):
         await place.get(packed.id)
 
@@ -190,7 +179,7 @@ async def test_a_folder_keeps_what_it_has(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == [f"{transaction_id(raw)}.ans104"]
     assert await place.get(transaction_id(raw)) == raw
     with pytest.raises(NotArchived, match="there is no transaction"):
-        await place.get("y" * 43)
+        await place.get("A" * 43)
     (tmp_path / "file").write_text("")
     with pytest.raises(ArchiveFailed, match="cannot be written"):
         await FolderArchive(tmp_path / "file").put(raw)

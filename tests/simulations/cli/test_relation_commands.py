@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -133,6 +134,39 @@ def test_misuse_is_said_in_a_sentence(tmp_path: Path) -> None:
     ):
         found, _, err = run(*command, cwd=tmp_path)
         assert (found, part in err, "Traceback" in err) == (status, True, False), err
+
+
+def test_a_hostile_archive_or_bundle_ends_a_command_with_its_reason(tmp_path: Path) -> None:
+    archive, id_ = tmp_path / "archive", "A" * 43
+    archive.mkdir()
+    os.mkfifo(archive / f"{id_}.ans104")
+    (tmp_path / "link").symlink_to(archive)
+    (archive / f"{'E' * 43}.ans104").symlink_to("/dev/zero")
+    (tmp_path / "large").mkdir()
+    with (tmp_path / "large" / f"{id_}.ans104").open("wb") as file:
+        file.truncate(1 << 40)
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "list").write_bytes((2**200).to_bytes(32, "little") + bytes(1000))
+    entry = (2**39).to_bytes(32, "little") + bytes(32)
+    with (tmp_path / "item").open("wb") as file:
+        file.write((1).to_bytes(32, "little") + entry)
+        file.truncate(1 << 40)
+    verify = ("archive", "verify")
+    for command, status, part in (
+        ((*verify, id_, "--archive", "archive"), 1, "is not a regular file"),
+        ((*verify, "E" * 43, "--archive", "archive"), 1, "is not a regular file"),
+        ((*verify, id_, "--archive", "link"), 1, "link is a symbolic link: name the folder that it leads to"),
+        ((*verify, id_, "--archive", "large"), 1, "larger than 256,000,000 bytes, the limit of a transaction"),
+        ((*verify, id_, "--archive", "large", "--transaction-mb", "2"), 1, "larger than 2,000,000 bytes"),
+        (("import", "pipe", "new.db"), 2, "pipe is not a regular file"),
+        (("import", "/dev/zero", "new.db"), 2, "/dev/zero is not a regular file"),
+        (("import", "archive", "new.db"), 2, "archive is not a regular file"),
+        (("import", "list", "new.db"), 2, "it is shorter than the list of its items"),
+        (("import", "item", "new.db"), 2, "has 549,755,813,888 bytes, but the limit is 256,000,000"),
+    ):
+        found, _, err = run(*command, cwd=tmp_path)
+        assert (found, part in err, "Traceback" in err) == (status, True, False), err
+    assert not (tmp_path / "new.db").exists()
 
 
 def test_a_log_whose_key_is_gone_is_not_served(tmp_path: Path) -> None:
