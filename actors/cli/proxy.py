@@ -2,7 +2,6 @@
 
 import asyncio
 import math
-import signal
 from contextlib import suppress
 from typing import Any
 
@@ -148,6 +147,7 @@ def proxy(
     from actors import Node  # imported here so that other commands start faster
     from actors.ans104.wallet import Wallet
     from actors.cli.listen import open_listeners
+    from actors.cli.run_servers import handle_signals, run_servers
     from actors.http.ao import UNITS
     from actors.http.ao.app import AoApp
     from actors.http.common.rate_limits import RateLimits
@@ -189,9 +189,7 @@ def proxy(
                 push_service.stop()
                 servers.stop()
 
-            for number in (signal.SIGTERM, signal.SIGINT):
-                asyncio.get_running_loop().add_signal_handler(number, stop)
-            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, node.confirm_clock)
+            handle_signals(node, stop)
             for listener, (name, _) in zip(listeners, names, strict=False):
                 click.echo(f"listening on {listener.url} ({name})")
             if ao_port is not None:
@@ -199,12 +197,14 @@ def proxy(
             click.echo(f"  relation    {services.relation}")
             click.echo(f"  key keeper  {services.keys.process}")
             background = [asyncio.create_task(push_service.run()), asyncio.create_task(packer.run())]
-            await servers.run()
-            for task in background:
-                task.cancel()
-            for task in background:
-                with suppress(asyncio.CancelledError):
-                    await task
+            try:
+                await run_servers(servers, node, stop)
+            finally:
+                for task in background:
+                    task.cancel()
+                for task in background:
+                    with suppress(asyncio.CancelledError):
+                        await task
         click.echo(f"stopped: {node.sequence:,} events in {path}")
 
     if len({name for name, _ in names}) < len(names):

@@ -1,7 +1,5 @@
 """``mostao serve``: runs a node that AO's clients use over HTTP."""
 
-import asyncio
-import signal
 from typing import Any
 
 import click
@@ -102,7 +100,8 @@ def serve(
 
     This runs a messenger, compute unit, scheduler and gateway at one address, for @permaweb/aoconnect. LOG is created
     if it does not exist. A reply leaves the node when its message is durable. SIGTERM or Ctrl-C stop the node after
-    the requests in flight are answered.
+    the requests in flight are answered. If LOG cannot be written, or its name leads to another file, the node stops
+    with exit code 2; everything that it acknowledged is in the file.
 
     If the system clock jumps by more than an hour, messages get HTTP 503 until the clock is right again or SIGHUP
     confirms it.
@@ -117,6 +116,7 @@ def serve(
 
     from actors import Node  # imported here so that other commands start faster
     from actors.cli.listen import open_listeners
+    from actors.cli.run_servers import handle_signals, run_servers
     from actors.http.ao.app import AoApp
     from actors.http.common.server import Servers
     from actors.http.witness.client import WitnessClient
@@ -135,9 +135,7 @@ def serve(
                 app.stopping = True
                 servers.stop()
 
-            for number in (signal.SIGTERM, signal.SIGINT):
-                asyncio.get_running_loop().add_signal_handler(number, stop)
-            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, node.confirm_clock)
+            handle_signals(node, stop)
             click.echo(f"listening on {listeners[0].url}")
             for listener in listeners[1:]:
                 click.echo(f"  {listener.unit:10}{listener.url}")
@@ -147,7 +145,7 @@ def serve(
                 click.echo(f"  witness   {url}")
             clients = [WitnessClient(url, witness_keys) for url in witnesses]
             async with cosigned(node, clients, interval_s=checkpoint_s):
-                await servers.run()
+                await run_servers(servers, node, stop)
         click.echo(f"stopped: {node.sequence:,} events in {path}")
 
     with open_listeners(host, [(None, port), *units]) as listeners:

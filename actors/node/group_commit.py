@@ -26,6 +26,7 @@ class GroupCommit:
     Attributes:
         durable: sequence up to which the log is durable.
         failure: why nothing more becomes durable; None as long as it does.
+        failed: set when there is a failure.
         on_progress: called after each batch, and once on failure.
         observers: called after each batch with its number of events and the seconds that it took.
     """
@@ -33,6 +34,7 @@ class GroupCommit:
     def __init__(self, log_writer: LogWriter, position: int, limits: Limits) -> None:
         self.durable = position
         self.failure: EventStoreError | None = None
+        self.failed = asyncio.Event()
         self.on_progress: Callable[[], None] = _ignore
         self.observers: list[Callable[[int, float], None]] = []
         self._log_writer = log_writer
@@ -86,6 +88,7 @@ class GroupCommit:
         if self.failure is not None:
             return
         self.failure = error
+        self.failed.set()
         logger.error("the log failed: nothing more is taken", durable=self.durable, error=str(error))
         futures = [future for _, future, _ in self._results] + [watcher for _, watcher in self._watchers]
         self._results.clear()

@@ -263,6 +263,12 @@ class Node:
         await self._ingress.drain()
         await self._fair_queue.drain()
 
+    async def failed(self) -> EventStoreError:
+        """Wait until the node cannot continue, and give the reason. It then accepts no more messages: close it."""
+        await self._group_commit.failed.wait()
+        assert self._group_commit.failure is not None
+        return self._group_commit.failure
+
     def on_commit(self, observe: Callable[[int, float], None]) -> None:
         """Call a function after each commit, with its number of events and its seconds."""
         self._group_commit.observers.append(observe)

@@ -12,7 +12,7 @@ from actors.evaluation.passive_processes import PassiveProcesses
 from actors.evaluation.process_table import ProcessTable
 from actors.node.clock_guard import check_not_behind
 from actors.runtime.logs import get_logger
-from eventstore import Head, Lease, LogFile, Message, ReadPool, Replay, Sequencer
+from eventstore import Head, Lease, LogFile, LogUnusable, Message, ReadPool, Replay, Sequencer
 from eventstore.engines import Engine, engine_of
 from eventstore.snapshots import SnapshotsOutdated, SnapshotStore, SnapshotsUnusable
 
@@ -57,6 +57,7 @@ def recover(location: str | Path, *, new: bool, now_ms: int | None = None) -> Re
         UnknownModule: the log needs a module that this version lacks.
     """
     engine = engine_of(location)
+    _refuse_orphan_key(engine, location)
     log = engine.open_log(location, new=new)
     location = log.location
     try:
@@ -94,6 +95,20 @@ def recover(location: str | Path, *, new: bool, now_ms: int | None = None) -> Re
         open_snapshots=partial(engine.open_snapshots, location),
         size_bytes=partial(engine.size_bytes, location),
     )
+
+
+def _refuse_orphan_key(engine: Engine, location: str | Path) -> None:
+    """Check that no key of another log is used for a new one.
+
+    Raises:
+        LogUnusable: there is a key, but no log.
+    """
+    path = engine.path_of(location).resolve()
+    if key_path(path).exists() and engine.size_bytes(location) == 0:
+        raise LogUnusable(
+            f"{key_path(path)} is left over: its log {path} is missing or empty. Put the log back; or move"
+            f" {key_path(path).name} away to begin a new log"
+        )
 
 
 def _usable_snapshots(log: LogFile, engine: Engine, location: str) -> tuple[SnapshotStore | None, Head | None]:

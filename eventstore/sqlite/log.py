@@ -6,6 +6,7 @@ It implements ``CommitLog``, ``LogIndex`` and ``Evidence`` in one transaction pe
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -25,8 +26,10 @@ from eventstore.sqlite.connect import (
 )
 from eventstore.sqlite.evidence import SqliteEvidence
 from eventstore.sqlite.file_format import EXCERPT_ID, FORMAT, check_format, is_excerpt
+from eventstore.sqlite.file_identity import LogIdentity
 from eventstore.sqlite.index import SqliteIndex
 from eventstore.sqlite.message_ids import IdTable
+from eventstore.sqlite.orphans import refuse_empty_log, refuse_hard_links, refuse_orphans
 from eventstore.sqlite.partition_scan import SqlitePartitionScan
 from eventstore.sqlite.row_reader import SPAWN
 from eventstore.sqlite.rows import insert_parts, insert_statement, row_of
@@ -52,6 +55,9 @@ class SqliteLog(SqliteIndex, SqliteEvidence, SqlitePartitionScan):
         *,
         exclusive: bool = False,
     ) -> None:
+        self._identity: LogIdentity | None = None
+        self._is_lost = False
+        """Whether an append found that a name no longer leads to the open file."""
         self.path = path
         self._connection = connection
         self._lock = lock
@@ -81,6 +87,8 @@ class SqliteLog(SqliteIndex, SqliteEvidence, SqlitePartitionScan):
             raise LogUnusable(f"{path.parent} is not a folder: make it first, or choose another")
         if path.is_dir():
             raise LogUnusable(f"{path} is a folder: name a file in it")
+        refuse_orphans(path)
+        refuse_hard_links(path)
         refuse_other_files(path)  # before a lock file appears beside it
         lock = WriterLock(path)
         try:
@@ -108,6 +116,9 @@ class SqliteLog(SqliteIndex, SqliteEvidence, SqlitePartitionScan):
                 from eventstore.sqlite.schema import migrate
 
                 migrate(Database(connection))
+            connection.execute("pragma schema_version").fetchone()  # makes LOG-wal and LOG-shm
+            log._identity = LogIdentity(path, lock)
+            lock.record_file(log._identity.file_id)
         except sqlite3.Error as error:
             connection.close()
             raise LogUnusable(unusable_message(path, error)) from None
@@ -131,9 +142,14 @@ class SqliteLog(SqliteIndex, SqliteEvidence, SqlitePartitionScan):
             connection = connect(path, "mode=rw", exclusive=True)
             prepare_to_write(connection)
             cast("Connection", connection).checkpoint_wal_on_request(WAL_PAGES)
+            connection.execute("pragma schema_version").fetchone()  # opens LOG-wal and LOG-shm
         except sqlite3.Error as error:
             raise LogUnusable(unusable_message(path, error)) from None
-        return cls(path, connection, lock, exclusive=True)
+        log = cls(path, connection, lock, exclusive=True)
+        log._identity = LogIdentity(path, lock)
+        if log._identity.file_id != lock.file_id:
+            raise LogUnusable(f"{path} is not the file that the holder of its lock has open")
+        return log
 
     @classmethod
     def open_to_read(cls, path: str | Path, *, excerpt: bool = False, exclusive: bool = False) -> "SqliteLog":
@@ -149,6 +165,7 @@ class SqliteLog(SqliteIndex, SqliteEvidence, SqlitePartitionScan):
             LogUnusable: the file is not a log, has another format, or cannot be read.
         """
         path = existing_log(path)
+        refuse_empty_log(path)
         try:
             connection = connect_to_read(path, exclusive=exclusive)
         except sqlite3.Error as error:
@@ -207,6 +224,10 @@ class SqliteLog(SqliteIndex, SqliteEvidence, SqlitePartitionScan):
                 raise
         except sqlite3.Error as error:
             raise LogFailed(f"{self.path} could not be written ({error})") from error
+        if self._identity is not None and (fault := self._identity.fault()):
+            self._is_lost = True
+            self._complete_open_file()
+            raise LogFailed(fault)
         return Head.at(batch[-1])
 
     def maintain(self) -> None:
@@ -251,16 +272,32 @@ class SqliteLog(SqliteIndex, SqliteEvidence, SqlitePartitionScan):
         self._connection.execute(f"pragma application_id = {EXCERPT_ID}")
 
     def close(self) -> None:
-        """Copy the write-ahead log into the file, so that the one file is the whole log, and let the next writer in."""
+        """Copy the write-ahead log into the file, so that the one file is the whole log, and let the next writer in.
+
+        Raises:
+            LogFailed: the log was moved, replaced or removed while it was open, and no append has reported it.
+        """
+        fault = ""
         try:
             if isinstance(self._lock, WriterLock) and not self._connection.in_transaction:
-                self._connection.execute("pragma journal_mode = delete")
+                fault = self._identity.fault(beside_now=True) if self._identity else ""
+                if fault:
+                    self._complete_open_file()
+                else:
+                    self._connection.execute("pragma journal_mode = delete")
         except sqlite3.Error:
             pass  # The disk is full or a reader is active: the write-ahead log stays beside the file; nothing is lost.
         finally:
             self._connection.close()
             if self._lock is not None:
                 self._lock.release()
+        if fault and not self._is_lost:
+            raise LogFailed(fault)
+
+    def _complete_open_file(self) -> None:
+        """Copy the write-ahead log into the file, whatever their names are now. Nothing is deleted by name."""
+        with suppress(sqlite3.Error):
+            self._connection.execute("pragma wal_checkpoint(truncate)").fetchall()
 
     def _check_epoch(self, epoch: int) -> None:
         current = self._lock.epoch if self._lock is not None else 0

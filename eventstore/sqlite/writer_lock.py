@@ -1,6 +1,6 @@
 """One writer per log: a lock file beside the log, which the kernel releases when its holder dies.
 
-The lock file also stores the log's epoch: a counter that each lease increments.
+The lock file also stores the log's epoch, a counter that each lease increments, and the identity of the log's file.
 """
 
 import fcntl
@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from eventstore.errors import LogInUse, LogUnusable
+from eventstore.sqlite.file_identity import FileId
 
 DELEGATE_WAIT_S = 10.0
 """How long an opener waits for the delegate of a killed node to finish its last batch."""
@@ -19,6 +20,7 @@ _DELEGATE_BYTES = 1
 """Bytes of the lock file that a delegate locks. POSIX record locks and ``flock`` are independent, so the holder and its
 delegate can each have their own lock at the same time."""
 _LOCK_FILE_BYTES = 4096
+_FILE = re.compile(rb"^file (\d+) (\d+)$", re.MULTILINE)
 _EPOCH = re.compile(rb"^epoch (\d+)$", re.MULTILINE)
 
 
@@ -36,12 +38,13 @@ class WriterLock:
                 that is gone.
             LogUnusable: the folder cannot be written.
         """
-        self._path = lock_path(log)
+        self.path = lock_path(log)
+        self._file_id = FileId(0, 0)
         try:
-            self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
             raise LogUnusable(
-                f"{self._path.parent} cannot be written ({error.strerror}): choose another folder"
+                f"{self.path.parent} cannot be written ({error.strerror}): choose another folder"
             ) from None
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -49,6 +52,10 @@ class WriterLock:
             holder = self._read().split(b"\n")[0].decode(errors="replace").strip() or "another process"
             os.close(self._descriptor)
             raise LogInUse(f"{log} is being written by {holder}: stop it first, or choose another log") from None
+        self.own_id = FileId.of_open(self._descriptor)
+        if FileId.of(self.path) != self.own_id:  # it was removed between the two calls above
+            os.close(self._descriptor)
+            raise LogInUse(f"{self.path} was removed by another process: try again, and do not remove it")
         if not self._is_free_of_delegates():
             os.close(self._descriptor)
             raise LogInUse(f"{log} is still being written for a node that is gone: try again when it is done")
@@ -65,6 +72,11 @@ class WriterLock:
         self._write(epoch)
         return epoch
 
+    def record_file(self, file_id: FileId) -> None:
+        """Store which file the holder writes, for its delegate."""
+        self._file_id = file_id
+        self._write(self.epoch)
+
     def release(self) -> None:
         """Let the next writer in. The file stays: removing it would let two writers lock two files of one name."""
         os.close(self._descriptor)
@@ -75,7 +87,8 @@ class WriterLock:
     def _write(self, epoch: int) -> None:
         """Write holder and epoch. The write comes before the truncation, so that a killed process loses no epoch."""
         program = "".join(character for character in Path(sys.argv[0]).name if character.isprintable())
-        text = f"process {os.getpid()} ({program})\nepoch {epoch}\n".encode()
+        device, inode = self._file_id
+        text = f"process {os.getpid()} ({program})\nepoch {epoch}\nfile {device} {inode}\n".encode()
         os.pwrite(self._descriptor, text, 0)
         os.ftruncate(self._descriptor, len(text))
 
@@ -105,13 +118,21 @@ class DelegateLock:
         Raises:
             OSError: another delegate holds it, or the file cannot be opened.
         """
-        self._descriptor = os.open(lock_path(log), os.O_RDWR | os.O_CLOEXEC)
+        self.path = lock_path(log)
+        self._descriptor = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
+        self.own_id = FileId.of_open(self._descriptor)
         fcntl.lockf(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, _DELEGATE_BYTES)
 
     @property
     def epoch(self) -> int:
         """The epoch of the newest lease."""
         return _epoch_in(os.pread(self._descriptor, _LOCK_FILE_BYTES, 0))
+
+    @property
+    def file_id(self) -> FileId:
+        """The identity of the log that the holder of the writer lock has open."""
+        found = _FILE.search(os.pread(self._descriptor, _LOCK_FILE_BYTES, 0))
+        return FileId(int(found[1]), int(found[2])) if found else FileId(0, 0)
 
     def release(self) -> None:
         """Keep the lock: the process may still have a batch to write. The kernel releases it at the process's end."""

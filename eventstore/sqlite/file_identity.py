@@ -1,0 +1,141 @@
+"""Checks that the name of a log still leads to the file that its writer has open.
+
+SQLite opens a log and the files beside it by name, and then uses the open files. If a name is given to another file
+meanwhile, SQLite continues to write the old one, and the next opener reads the new one: what was acknowledged is lost.
+"""
+
+import logging
+import os
+import stat
+import time
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from eventstore.errors import LogFailed
+
+BESIDE_CHECK_S = 0.05
+"""Shortest time between two checks of the files beside a log. The log itself is checked on each commit."""
+_logger = logging.getLogger("mostao")
+
+
+class FileId(NamedTuple):
+    """The identity of a file, whatever its names are."""
+
+    device: int
+    inode: int
+
+    @classmethod
+    def of(cls, path: Path) -> "FileId | None":
+        """The identity of the file that a path leads to; None if there is none."""
+        try:
+            status = path.stat()
+        except OSError:
+            return None
+        return cls(status.st_dev, status.st_ino)
+
+    @classmethod
+    def of_open(cls, descriptor: int) -> "FileId":
+        """The identity of an open file."""
+        status = os.fstat(descriptor)
+        return cls(status.st_dev, status.st_ino)
+
+
+class LockFile(Protocol):
+    """A lock file that is open."""
+
+    @property
+    def path(self) -> Path:
+        """Its name."""
+
+    @property
+    def own_id(self) -> FileId:
+        """Its identity."""
+
+
+class LogIdentity:
+    """The identities of a log and of the files beside it, while a connection has them open.
+
+    Args:
+        path: the log.
+        lock: the writer's lock, which names its file and has it open.
+
+    Raises:
+        LogFailed: the path does not lead to a file that this process has open.
+    """
+
+    def __init__(self, path: Path, lock: LockFile) -> None:
+        self._path = path
+        file_id = FileId.of(path)
+        if file_id is None or not is_open_here(file_id):
+            raise LogFailed(f"{path} was replaced or removed while it was being opened: try again")
+        self.file_id = file_id
+        self._beside: dict[Path, FileId | None] = {lock.path: lock.own_id}
+        """What each file beside the log has to be; None while SQLite has not made it."""
+        for suffix in ("-wal", "-shm"):
+            beside = path.with_name(path.name + suffix)
+            self._beside[beside] = FileId.of(beside)
+        self._checked_beside = 0.0
+        self._links_are_reported = False
+
+    def fault(self, *, beside_now: bool = False) -> str:
+        """Why the log cannot be written any more; empty while every name leads to its open file.
+
+        Args:
+            beside_now: check the files beside the log in any case.
+        """
+        try:
+            status = self._path.stat()
+        except OSError as error:
+            return self._moved(f"does not lead to it any more ({error.strerror})")
+        if status.st_ino != self.file_id.inode or status.st_dev != self.file_id.device:
+            return self._moved("leads to another file now")
+        if status.st_nlink > 1 and not self._links_are_reported:
+            self._links_are_reported = True
+            _logger.warning(
+                "%s got a second name (a hard link), which changes with it and is no backup: remove one of the names"
+                " before the node is started again, because a log with several names is refused",
+                self._path,
+            )
+        now = time.monotonic()
+        if now - self._checked_beside < BESIDE_CHECK_S and not beside_now:
+            return ""
+        self._checked_beside = now
+        return self._fault_beside()
+
+    def _fault_beside(self) -> str:
+        for name, expected in self._beside.items():
+            found = FileId.of(name)
+            if expected is None:
+                self._beside[name] = found
+            elif found != expected:
+                what = "was removed" if found is None else "was replaced"
+                return (
+                    f"{name} {what} while a node was writing {self._path}: the node stops. {self._path} has every event"
+                    " that was acknowledged; start the node again"
+                )
+        return ""
+
+    def _moved(self, what: str) -> str:
+        return (
+            f"{self._path} was moved, replaced or removed while a node was writing it: the name {what}. The node stops."
+            f" The file with every acknowledged event has inode {self.file_id.inode}: find it with"
+            f" `find {self._path.parent.parent} -inum {self.file_id.inode}`, move it back, and start the node again; if"
+            " it was removed, restore a copy"
+        )
+
+
+def is_open_here(file_id: FileId) -> bool:
+    """Whether this process has a file open. True where the system does not tell."""
+    try:
+        descriptors = [path.name for path in Path("/dev/fd").iterdir()]
+    except OSError:
+        return True
+    return any(_leads_to(int(descriptor), file_id) for descriptor in descriptors if descriptor.isdecimal())
+
+
+def _leads_to(descriptor: int, file_id: FileId) -> bool:
+    try:
+        status = os.fstat(descriptor)
+    except OSError:  # it was the descriptor of the listing
+        return False
+    return stat.S_ISREG(status.st_mode) and (status.st_dev, status.st_ino) == file_id

@@ -1,0 +1,76 @@
+"""Files beside a log that do not belong to it. SQLite deletes some of them in silence, and merges others."""
+
+from pathlib import Path
+
+from eventstore.errors import LogUnusable
+from eventstore.sqlite.file_identity import FileId, is_open_here
+
+_FORMAT_BYTES = slice(18, 20)
+"""Where the header of a database says whether it uses a write-ahead log (https://sqlite.org/fileformat2.html)."""
+_CLOSED = b"\1\1"
+
+
+def refuse_orphans(path: Path) -> None:
+    """Check that what is beside a log belongs to it. Call this before SQLite opens the file.
+
+    Raises:
+        LogUnusable: a write-ahead log or a rollback journal is beside a log that is missing, empty, or was closed.
+    """
+    log_bytes = _size(path)
+    for suffix in ("-wal", "-journal"):
+        orphan = path.with_name(path.name + suffix)
+        if not _size(orphan):
+            continue
+        if log_bytes is None:
+            reason = f"{path.name} is missing"
+        elif log_bytes == 0 and suffix == "-wal":
+            reason = f"{path.name} is empty"
+        elif suffix == "-wal" and _was_closed(path):
+            reason = f"{path.name} was closed, so it has no such file: it belongs to another log, or to an older copy"
+        else:
+            continue
+        raise LogUnusable(
+            f"{orphan} is left over: {reason}. It may have acknowledged events. Put the file that it belongs to back at"
+            f" {path}; or move {orphan.name} away to go on without it"
+        )
+
+
+def refuse_empty_log(path: Path) -> None:
+    """Check that a log that exists is not empty while its write-ahead log is not: SQLite would delete the latter.
+
+    Raises:
+        LogUnusable: it is.
+    """
+    if path.stat().st_size == 0:
+        refuse_orphans(path)
+
+
+def refuse_hard_links(path: Path) -> None:
+    """Check that a file has one name only: each name has a lock file and a write-ahead log of its own.
+
+    Raises:
+        LogUnusable: it has several.
+    """
+    links = path.stat().st_nlink if path.exists() else 1
+    if links > 1:
+        raise LogUnusable(
+            f"{path} has {links} names (hard links), and another node could write it by another name. List them with"
+            f" `find {path.parent} -samefile {path}`, and remove the others; or make a file of its own:"
+            f" `cp {path} NEW && mv NEW {path}`"
+        )
+
+
+def _size(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return None
+
+
+def _was_closed(path: Path) -> bool:
+    """Whether the last writer of a log copied the write-ahead log into it and deleted it."""
+    file_id = FileId.of(path)
+    if file_id is None or is_open_here(file_id):
+        return False  # closing a descriptor would drop the locks of SQLite's connections in this process
+    with path.open("rb") as file:
+        return file.read(_FORMAT_BYTES.stop)[_FORMAT_BYTES] == _CLOSED
