@@ -65,7 +65,8 @@ class CommitLog(Protocol):
             PositionConflict: the log does not end at ``expected``, or the batch does not begin there.
             StaleEpoch: a newer lease was taken, or none since the log was opened.
             ValueError: the batch is empty or has gaps.
-            LogFailed: the storage refused the write; nothing of the batch was written.
+            LogFailed: the storage refused the write, or the log's name leads to another storage now. Nothing of the
+                batch may be acknowledged.
         """
 
     def read(self, *, after: int = 0, until: int | None = None) -> Iterator[Assignment]:

@@ -27,7 +27,10 @@ class LogInUse(EventStoreError):
 
 
 class LogFailed(EventStoreError):
-    """The storage refused a write. Only batches before it are durable, and only those were acknowledged."""
+    """The storage refused a write, or is not the one that the log's name leads to.
+
+    Only batches before it are durable, and only those were acknowledged.
+    """
 
 
 class PositionConflict(EventStoreError):
