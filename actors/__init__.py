@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from actors.node.limits import Limits
     from actors.node.load import Load
     from actors.node.node import Node, NodeClosed
+    from actors.node.reads import ReadTimeout
     from actors.protocol.messages import Result
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "NodeClosed",
     "NodeFailed",
     "Overloaded",
+    "ReadTimeout",
     "ReplayResult",
     "Result",
     "UnknownModule",
@@ -45,6 +47,7 @@ _MODULES = {
     "NodeClosed": "actors.node.node",
     "NodeFailed": "actors.node.executor",
     "Overloaded": "actors.node.backlog",
+    "ReadTimeout": "actors.node.reads",
     "ReplayResult": "actors.audit.replay",
     "Result": "actors.protocol.messages",
     "UnknownModule": "actors.evaluation.process_table",

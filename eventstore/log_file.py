@@ -1,5 +1,6 @@
 """A log file: commit log, index, evidence and partition scan of one log, complete and readable on its own."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 from eventstore.commit_log import CommitLog
@@ -20,6 +21,13 @@ class LogFile(CommitLog, LogIndex, Evidence, PartitionScan, Protocol):
     @property
     def is_excerpt(self) -> bool:
         """Whether the log contains the histories of some processes only."""
+
+    def check_reads(self, check: Callable[[], None] | None) -> None:
+        """Call a function at each row that is read, and regularly during a long search. If it raises, the read ends.
+
+        Args:
+            check: the function; None for none. It may sleep.
+        """
 
     def mark_excerpt(self) -> None:
         """Mark the log as an excerpt. No node opens an excerpt for writing."""

@@ -23,15 +23,22 @@ class ReadPool:
         self._open_reader = open_reader
         self._idle = [open_reader()]
 
-    def read(self, function: Callable[[LogFile], T]) -> T:
-        """Apply a function to the log as it is now."""
+    def read(self, function: Callable[[LogFile], T], check: Callable[[], None] | None = None) -> T:
+        """Apply a function to the log as it is now.
+
+        Args:
+            function: reads from the log that it gets.
+            check: see ``LogFile.check_reads``.
+        """
         try:
             log = self._idle.pop()
         except IndexError:
             log = self._open_reader()
         try:
+            log.check_reads(check)
             return function(log)
         finally:
+            log.check_reads(None)
             self._idle.append(log)
 
     def close(self) -> None:

@@ -18,6 +18,12 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Events that are assigned and not yet durable. At this number the node assigns nothing more."""
     dryruns_max: int = 4_096
     """Dryruns that wait for their result."""
+    reads_max: int = 1_024
+    """Reads of the log that wait for a thread or run: short ones and pages are counted separately."""
+    read_s: float = 10.0
+    """Seconds in which a read has to end, including its wait for a thread."""
+    read_rest_factor: float = 4.0
+    """While messages wait, a read rests this many times as long as it worked. Two reads at once rest twice as long."""
 
     fifo_max: int = 4_096
     """FIFO up to this queue length; above it, round-robin by process until the queue is empty. So a flooded process

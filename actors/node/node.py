@@ -25,6 +25,7 @@ from actors.node.limits import Limits
 from actors.node.load import Load
 from actors.node.log_writer import LogWriter, WritableLog
 from actors.node.passivation import Passivation
+from actors.node.reads import Read, ReadLane
 from actors.node.recovery import Recovered, recover
 from actors.node.verifier_pool import VerifierPool
 from actors.protocol.messages import Result, message_tags
@@ -100,6 +101,8 @@ class Node:
             recall_durable=self._recall_durable,
             limits=limits,
         )
+        self._short_reads = ReadLane("mostao-reads", self._readers, limits, is_busy=self._is_busy)
+        self._page_reads = ReadLane("mostao-pages", self._readers, limits, is_busy=self._is_busy)
         self._verifiers = VerifierPool(self._pool, limits)
         self._ingress = Ingress(self._deduplicator, self._backlog, self._verifiers, limits)
         self._identity = Identity(recovered.log, recovered.location, recovered.key_file)
@@ -243,8 +246,26 @@ class Node:
         return await self._executor.quiescent_sequence()
 
     async def read(self, function: Callable[[LogFile], T]) -> T:
-        """Apply a function to the durable log, in another thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, self._readers.read, function)
+        """Apply a function that reads few rows to the durable log, in another thread.
+
+        Raises:
+            Overloaded: too many reads wait.
+            ReadTimeout: the read took longer than ``Limits.read_s``.
+        """
+        return await self._short_reads.run(function)
+
+    async def read_page(self, function: Callable[[LogFile], T], read: Read | None = None) -> T:
+        """Like ``read``, for functions that read many rows or render them: short reads do not wait for them.
+
+        Args:
+            function: reads from the log that it gets.
+            read: its progress, which the caller may observe. The function may call its ``check`` between rows.
+        """
+        return await self._page_reads.run(function, read)
+
+    def stop_pages(self) -> None:
+        """End the running ``read_page`` calls with ``NodeClosed``, and refuse new ones."""
+        self._page_reads.stop(NodeClosed("the node stops; read the page again when it is back"))
 
     async def store_checkpoint(self, size: int, note: str) -> None:
         """Store a signed note of the first ``size`` events in the log. Messages do not wait for it.
@@ -336,6 +357,11 @@ class Node:
         return self._sequencer.sequence
 
     @property
+    def durable_sequence(self) -> int:
+        """Number of durable events in the log."""
+        return self._group_commit.durable
+
+    @property
     def log_head(self) -> str:
         """The log chain at the log's end, in hex."""
         return self._sequencer.log_chain.hex()
@@ -351,7 +377,7 @@ class Node:
         await self.drain()
         if (spawn := self._identity.load(wallet)) is not None:
             await self.send(spawn)
-        await self.read(self._identity.identify)
+        await self._read_unlimited(self._identity.identify)
         self._pool.submit(self._readers.read, self._ids.read)
 
     async def _close(self) -> None:
@@ -360,6 +386,9 @@ class Node:
         async with AsyncExitStack() as closing:  # last one first; an error does not keep the others from closing
             closing.callback(self._recovered.log.close)
             closing.callback(self._readers.close)
+            for lane in (self._short_reads, self._page_reads):
+                closing.callback(lane.close)
+                closing.callback(lane.stop, NodeClosed("the node is closed"))
             closing.callback(self._pool.shutdown)
             closing.callback(self._sign_checkpoint)
             closing.push_async_callback(self._log_writer.close)
@@ -372,6 +401,13 @@ class Node:
                 logger.error("closing without what was not durable", error=str(error))
         logger.info("closed", log=self._recovered.location, events=self._group_commit.durable)
 
+    async def _read_unlimited(self, function: Callable[[LogFile], T]) -> T:
+        """A read of the pipeline itself: it must not wait for requests."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._readers.read, function)
+
+    def _is_busy(self) -> bool:
+        return self._backlog.size > 0 or self._sequencer.sequence > self._group_commit.durable
+
     def _sign_checkpoint(self) -> None:
         if self._executor.failure is None:
             self._readers.read(self._identity.sign_checkpoint)
@@ -383,7 +419,7 @@ class Node:
             logger.error("the clock is not accepted: no message is taken", log=self._recovered.location, reason=reason)
 
     async def _recall(self, message_ids: Sequence[str]) -> dict[str, Result]:
-        return await self.read(partial(find_results, message_ids=message_ids))
+        return await self._read_unlimited(partial(find_results, message_ids=message_ids))
 
     async def _recall_durable(self, message_id: str) -> Result:
         await self._executor.quiescent_sequence()

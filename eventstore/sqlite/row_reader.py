@@ -1,7 +1,7 @@
 """Reading rows of the table ``assignments`` on one connection."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ SPAWN = f"""(
 )"""
 """An SQL expression: the sequence of the first message of process ?1. That message's id is the process's id."""
 _READ_ROWS = 128
+_STEPS_PER_CHECK = 50_000
+"""Steps of SQLite's virtual machine between two checks of a search: about a millisecond."""
 
 
 class RowReader:
@@ -23,6 +25,22 @@ class RowReader:
 
     path: Path
     _connection: sqlite3.Connection
+    _check: Callable[[], None] | None = None
+
+    def check_reads(self, check: Callable[[], None] | None) -> None:
+        """See ``LogFile.check_reads``."""
+        if check is not self._check:
+            self._check = check
+            self._connection.set_progress_handler(None if check is None else self._is_over, _STEPS_PER_CHECK)
+
+    def _is_over(self) -> int:
+        """SQLite's progress handler: 1 ends the statement. An exception in it would be lost."""
+        try:
+            if self._check is not None:
+                self._check()
+        except Exception:
+            return 1
+        return 0
 
     def _select(self, where: str, arguments: tuple[int | str, ...]) -> Iterator[Assignment]:
         return map(assignment_of, self._rows(f"select {SELECTED} from assignments {where}", arguments))
@@ -39,6 +57,12 @@ class RowReader:
         """
         try:
             cursor = self._connection.execute(query, arguments)
+            if (check := self._check) is not None:
+                check()
+                for row in cursor:
+                    yield row
+                    check()
+                return
             while rows := cursor.fetchmany(_READ_ROWS):
                 yield from rows
         except sqlite3.DatabaseError as error:
