@@ -5,7 +5,7 @@ time. The log has its own chains, so appending does not wait for these signature
 """
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from threading import Lock
 from typing import NamedTuple
 
@@ -50,12 +50,10 @@ class Scheduler:
         self._links: OrderedDict[str, list[_Link]] = OrderedDict()
         self._lock = Lock()
 
-    def page(self, log: LogFile, process: str, *, from_slot: int, limit: int) -> list[Scheduled]:
-        """A page of a process's history: at most ``limit`` messages, from a slot."""
-        return [
-            Scheduled(row, encode_id(chain), assignment, item_of(log, row, self._key))
-            for row, chain, assignment in self._assignments(log, process, from_slot=from_slot, limit=limit)
-        ]
+    def page(self, log: LogFile, process: str, *, from_slot: int, limit: int) -> Iterator[Scheduled]:
+        """A page of a process's history: at most ``limit`` messages, from a slot, read as they are taken."""
+        for row, chain, assignment in self._assignments(log, process, from_slot=from_slot, limit=limit):
+            yield Scheduled(row, encode_id(chain), assignment, item_of(log, row, self._key))
 
     def sequential(self) -> "SequentialSigner":
         """A signer for histories that are read from their beginning."""
@@ -63,23 +61,21 @@ class Scheduler:
 
     def _assignments(
         self, log: LogFile, process: str, *, from_slot: int, limit: int
-    ) -> list[tuple[Assignment, bytes, bytes]]:
+    ) -> Iterator[tuple[Assignment, bytes, bytes]]:
         with self._lock:
             links = self._links.setdefault(process, [_Link(0, chain_at_start(process))])
             self._links.move_to_end(process)
             if len(self._links) > PROCESSES_MAX:
                 self._links.popitem(last=False)
         slot, chain = links[min(from_slot // KEPT_EVERY, len(links) - 1)]
-        assignments = []
         for row in log.read_process(process, from_slot=slot, limit=from_slot + limit - slot):
             with self._lock:
                 if row.slot == len(links) * KEPT_EVERY:
                     links.append(_Link(row.slot, chain))
             assignment = self._sign(row, chain)
             if row.slot >= from_slot:
-                assignments.append((row, chain, assignment))
+                yield row, chain, assignment
             chain = chain_after(item_id(assignment), chain)
-        return assignments
 
     def _sign(self, row: Assignment, chain: bytes) -> bytes:
         return self._key.sign(

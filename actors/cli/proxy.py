@@ -185,7 +185,7 @@ def proxy(
             servers = Servers(apps)
 
             def stop() -> None:
-                ao_app.stopping = True
+                ao_app.stop()
                 push_service.stop()
                 servers.stop()
 

@@ -132,7 +132,7 @@ def serve(
             servers = Servers((each, app.asgi_app([each.unit] if each.unit else UNITS)) for each in listeners)
 
             def stop() -> None:
-                app.stopping = True
+                app.stop()
                 servers.stop()
 
             handle_signals(node, stop)

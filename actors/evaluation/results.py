@@ -1,6 +1,6 @@
 """Results, built from a message and its outbox: the same on a live node and from the log."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 
 from actors.protocol.canonical_json import decode
@@ -8,6 +8,9 @@ from actors.protocol.derived_ids import sent_id
 from actors.protocol.messages import REPLY, Result, Sent, Spawned, Tags
 from actors.protocol.spawn import starts_process
 from eventstore import Assignment, LogFile, Message
+
+_BACKWARD_SLOTS = 16
+"""Slots that are read at once from the newest backwards."""
 
 
 def result_of(
@@ -61,8 +64,8 @@ def past_results(
     limit: int,
     newest_first: bool,
     whole: int,
-) -> list[tuple[Assignment, Result]]:
-    """A page of the assignments of a process and their results.
+) -> Iterator[tuple[Assignment, Result]]:
+    """A page of the assignments of a process and their results, read as they are taken.
 
     Args:
         log: log to read.
@@ -76,18 +79,22 @@ def past_results(
     """
     head = log.process_head(process, until=whole)
     if head is None:
-        return []
+        return
     if newest_first:
         high = head.slot if after is None else min(after - 1, head.slot)
         low = max(until or 0, high - limit + 1)
     else:
         high = head.slot if until is None else min(until, head.slot)
         low = 0 if after is None else after + 1
-    count = min(limit, high - low + 1)
-    if count <= 0:
-        return []
-    rows = list(log.read_process(process, from_slot=low, limit=count))
-    return [(row, _result_of_row(log, row)) for row in (reversed(rows) if newest_first else rows)]
+    end = min(high + 1, low + limit)
+    if newest_first:
+        for stop in range(end, low, -_BACKWARD_SLOTS):
+            start = max(stop - _BACKWARD_SLOTS, low)
+            for row in reversed(list(log.read_process(process, from_slot=start, limit=stop - start))):
+                yield row, _result_of_row(log, row)
+    elif low < end:
+        for row in log.read_process(process, from_slot=low, limit=end - low):
+            yield row, _result_of_row(log, row)
 
 
 def _result_of_row(log: LogFile, row: Assignment) -> Result:

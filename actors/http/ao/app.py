@@ -18,6 +18,7 @@ from actors.http.ao.gateway import Gateway
 from actors.http.ao.messenger import MessengerUnit
 from actors.http.ao.scheduler import SchedulerUnit
 from actors.http.common.metrics import Metrics
+from actors.http.common.page_responses import PageResponses
 from actors.http.common.rate_limits import RateLimits
 from actors.http.common.responses import ERRORS, json_response
 from actors.http.explorer.routes import Explorer
@@ -28,7 +29,7 @@ class AoApp:
     """Builds the ASGI applications of one node.
 
     Attributes:
-        stopping: set it to True before the servers stop; open event streams then end.
+        stopping: whether ``stop`` was called.
 
     Args:
         node: the node that answers the requests.
@@ -45,14 +46,15 @@ class AoApp:
         self._rate_limits = RateLimits(rate)
         self._metrics = Metrics(node)
         messenger = MessengerUnit(node, data_bytes_max=data_bytes_max, rate_limits=self._rate_limits)
-        scheduler = SchedulerUnit(node, messenger.submit)
+        pages = PageResponses(node, self._rate_limits)
+        scheduler = SchedulerUnit(node, pages, messenger.submit)
         self._unit_routes = {
             "messenger": messenger.routes(),
-            "compute": ComputeUnit(node, data_bytes_max=data_bytes_max).routes(),
-            "gateway": Gateway(node).routes(),
+            "compute": ComputeUnit(node, pages, data_bytes_max=data_bytes_max).routes(),
+            "gateway": Gateway(node, pages).routes(),
             "scheduler": scheduler.routes(),
         }
-        self._explorer_routes = Explorer(node, lambda: self.stopping).routes()
+        self._explorer_routes = Explorer(node, pages, lambda: self.stopping).routes()
         self._post_handlers = {"messenger": messenger.post, "scheduler": scheduler.post}
 
     def asgi_app(self, units: Sequence[str] = UNITS) -> ASGIApp:
@@ -74,6 +76,11 @@ class AoApp:
         post = next((handler for handler in handlers if handler is not None), None)
         app = starlette if post is None else fast_path(starlette, post)
         return self._metrics.count_requests(self._rate_limits.limit_addresses(app))
+
+    def stop(self) -> None:
+        """Call before the servers stop: open event streams end, and pages that are being read get 503."""
+        self.stopping = True
+        self._node.stop_pages()
 
     async def health(self, request: Request) -> Response:
         """Report that the node accepts messages; 503 if it does not."""

@@ -9,10 +9,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from actors.evaluation.results import past_results
-from actors.http.ao.lookups import first_assignment, parse_limit, slot_at
+from actors.http.ao.lookups import parse_limit, require_process, slot_at
 from actors.http.ao.wire_format import Cursor, DryRun, result_json
-from actors.http.common.responses import json_response, read_body
+from actors.http.common.page_responses import PageResponses, check_unsent, page_json, take_page
+from actors.http.common.responses import decode_body, encode_json, json_response, read_body
 from actors.node.node import Node
+from actors.protocol.messages import Result
+from eventstore import Assignment, LogFile
 
 RESULTS_DEFAULT, RESULTS_MAX = 25, 1000
 JSON_FACTOR = 6
@@ -25,11 +28,12 @@ class ComputeUnit:
 
     Args:
         node: evaluates the messages.
+        pages: makes the pages of results.
         data_bytes_max: limit of a dryrun's data.
     """
 
-    def __init__(self, node: Node, *, data_bytes_max: int) -> None:
-        self._node = node
+    def __init__(self, node: Node, pages: PageResponses, *, data_bytes_max: int) -> None:
+        self._node, self._pages = node, pages
         self._body_bytes_max = JSON_FACTOR * data_bytes_max + 64 * 1024
 
     def routes(self) -> list[Route]:
@@ -42,10 +46,8 @@ class ComputeUnit:
 
     async def dry_run(self, request: Request) -> Response:
         """The result of a message against the current state. Nothing is appended to the log."""
-        try:
-            body = _dry_run(await read_body(request, self._body_bytes_max))
-        except msgspec.MsgspecError as error:
-            raise HTTPException(400, f"the body is not a dryrun: {error}") from None
+        check_unsent()
+        body = decode_body(_dry_run, await read_body(request, self._body_bytes_max), "a dryrun")
         process = request.query_params.get("process-id") or body.target
         result = await self._node.dryrun(
             process, action=body.action, data=body.data, sender=body.owner, tags=body.other_tags
@@ -55,6 +57,7 @@ class ComputeUnit:
     async def result(self, request: Request) -> Response:
         """The result of a message. The response waits until the message is durable."""
         message, process = request.path_params["message"], request.query_params.get("process-id")
+        check_unsent()
         found = await self._node.outcome(message)
         if found is None or process not in (None, found[0].process):
             raise HTTPException(
@@ -71,23 +74,24 @@ class ComputeUnit:
         limit = parse_limit(query.get("limit"), default=RESULTS_DEFAULT, most=RESULTS_MAX)
         after = await self._slot(process, query.get("from"))
         until = await self._slot(process, query.get("to"))
-        read_page = partial(
-            past_results,
-            process=process,
-            after=after,
-            until=until,
-            limit=limit + 1,
-            newest_first=sort == "DESC",
-            whole=await self._node.quiescent_sequence(),
-        )
-        rows = await self._node.read(read_page)
-        if not rows:
-            await first_assignment(self._node, process)
-        edges = [
-            {"cursor": Cursor(row.timestamp, str(row.slot), sort=sort).encode(), "node": result_json(result)}
-            for row, result in rows[:limit]
-        ]
-        return json_response({"pageInfo": {"hasNextPage": len(rows) > limit}, "edges": edges})
+        whole = await self._node.quiescent_sequence()
+
+        def read(log: LogFile) -> Response:
+            results = past_results(
+                log,
+                process,
+                after=after,
+                until=until,
+                limit=limit + 1,
+                newest_first=sort == "DESC",
+                whole=whole,
+            )
+            edges, has_more = take_page((_edge(*result, sort) for result in results), limit=limit)
+            if not edges:
+                require_process(log, process)
+            return page_json("pageInfo", {"hasNextPage": has_more}, edges)
+
+        return await self._pages.respond(request, read)
 
     async def _slot(self, process: str, text: str | None) -> int | None:
         """The slot of a cursor or of a time in ms."""
@@ -99,3 +103,8 @@ class ComputeUnit:
             return Cursor.slot_of(text)
         except ValueError as error:
             raise HTTPException(400, str(error)) from None
+
+
+def _edge(row: Assignment, result: Result, sort: str) -> bytes:
+    cursor = Cursor(row.timestamp, str(row.slot), sort=sort).encode()
+    return encode_json({"cursor": cursor, "node": result_json(result)})

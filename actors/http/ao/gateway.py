@@ -4,22 +4,26 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from graphql import GraphQLError, build_schema, graphql_sync
-from starlette.exceptions import HTTPException
+from graphql import ExecutionResult, GraphQLError, build_schema, execute_sync
+from graphql.execution import MiddlewareManager
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from actors.ans104.item import parse
 from actors.ao.pushed_messages import item_of
+from actors.http.ao.graphql_limits import ResponseLimit, check_text, parse_query
 from actors.http.ao.wire_format import item_json
-from actors.http.common.responses import json_response, read_body
+from actors.http.common.page_responses import PageResponses
+from actors.http.common.responses import decode_body, json_response, read_body
 from actors.node.node import Node
+from actors.node.reads import Read
 from actors.processes import MODULES
 from eventstore import LogFile
 
 QUERY_BYTES_MAX = 64 * 1024
 IDS_MAX = 100
+"""Ids that one request looks up, over all of its fields; also a limit of the owners and tag values of a filter."""
 TTL_MS = "3600000"
 _ZERO_AMOUNT = {"winston": "0", "ar": "0"}
 _SCHEMA = build_schema("""
@@ -53,11 +57,19 @@ class Query(msgspec.Struct):
     operationName: str | None = None  # noqa: N815
 
 
-class Gateway:
-    """The routes of a gateway."""
+_query = msgspec.json.Decoder(Query).decode
 
-    def __init__(self, node: Node) -> None:
-        self._node = node
+
+class Gateway:
+    """The routes of a gateway.
+
+    Args:
+        node: holds the items.
+        pages: makes the responses.
+    """
+
+    def __init__(self, node: Node, pages: PageResponses) -> None:
+        self._node, self._pages = node, pages
 
     def routes(self) -> list[Route]:
         """The gateway's routes."""
@@ -65,27 +77,56 @@ class Gateway:
 
     async def graphql(self, request: Request) -> Response:
         """Answer a GraphQL query: modules by name, items of the log by id, and the scheduler's location."""
+        query = decode_body(_query, await read_body(request, QUERY_BYTES_MAX), "a GraphQL request")
         try:
-            query = msgspec.json.decode(await read_body(request, QUERY_BYTES_MAX), type=Query)
-        except msgspec.MsgspecError as error:
-            raise HTTPException(400, f"the body is not a GraphQL request: {error}") from None
+            check_text(query.query, query.variables)
+        except GraphQLError as error:
+            return json_response(ExecutionResult(None, [error]).formatted)
         url = str(request.base_url).rstrip("/")
-        return json_response(await self._node.read(lambda log: self._execute(log, query, url)))
+        read = Read()
 
-    def _execute(self, log: LogFile, query: Query, url: str) -> Any:
+        def execute(log: LogFile) -> Response:
+            result = _Execution(self._node, log, url, read).run(query)
+            read.check()  # GraphQL reports an error of a field beside the other fields: a read that was ended fails
+            return json_response(result.formatted)
+
+        return await self._pages.respond(request, execute, read)
+
+
+class _Execution:
+    """The execution of one query.
+
+    Args:
+        node: whose key signs the messages of processes.
+        log: holds the items.
+        url: of this node.
+        read: the progress of the read.
+    """
+
+    def __init__(self, node: Node, log: LogFile, url: str, read: Read) -> None:
+        self._node, self._log, self._url, self._read = node, log, url, read
+        self._ids = 0
+
+    def run(self, query: Query) -> ExecutionResult:
+        """Validate and execute the query."""
         root = {
-            "transaction": lambda _, **arguments: self._transaction(log, arguments["id"]),
-            "transactions": lambda _, **arguments: self._transactions(log, url, **arguments),
+            "transaction": lambda _, **arguments: self._transaction(arguments["id"]),
+            "transactions": lambda _, **arguments: self._transactions(**arguments),
         }
-        result = graphql_sync(
-            _SCHEMA, query.query, root, variable_values=query.variables, operation_name=query.operationName
-        )
-        return result.formatted
+        try:
+            return execute_sync(
+                _SCHEMA,
+                parse_query(_SCHEMA, query.query, self._read.check),
+                root,
+                variable_values=query.variables,
+                operation_name=query.operationName,
+                middleware=MiddlewareManager(ResponseLimit(self._read.check)),
+            )
+        except GraphQLError as error:
+            return ExecutionResult(None, [error])
 
     def _transactions(
         self,
-        log: LogFile,
-        url: str,
         *,
         ids: Sequence[str] | None = None,
         owners: Sequence[str] | None = None,
@@ -94,12 +135,12 @@ class Gateway:
         sort: str = "",
     ) -> Any:
         filters = [(tag["name"], tag["values"]) for tag in tags or ()]
+        if max(len(owners or ()), sum(len(values) + 1 for _, values in filters) // 2) > IDS_MAX:
+            raise GraphQLError(f"a filter has at most {IDS_MAX} owners and {IDS_MAX} tag values")
         if ids is not None:
-            if len(ids) > IDS_MAX:
-                raise GraphQLError(f"one query looks up at most {IDS_MAX} ids, not {len(ids)}")
-            candidates = [self._transaction(log, id_) for id_ in dict.fromkeys(ids)]
+            candidates = self._looked_up(ids)
         elif ("Type", ["Scheduler-Location"]) in filters:
-            candidates = [self._scheduler_location(url)]
+            candidates = [self._scheduler_location()]
         else:
             raise GraphQLError("this gateway looks up transactions by ids, and a Scheduler-Location by its owner")
         matches = [
@@ -114,14 +155,27 @@ class Gateway:
         edges = [{"cursor": node["id"], "node": node} for node in matches[: max(first, 0)]]
         return {"pageInfo": {"hasNextPage": len(edges) < len(matches)}, "count": len(matches), "edges": edges}
 
-    def _transaction(self, log: LogFile, id_: str) -> Any:
+    def _transaction(self, id_: str) -> Any:
+        [found] = self._looked_up([id_])
+        return found
+
+    def _looked_up(self, ids: Sequence[str]) -> list[Any]:
+        self._ids += len(ids)
+        if self._ids > IDS_MAX:
+            raise GraphQLError(
+                f"one request looks up at most {IDS_MAX} ids, not {self._ids:,}; the ids of all its fields count"
+            )
+        return [self._found(id_) for id_ in dict.fromkeys(ids)]
+
+    def _found(self, id_: str) -> Any:
         if id_ in MODULES:
             return self._module(id_)
-        row = log.find(id_)
+        self._read.check()  # also for an id that is not found
+        row = self._log.find(id_)
         key = self._node.key
         if row is None or key is None:
             return None
-        raw = item_of(log, row, key)
+        raw = item_of(self._log, row, key)
         item = parse(raw, data_bytes_max=len(raw))
         block = {"id": id_, "timestamp": row.timestamp // 1000, "height": row.sequence, "previous": ""}
         return {
@@ -138,9 +192,9 @@ class Gateway:
         encodings = {"Module-Format": "mostao", "Input-Encoding": "JSON-1", "Output-Encoding": "JSON-1"}
         return self._node_transaction(name, {"Type": "Module", **encodings})
 
-    def _scheduler_location(self, url: str) -> Any:
+    def _scheduler_location(self) -> Any:
         """The location of the scheduler of the node's processes: this address."""
-        tags = {"Type": "Scheduler-Location", "Url": url, "Time-To-Live": TTL_MS}
+        tags = {"Type": "Scheduler-Location", "Url": self._url, "Time-To-Live": TTL_MS}
         return self._node_transaction(self._node.address, tags)
 
     def _node_transaction(self, id_: str, tags: dict[str, str]) -> Any:

@@ -12,7 +12,12 @@ async def first_assignment(node: Node, process: str) -> Assignment:
     Raises:
         HTTPException: there is no such process (404).
     """
-    first = await node.read(lambda log: next(log.read_process(process, limit=1), None))
+    return await node.read(lambda log: require_process(log, process))
+
+
+def require_process(log: LogFile, process: str) -> Assignment:
+    """Like ``first_assignment``, within a read."""
+    first = next(log.read_process(process, limit=1), None)
     if first is None:
         raise HTTPException(404, f"there is no process {process!r}")
     return first

@@ -1,7 +1,6 @@
 """The scheduler unit: signed assignments, which state the order of each process's messages."""
 
-from collections.abc import Awaitable, Callable
-from functools import partial
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -11,10 +10,12 @@ from starlette.routing import Route
 
 from actors.ans104.item import parse
 from actors.ao.assignments import EPOCH, Scheduled, Scheduler
-from actors.http.ao.lookups import first_assignment, parse_limit, slot_at
+from actors.http.ao.lookups import parse_limit, require_process, slot_at
 from actors.http.ao.wire_format import item_json
-from actors.http.common.responses import json_response
+from actors.http.common.page_responses import PageResponses, page_json, take_page
+from actors.http.common.responses import encode_json, json_response
 from actors.node.node import Node
+from eventstore import LogFile
 
 PAGE_DEFAULT, PAGE_MAX = 100, 1000
 _TIMESTAMP_MIN = 10**11
@@ -26,11 +27,12 @@ class SchedulerUnit:
 
     Args:
         node: holds the assignments and the key that signs them.
+        pages: makes the responses.
         submit: submits the item in a request's body and returns its id.
     """
 
-    def __init__(self, node: Node, submit: Callable[[Request], Awaitable[str]]) -> None:
-        self._node = node
+    def __init__(self, node: Node, pages: PageResponses, submit: Callable[[Request], Awaitable[str]]) -> None:
+        self._node, self._pages = node, pages
         self._submit = submit
         self._scheduler = Scheduler(node.key) if node.key is not None else None
 
@@ -56,69 +58,85 @@ class SchedulerUnit:
 
     async def process(self, request: Request) -> Response:
         """The message that started a process, with its assignment."""
-        [first] = await self._page(request.path_params["process"], from_slot=0, limit=1)
-        message = item_json(parse(first.message, data_bytes_max=len(first.message)), first.row.message.id)
-        return json_response(
-            {
-                **message,
-                "process_id": first.row.process,
-                "block": str(first.row.sequence),
-                "timestamp": first.row.timestamp,
-                "epoch": int(EPOCH),
-                "nonce": 0,
-                "hash_chain": first.hash_chain,
-                **_scheduled_json(first),
-            }
-        )
+
+        def read(log: LogFile) -> Response:
+            first = self._assignment(log, request.path_params["process"], 0)
+            message = item_json(parse(first.message, data_bytes_max=len(first.message)), first.row.message.id)
+            return json_response(
+                {
+                    **message,
+                    "process_id": first.row.process,
+                    "block": str(first.row.sequence),
+                    "timestamp": first.row.timestamp,
+                    "epoch": int(EPOCH),
+                    "nonce": 0,
+                    "hash_chain": first.hash_chain,
+                    **_scheduled_json(first),
+                }
+            )
+
+        return await self._pages.respond(request, read)
 
     async def latest(self, request: Request) -> Response:
         """The newest message of a process."""
-        process = request.path_params["process"]
-        head = await self._node.read(lambda log: log.process_head(process, until=self._node.sequence))
-        if head is None:
-            raise HTTPException(404, f"there is no process {process!r}")
-        [newest] = await self._page(process, from_slot=head.slot, limit=1)
-        return json_response(_scheduled_json(newest))
+        process, end = request.path_params["process"], self._node.sequence
+
+        def read(log: LogFile) -> Response:
+            head = log.process_head(process, until=end)
+            if head is None:
+                raise HTTPException(404, f"there is no process {process!r}")
+            return json_response(_scheduled_json(self._assignment(log, process, head.slot)))
+
+        return await self._pages.respond(request, read)
 
     async def page_or_message(self, request: Request) -> Response:
         """A page of a process's history; for a message's id, or with ``process-id``, that message."""
         id_, query = request.path_params["id"], request.query_params
-        found = await self._node.read(lambda log: log.find(id_))
-        if found is None or query.get("process-id") not in (None, found.process):
-            raise HTTPException(404, f"there is neither a process nor a message {id_!r}")
-        if found.process != id_ or "process-id" in query:
-            [scheduled] = await self._page(found.process, from_slot=found.slot, limit=1)
-            return json_response(_scheduled_json(scheduled))
-        return json_response(await self._page_json(id_, query.get("from"), query.get("to"), query.get("limit")))
 
-    async def _page_json(self, process: str, after: str | None, until: str | None, limit: str | None) -> Any:
+        def read(log: LogFile) -> Response:
+            found = log.find(id_)
+            if found is None or query.get("process-id") not in (None, found.process):
+                raise HTTPException(404, f"there is neither a process nor a message {id_!r}")
+            if found.process != id_ or "process-id" in query:
+                return json_response(_scheduled_json(self._assignment(log, found.process, found.slot)))
+            return self._page(log, id_, query.get("from"), query.get("to"), query.get("limit"))
+
+        return await self._pages.respond(request, read)
+
+    def _page(self, log: LogFile, process: str, after: str | None, until: str | None, limit: str | None) -> Response:
         """A page of a history. ``after`` and ``until`` are nonces (the cursors of a page) or times in ms."""
-        low = await self._slot(process, after, "from") + 1 if after else 0
-        high = await self._slot(process, until, "to") if until else None
+        low = _slot(log, process, after, "from") + 1 if after else 0
+        high = _slot(log, process, until, "to") if until else None
         count = parse_limit(limit, default=PAGE_DEFAULT, most=PAGE_MAX)
         if high is not None:
             count = max(min(count, high - low + 1), 0)
-        rows = await self._page(process, from_slot=low, limit=count) if count else []
-        last = rows[-1].row.slot if rows else low - 1
-        more = await self._node.read(lambda log: log.sequence_of(process, last + 1)) is not None
-        edges = [{"cursor": str(row.row.slot), "node": _scheduled_json(row)} for row in rows]
-        return {"page_info": {"has_next_page": more and (high is None or last < high)}, "edges": edges}
+        edges = map(_edge, self._scheduled(log, process, from_slot=low, limit=count)) if count else ()
+        page, _ = take_page(edges, limit=count)
+        last = low + len(page) - 1
+        more = log.sequence_of(process, last + 1) is not None
+        return page_json("page_info", {"has_next_page": more and (high is None or last < high)}, page)
 
-    async def _slot(self, process: str, text: str, name: str) -> int:
-        if not (text.isascii() and text.isdigit() and len(text) <= 18):
-            raise HTTPException(400, f"{name} is {text[:32]!r}; it has to be a nonce or a time in ms")
-        number = int(text)
-        if number < _TIMESTAMP_MIN:
-            return number
-        return await self._node.read(partial(slot_at, process=process, timestamp=number))
+    def _assignment(self, log: LogFile, process: str, slot: int) -> Scheduled:
+        require_process(log, process)
+        return next(self._scheduled(log, process, from_slot=slot, limit=1))
 
-    async def _page(self, process: str, *, from_slot: int, limit: int) -> list[Scheduled]:
-        await first_assignment(self._node, process)
+    def _scheduled(self, log: LogFile, process: str, *, from_slot: int, limit: int) -> Iterator[Scheduled]:
         if self._scheduler is None:
             raise HTTPException(
                 503, "this node does not have the key that began its log, so it cannot sign assignments"
             )
-        return await self._node.read(partial(self._scheduler.page, process=process, from_slot=from_slot, limit=limit))
+        return self._scheduler.page(log, process, from_slot=from_slot, limit=limit)
+
+
+def _slot(log: LogFile, process: str, text: str, name: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+        raise HTTPException(400, f"{name} is {text[:32]!r}; it has to be a nonce or a time in ms")
+    number = int(text)
+    return number if number < _TIMESTAMP_MIN else slot_at(log, process, number)
+
+
+def _edge(scheduled: Scheduled) -> bytes:
+    return encode_json({"cursor": str(scheduled.row.slot), "node": _scheduled_json(scheduled)})
 
 
 def _scheduled_json(scheduled: Scheduled) -> dict[str, Any]:

@@ -59,9 +59,12 @@ class Cursor(msgspec.Struct):
             ValueError: the text is not a cursor.
         """
         try:
-            return int(msgspec.json.decode(b64decode(text, validate=True), type=cls).ordinate)
-        except (msgspec.MsgspecError, ValueError):
-            raise ValueError(f"{text[:64]!r} is not a cursor of this node") from None
+            slot = int(msgspec.json.decode(b64decode(text, validate=True), type=cls).ordinate)
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            slot = -1
+        if not 0 <= slot < 2**62:
+            raise ValueError(f"{text[:64]!r} is not a cursor of this node")
+        return slot
 
 
 def result_json(result: Result) -> dict[str, Any]:

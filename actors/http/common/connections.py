@@ -14,16 +14,31 @@ REQUEST_TIMEOUT_S = 30.0
 """Time in which a request has to arrive completely. For the first request it starts with the connection."""
 RESPONSE_TIMEOUT_S = 30.0
 """Time for which a client may read nothing of its response."""
+STOP_RESPONSE_TIMEOUT_S = 2.0
+"""The same, once the server stops."""
 _REASONS = {400: "Bad Request", 408: "Request Timeout", 431: "Request Header Fields Too Large"}
 
 
+_unread: set["GuardedConnection"] = set()
+"""The connections of this process whose clients leave much of their response unread."""
+
+
+def unsent_bytes() -> int:
+    """Bytes of responses that wait in this process until their clients read."""
+    return sum(connection.transport.get_write_buffer_size() for connection in _unread)
+
+
 class GuardedConnection(HttpToolsProtocol):
-    """uvicorn's connection with a limit on the size of headers and with timeouts for reading and writing."""
+    """uvicorn's connection with a limit on the size of headers and with timeouts for reading and writing.
+
+    A pipelined request starts when the client has read the response before, so a connection holds one response at most.
+    """
 
     _headers_bytes = 0
     _is_receiving = False
     _request_timer: asyncio.TimerHandle | None = None
     _response_timer: asyncio.TimerHandle | None = None
+    _next_request: tuple[RequestResponseCycle, Any] | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the timeout of the first request (``asyncio.Protocol``)."""
@@ -34,6 +49,7 @@ class GuardedConnection(HttpToolsProtocol):
         """Stop the timers (``asyncio.Protocol``)."""
         self._stop_request_timer()
         self._stop_response_timer()
+        self._next_request = None
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -45,12 +61,23 @@ class GuardedConnection(HttpToolsProtocol):
     def pause_writing(self) -> None:
         """Start the timeout of a client that does not read (``asyncio.Protocol``)."""
         super().pause_writing()
+        _unread.add(self)
         self._response_timer = self.loop.call_later(RESPONSE_TIMEOUT_S, self.transport.abort)
 
     def resume_writing(self) -> None:
         """Stop the timeout of a client that reads again (``asyncio.Protocol``)."""
         self._stop_response_timer()
         super().resume_writing()
+        if self._next_request is not None:
+            request, self._next_request = self._next_request, None
+            super()._start_asgi_task(*request)
+
+    def shutdown(self) -> None:
+        """End the connection after its current response (``uvicorn.Server``)."""
+        super().shutdown()
+        if self._response_timer is not None:
+            self._response_timer.cancel()
+            self._response_timer = self.loop.call_later(STOP_RESPONSE_TIMEOUT_S, self.transport.abort)
 
     def on_message_begin(self) -> None:
         """Begin a request (``httptools``)."""
@@ -88,6 +115,13 @@ class GuardedConnection(HttpToolsProtocol):
         else:
             self._reject(400, "this is not an HTTP request")
 
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        """Start a request, or hold it back until the client has read the response before (``uvicorn``)."""
+        if self.flow.write_paused:
+            self._next_request = (cycle, app)
+        else:
+            super()._start_asgi_task(cycle, app)
+
     def _count_header_bytes(self, length: int) -> None:
         self._headers_bytes += length
         if self._headers_bytes > HEADERS_BYTES_MAX:
@@ -102,6 +136,7 @@ class GuardedConnection(HttpToolsProtocol):
             self._request_timer = None
 
     def _stop_response_timer(self) -> None:
+        _unread.discard(self)
         if self._response_timer is not None:
             self._response_timer.cancel()
             self._response_timer = None

@@ -15,6 +15,8 @@ _RETRY = {"Retry-After": str(RETRY_S)}
 class RateLimits:
     """Counts the requests of each address and, separately, the items of each owner in a moving window.
 
+    A request counts as one, and a page also by its cost, once it is known.
+
     Args:
         limit: such as ``100/second``; None for no limit.
 
@@ -44,6 +46,13 @@ class RateLimits:
         """Count a verified item. Forged items do not count, so a forger cannot use up its victim's limit."""
         if self._limit is not None:
             self._window.hit(self._limit, "owner", owner.hex())
+
+    def count_cost(self, scope: Scope, cost: int) -> None:
+        """Count a request that was served as so many further requests of its address, at most the whole limit."""
+        client = scope.get("client")
+        if self._limit is not None and client and cost > 0:
+            left = self._window.get_window_stats(self._limit, "address", client[0]).remaining
+            self._window.hit(self._limit, "address", client[0], cost=min(cost, max(left, 0)))
 
     def limit_addresses(self, app: ASGIApp) -> ASGIApp:
         """Wrap an application so that requests above an address's limit get 429."""

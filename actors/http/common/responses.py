@@ -1,7 +1,8 @@
 """JSON responses, and the HTTP status of each of the node's errors."""
 
+import sys
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from starlette.exceptions import HTTPException
@@ -11,9 +12,11 @@ from starlette.responses import Response
 from actors.ans104.item import DataTooLarge, ItemRefused, NoSuchProcess
 from actors.node.backlog import Overloaded
 from actors.node.node import NodeClosed
+from actors.node.reads import ReadTimeout
 from actors.runtime.logs import get_logger
 from eventstore import EventStoreError
 
+T = TypeVar("T")
 Handler = Callable[[Request, Exception], Awaitable[Response]]
 
 RETRY_S = 1
@@ -52,6 +55,22 @@ async def read_body(request: Request, bytes_max: int) -> bytes:
     return b"".join(parts)
 
 
+def decode_body(decode: Callable[[bytes], T], body: bytes, what: str) -> T:
+    """A JSON body, decoded.
+
+    Raises:
+        HTTPException: it is not JSON of the decoder's type, or is nested too deeply (400).
+    """
+    try:
+        return decode(body)
+    except msgspec.MsgspecError as error:
+        raise HTTPException(400, f"the body is not {what}: {error}") from None
+    except RecursionError:
+        raise HTTPException(
+            400, f"the body is not {what}: its JSON is nested deeper than {sys.getrecursionlimit():,} levels"
+        ) from None
+
+
 async def _http_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     return error_response(error.detail, error.status_code, dict(error.headers or {}))
@@ -83,6 +102,7 @@ ERRORS: dict[Any, Handler] = {
     DataTooLarge: error_handler(413),
     ItemRefused: error_handler(400),
     Overloaded: error_handler(503, {"Retry-After": str(RETRY_S)}),
+    ReadTimeout: error_handler(503, {"Retry-After": str(RETRY_S)}),
     NodeClosed: error_handler(503),
     EventStoreError: error_handler(503),
     ClientDisconnect: error_handler(400),

@@ -1,6 +1,7 @@
 """The explorer: HTML pages about the node and the messages and processes in its log."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Callable
 from functools import cache, partial
 from importlib.metadata import version
@@ -13,19 +14,22 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from actors.http.common.responses import encode_json
+from actors.http.common.page_responses import PageResponses
+from actors.http.explorer.live_feed import ROWS, LiveFeed
 from actors.http.explorer.view_models import Row, ViewModels, display_text
+from actors.node.backlog import Overloaded
 from actors.node.node import Node
 from actors.protocol.canonical_json import decode, encode
 from actors.protocol.spawn import module_of
 from eventstore import LogFile
 from eventstore.records import ID_LENGTH
 
-ROWS = 50
 TICK_S = 0.25
 """Interval at which an event stream checks for new messages."""
-FIGURES_TICKS = 4
-"""An event stream sends the node's load every so many ticks."""
+STREAM_S = 0.005
+"""The interval is at least this long for each open stream, so that all streams together send 200 times per second."""
+STREAMS_MAX = 512
+"""Open event streams; each takes memory for its connection."""
 _HEADERS = {
     "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
@@ -40,12 +44,15 @@ class Explorer:
 
     Args:
         node: the node to show.
+        pages: makes the pages that read the log.
         stopping: returns whether the server is about to stop; open event streams then end.
     """
 
-    def __init__(self, node: Node, stopping: Callable[[], bool]) -> None:
-        self._node = node
+    def __init__(self, node: Node, pages: PageResponses, stopping: Callable[[], bool]) -> None:
+        self._node, self._pages = node, pages
         self._stopping = stopping
+        self._feed = LiveFeed(node, _rendered)
+        self._streams = 0
 
     def routes(self) -> list[Route]:
         """All routes of the explorer."""
@@ -76,42 +83,46 @@ class Explorer:
         """The newest messages, or those before a sequence."""
         before = _number(request, "before", 2**62)
         end = await self._node.quiescent_sequence()
-        rows = await self._node.read(lambda log: ViewModels(log).newest(before=min(before, end + 1), limit=ROWS))
-        older = rows[-1].sequence if rows and rows[-1].sequence > 1 else None
-        return _page("explorer.html", rows=rows, newest=before > end, older=older)
+
+        def read(log: LogFile) -> Response:
+            rows = ViewModels(log).newest(before=min(before, end + 1), limit=ROWS)
+            older = rows[-1].sequence if rows and rows[-1].sequence > 1 else None
+            return _page("explorer.html", rows=rows, newest=before > end, older=older)
+
+        return await self._pages.respond(request, read)
 
     async def process(self, request: Request) -> Response:
         """A process, its messages, and its state at any event."""
         process, end = request.path_params["process"], await self._node.quiescent_sequence()
         at, before = _number(request, "at", 0), _number(request, "before", 2**62)
 
-        def read(log: LogFile) -> dict[str, Any] | None:
+        def read(log: LogFile) -> Response:
             head, first = log.process_head(process, until=end), next(log.read_process(process, limit=1), None)
             if head is None or first is None:
-                return None
+                return _not_found(f"there is no process {process!r}")
             views = ViewModels(log)
             tags = dict(reversed(decode(first.message.tags.encode())))
             owner = tags.get("Owner", first.message.sender) if first.message.parent else first.message.sender
             rows = views.of_process(process, before=min(before, head.slot + 1), limit=ROWS)
             low = min(before, head.slot + 1) - len(rows)
-            return {
-                "process": views.participant(process),
-                "module": module_of(first.message),
-                "owner": views.participant(owner),
-                "count": head.slot + 1,
-                "rows": rows,
-                "older": low or None,
-                "newer": before if before <= head.slot else None,
-                "state": views.state(process, at=at or end),
-                "why": f"The process did not exist yet: it starts at event {first.sequence}."
+            return _page(
+                "process.html",
+                process=views.participant(process),
+                module=module_of(first.message),
+                owner=views.participant(owner),
+                count=head.slot + 1,
+                rows=rows,
+                older=low or None,
+                newer=before if before <= head.slot else None,
+                state=views.state(process, at=at or end),
+                why=f"The process did not exist yet: it starts at event {first.sequence}."
                 if at and at < first.sequence
                 else "The history is too long for this page. Run mostao replay LOG --at EVENT --process ID instead.",
-            }
+                at=at,
+                end=end,
+            )
 
-        found = await self._node.read(read)
-        if found is None:
-            return _not_found(f"there is no process {process!r}")
-        return _page("process.html", **found, at=at, end=end)
+        return await self._pages.respond(request, read)
 
     async def message(self, request: Request) -> Response:
         """A message, what caused it, and what it caused."""
@@ -121,23 +132,23 @@ class Explorer:
         await self._node.quiescent_sequence()
         assignment, _ = found
 
-        def read(log: LogFile) -> dict[str, Any]:
-            views = ViewModels(log)
-            tree, cut = views.tree(assignment)
-            return {"row": views.row(assignment), "tree": tree, "cut": cut}
+        def read(log: LogFile) -> Response:
+            views, content = ViewModels(log), assignment.message
+            tree, is_cut = views.tree(assignment)
+            signed = "signed by its sender" if content.envelope is not None else ""
+            return _page(
+                "message.html",
+                row=views.row(assignment),
+                tree=tree,
+                cut=is_cut,
+                slot=assignment.slot,
+                proof=signed or "follows from the message that caused it",
+                output=None if assignment.output is None else display_text(assignment.output.encode()),
+                data=display_text(content.data) if content.data else "",
+                tags=decode(content.tags.encode()),
+            )
 
-        content = assignment.message
-        proof = "signed by its sender" if content.envelope is not None else "follows from the message that caused it"
-        output = None if assignment.output is None else display_text(assignment.output.encode())
-        return _page(
-            "message.html",
-            **await self._node.read(read),
-            slot=assignment.slot,
-            proof=proof,
-            output=output,
-            data=display_text(content.data) if content.data else "",
-            tags=decode(content.tags.encode()),
-        )
+        return await self._pages.respond(request, read)
 
     async def search(self, request: Request) -> Response:
         """Redirect to the process or message of a handle or an id, or list the handles of an address."""
@@ -154,11 +165,14 @@ class Explorer:
             return RedirectResponse(f"/explorer/process/{handle['pid']}", 303)
         handles = await self._query_registry("GetHandles", {"owner": q})
         if isinstance(handles, list) and handles:
-            return _page("found.html", q=q, title=f"Handles of {q}", handles=handles)
+            page = partial(_page, "found.html", q=q, title=f"Handles of {q}", handles=handles)
+            return await self._pages.respond(request, lambda _: page())
         return _not_found(f"No handle, process, message or handle owner matches {q[:100]!r}.", q=q)
 
     async def events(self, request: Request) -> Response:
         """A stream of new messages and of the node's load (server-sent events)."""
+        if self._streams >= STREAMS_MAX:
+            raise Overloaded(f"overloaded: {STREAMS_MAX} event streams are open; try again")
         after = _number(request, "after", await self._node.quiescent_sequence())
         last = request.headers.get("last-event-id", "")
         return StreamingResponse(
@@ -167,34 +181,26 @@ class Explorer:
             headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
         )
 
-    async def _stream(self, after: int) -> AsyncIterator[str]:
-        tick = 0
-        while not self._stopping():
-            end = self._node.load().events
-            if end > after:
-                end = await self._node.quiescent_sequence()
-                first = max(after, end - ROWS)
-                rows = await self._node.read(partial(_between, after=first, until=end))
-                after = end
-                yield _event("messages", _rendered(rows), after)
-            if tick % FIGURES_TICKS == 0:
-                yield _event("figures", encode_json(self._node.load()._asdict()).decode())
-            tick += 1
-            await asyncio.sleep(TICK_S)
+    async def _stream(self, after: int) -> AsyncIterator[bytes]:
+        self._streams += 1
+        try:
+            sent = b""
+            while not self._stopping():
+                event, after = await self._feed.messages_after(after)
+                load = self._feed.load()
+                if event or load is not sent:
+                    sent = load
+                    yield event + load
+                pause_s = max(TICK_S, self._streams * STREAM_S) * random.uniform(0.5, 1.5)  # noqa: S311 - avoids bursts
+                while pause_s > 0 and not self._stopping():
+                    await asyncio.sleep(min(pause_s, 1))
+                    pause_s -= 1
+        finally:
+            self._streams -= 1
 
     async def _query_registry(self, action: str, body: dict[str, str]) -> Any:
         result = await self._node.dryrun(self._node.registry, action=action, data=encode(body))
         return result.answer
-
-
-def _between(log: LogFile, after: int, until: int) -> list[Row]:
-    views = ViewModels(log)
-    return [views.row(row) for row in log.read(after=after, until=until)][::-1]
-
-
-def _event(name: str, text: str, id_: int | None = None) -> str:
-    lines = "".join(f"data: {line}\n" for line in text.splitlines() if line)
-    return f"event: {name}\n{lines}" + (f"id: {id_}\n" if id_ is not None else "") + "\n"
 
 
 @cache
@@ -202,8 +208,8 @@ def _row_macro() -> Any:
     return _pages.get_template("parts.html").module.row  # type: ignore[attr-defined]
 
 
-def _rendered(rows: list[Row]) -> str:
-    return "".join(str(_row_macro()(row)) for row in rows)
+def _rendered(row: Row) -> str:
+    return str(_row_macro()(row))
 
 
 def _page(name: str, status: int = 200, **parts: Any) -> Response:

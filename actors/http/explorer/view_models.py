@@ -1,5 +1,6 @@
 """The data that the explorer's pages show: rows, labels, trees and states."""
 
+from collections import deque
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -40,10 +41,13 @@ class Row(NamedTuple):
 
 
 class TreeNode(NamedTuple):
-    """A message and the messages that it caused."""
+    """A message in a tree, whose messages are listed in the order in which they are shown."""
 
     row: Row
-    children: list["TreeNode"]
+    is_parent: bool
+    """Whether the next message of the list is its first child."""
+    closes: int
+    """Levels that end after this message."""
 
 
 class ViewModels:
@@ -87,7 +91,7 @@ class ViewModels:
             self.row(row) for row in reversed(list(self._log.read_process(process, from_slot=low, limit=before - low)))
         ]
 
-    def tree(self, assignment: Assignment) -> tuple[TreeNode, bool]:
+    def tree(self, assignment: Assignment) -> tuple[list[TreeNode], bool]:
         """The whole tree that a message is part of, from its root, and whether the tree was cut at ``TREE_MAX``.
 
         The root is the message from outside that caused this one.
@@ -95,17 +99,31 @@ class ViewModels:
         root = assignment
         while root.message.parent:
             root = next(self._log.read(after=root.message.parent - 1, until=root.message.parent))
-        root_node = TreeNode(self.row(root), [])
-        queue, count = [(root, root_node)], 1
-        while queue:
-            parent, node = queue.pop(0)
+        children: dict[int, list[Assignment]] = {root.sequence: []}
+        queue, is_cut = deque([root]), False
+        while queue and not is_cut:
+            parent = queue.popleft()
             for child in self._log.children(parent.sequence):
-                if count == TREE_MAX:
-                    return root_node, True
-                count += 1
-                node.children.append(TreeNode(self.row(child), []))
-                queue.append((child, node.children[-1]))
-        return root_node, False
+                if len(children) == TREE_MAX:
+                    is_cut = True
+                    break
+                children[parent.sequence].append(child)
+                children[child.sequence] = []
+                queue.append(child)
+        return self._listed(root, children), is_cut
+
+    def _listed(self, root: Assignment, children: dict[int, list[Assignment]]) -> list[TreeNode]:
+        """The nodes in depth-first order. A list, because a template that recurses fails on a deep tree."""
+        listed: list[TreeNode] = []
+        stack = [(root, 0)]
+        while stack:
+            node, closes = stack.pop()  # closes: levels that end after the node and all that it caused
+            below = children[node.sequence]
+            listed.append(TreeNode(self.row(node), bool(below), 0 if below else closes))
+            last = len(below) - 1
+            for index in range(last, -1, -1):
+                stack.append((below[index], closes + 1 if index == last else 0))
+        return listed
 
     def state(self, process: str, *, at: int) -> str | None:
         """A process's state after an event, as indented JSON; None if its history is too long for a page."""
@@ -123,7 +141,7 @@ def display_text(raw: bytes) -> str:
     """Bytes as text: JSON indented, other text unchanged, anything else in hex. Long text is cut."""
     try:
         text = msgspec.json.format(raw, indent=2).decode()
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         try:
             text = raw.decode()
         except UnicodeDecodeError:

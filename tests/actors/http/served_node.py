@@ -60,11 +60,12 @@ async def served(
     data_bytes_max: int = DATA_BYTES_MAX,
     rate: str | None = None,
     units: tuple[str, ...] = (),
+    read_s: float = 60,
     **options: Any,
 ) -> AsyncIterator[ServedNode]:
     options = {"wallet": NODE, "clock": still, **options}
     listeners = [listen("127.0.0.1", 0), *(listen("127.0.0.1", 0, unit) for unit in units)]
-    async with Node.open(path, limits=Limits(data_bytes_max=data_bytes_max), **options) as node:
+    async with Node.open(path, limits=Limits(data_bytes_max=data_bytes_max, read_s=read_s), **options) as node:
         app = AoApp(node, data_bytes_max=data_bytes_max, rate=rate)
         servers = Servers(
             (listener, app.asgi_app([listener.unit] if listener.unit else UNITS)) for listener in listeners
@@ -74,6 +75,6 @@ async def served(
             async with httpx.AsyncClient(base_url=listeners[0].url, timeout=30) as client:
                 yield ServedNode(node, client, {listener.unit or "": listener.url for listener in listeners}, servers)
         finally:
-            app.stopping = True
+            app.stop()
             servers.stop()
             await running

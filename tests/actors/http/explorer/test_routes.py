@@ -5,6 +5,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from actors.http.explorer.routes import _pages
+from actors.http.explorer.view_models import Participant, Row, TreeNode
 from tests.actors.http.served_node import ServedNode, served
 from tests.actors.people import ALICE, EVE, item, register, relay, talking
 
@@ -146,3 +148,30 @@ async def test_new_messages_and_figures_come_as_events(path: Path) -> None:
 async def test_a_unit_by_itself_has_no_pages(path: Path, unit: str) -> None:
     async with served(path, units=(unit,)) as server, httpx.AsyncClient(base_url=server.units[unit]) as client:
         assert (await client.get("/explorer")).status_code == 404
+
+
+async def test_data_nested_deeply_is_shown_as_it_is(path: Path) -> None:
+    nested = "[" * 50_000 + "]" * 50_000
+    async with served(path) as server:
+        sent = await server.node.send(item(ALICE, server.node.registry, "x", nested))
+        assert nested[:60_000] in await html(server, f"/explorer/message/{sent.message_id}")
+
+
+def test_a_tree_of_any_depth_is_shown() -> None:
+    person = Participant("id", "label", is_process=True)
+    rows = [Row(number, f"m{number}", "", "", person, person, None, None) for number in range(5000)]
+    nodes = [TreeNode(row, True, 0) for row in rows[:-1]] + [TreeNode(rows[-1], False, len(rows) - 1)]
+    page = str(_pages.get_template("parts.html").module.tree(nodes, "m3"))  # type: ignore[attr-defined]
+    assert page.count("<ul") == page.count("</ul>") == page.count("<li") == page.count("</li>") == 5000
+    assert page.count('aria-current="true"') == 1
+
+
+async def test_a_tree_nests_each_message_below_its_cause(path: Path) -> None:
+    async with served(path) as server:
+        a, _, session = await talking(server.node)
+        result = await server.node.send(relay(ALICE, a, session, "SendMessage", {"content": "c2VjcmV0"}))
+        await server.node.drain()
+        page = await html(server, f"/explorer/message/{result.message_id}")
+        tree = page.partition('<ul class="tree">')[2].partition("<h2>")[0]
+        shape = "".join(re.findall(r"</?(?:ul|li)", tree))
+        assert shape == "<li<ul<li<ul<li</li</ul</li</ul</li</ul"
