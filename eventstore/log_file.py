@@ -25,6 +25,8 @@ class LogFile(CommitLog, LogIndex, Evidence, PartitionScan, Protocol):
     def check_reads(self, check: Callable[[], None] | None) -> None:
         """Call a function at each row that is read, and regularly during a long search. If it raises, the read ends.
 
+        A change of the function also ends the iterators that are not exhausted.
+
         Args:
             check: the function; None for none. It may sleep.
         """

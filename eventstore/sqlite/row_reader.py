@@ -26,11 +26,17 @@ class RowReader:
     path: Path
     _connection: sqlite3.Connection
     _check: Callable[[], None] | None = None
+    _checked_cursors: set[sqlite3.Cursor] | None = None
+    """Cursors of unfinished queries since the check was set."""
 
     def check_reads(self, check: Callable[[], None] | None) -> None:
         """See ``LogFile.check_reads``."""
         if check is not self._check:
-            self._check = check
+            # An error of an unfinished read holds its frames, and these the cursor. While a cursor is open, the
+            # connection does not see new rows.
+            for cursor in self._checked_cursors or ():
+                cursor.close()
+            self._check, self._checked_cursors = check, set()
             self._connection.set_progress_handler(None if check is None else self._is_over, _STEPS_PER_CHECK)
 
     def _is_over(self) -> int:
@@ -57,11 +63,13 @@ class RowReader:
         """
         try:
             cursor = self._connection.execute(query, arguments)
-            if (check := self._check) is not None:
+            if (check := self._check) is not None and (open_cursors := self._checked_cursors) is not None:
+                open_cursors.add(cursor)
                 check()
                 for row in cursor:
                     yield row
                     check()
+                open_cursors.discard(cursor)
                 return
             while rows := cursor.fetchmany(_READ_ROWS):
                 yield from rows

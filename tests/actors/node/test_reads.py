@@ -66,6 +66,22 @@ async def test_a_read_ends_when_nothing_waits_for_it(path: Path) -> None:
         await asyncio.to_thread(ended.wait)
 
 
+async def test_a_read_that_failed_does_not_hide_new_messages_from_later_ones(path: Path) -> None:
+    def fail(log: LogFile) -> None:
+        rows = log.read()
+        next(rows)
+        raise RuntimeError(rows)  # the error keeps the unfinished read
+
+    async with opened(path) as node:
+        alice = await register(node, ALICE, "alice")
+        for read in (node.read, node.read_page):
+            with pytest.raises(RuntimeError) as error:
+                await read(fail)
+            result = await node.send(item(ALICE, alice, "GetProfile"))
+            assert await node.outcome(result.message_id) is not None
+            assert error.value.args
+
+
 async def test_pages_delay_neither_short_reads_nor_messages(path: Path) -> None:
     done = threading.Event()
     async with opened(path) as node:
