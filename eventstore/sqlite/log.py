@@ -29,11 +29,11 @@ from eventstore.sqlite.file_format import EXCERPT_ID, FORMAT, check_format, is_e
 from eventstore.sqlite.file_identity import LogIdentity
 from eventstore.sqlite.index import SqliteIndex
 from eventstore.sqlite.message_ids import IdTable
-from eventstore.sqlite.orphans import refuse_empty_log, refuse_hard_links, refuse_orphans
+from eventstore.sqlite.orphans import refuse_empty_log, refuse_hard_links, refuse_orphans, warn_if_cut_off
 from eventstore.sqlite.partition_scan import SqlitePartitionScan
 from eventstore.sqlite.row_reader import SPAWN
 from eventstore.sqlite.rows import insert_parts, insert_statement, row_of
-from eventstore.sqlite.writer_lock import DelegateLock, WriterLock
+from eventstore.sqlite.writer_lock import DelegateLock, WriterLock, lock_path
 
 if TYPE_CHECKING:
     from eventstore.sqlite.apsw_connection import Connection
@@ -89,6 +89,7 @@ class SqliteLog(SqliteIndex, SqliteEvidence, SqlitePartitionScan):
             raise LogUnusable(f"{path} is a folder: name a file in it")
         refuse_orphans(path)
         refuse_hard_links(path)
+        warn_if_cut_off(path, lock_path(path))
         refuse_other_files(path)  # before a lock file appears beside it
         lock = WriterLock(path)
         try:

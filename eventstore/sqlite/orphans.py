@@ -1,5 +1,9 @@
-"""Files beside a log that do not belong to it. SQLite deletes some of them in silence, and merges others."""
+"""Files beside a log that do not belong to it, and a log without the files that belong to it.
 
+SQLite deletes some of these files in silence, merges others, and opens a log that lacks its newest events.
+"""
+
+import logging
 from pathlib import Path
 
 from eventstore.errors import LogUnusable
@@ -7,7 +11,8 @@ from eventstore.sqlite.file_identity import FileId, is_open_here
 
 _FORMAT_BYTES = slice(18, 20)
 """Where the header of a database says whether it uses a write-ahead log (https://sqlite.org/fileformat2.html)."""
-_CLOSED = b"\1\1"
+_CLOSED, _OPEN = b"\1\1", b"\2\2"
+_logger = logging.getLogger("mostao")
 
 
 def refuse_orphans(path: Path) -> None:
@@ -25,13 +30,28 @@ def refuse_orphans(path: Path) -> None:
             reason = f"{path.name} is missing"
         elif log_bytes == 0 and suffix == "-wal":
             reason = f"{path.name} is empty"
-        elif suffix == "-wal" and _was_closed(path):
+        elif suffix == "-wal" and _format_of(path) == _CLOSED:
             reason = f"{path.name} was closed, so it has no such file: it belongs to another log, or to an older copy"
         else:
             continue
         raise LogUnusable(
             f"{orphan} is left over: {reason}. It may have acknowledged events. Put the file that it belongs to back at"
             f" {path}; or move {orphan.name} away to go on without it"
+        )
+
+
+def warn_if_cut_off(path: Path, lock_file: Path) -> None:
+    """Warn about a log that its node did not close, and whose write-ahead log is not beside it.
+
+    Where a lock file is, it tells whether events are missing; a log that was moved or copied has none.
+    """
+    is_cut_off = not _size(path.with_name(path.name + "-wal")) and _format_of(path) == _OPEN
+    if is_cut_off and not lock_file.exists():
+        _logger.warning(
+            "%s was not closed by its node, and has no %s-wal: if it was moved or copied without that file, its newest"
+            " events are missing, and an audit does not reveal that; a copy by `sqlite3 LOG .backup` is complete",
+            path,
+            path.name,
         )
 
 
@@ -67,10 +87,10 @@ def _size(path: Path) -> int | None:
         return None
 
 
-def _was_closed(path: Path) -> bool:
-    """Whether the last writer of a log copied the write-ahead log into it and deleted it."""
+def _format_of(path: Path) -> bytes:
+    """Whether a log is ``_CLOSED``, its write-ahead log copied into it and deleted, or ``_OPEN``. Empty if unknown."""
     file_id = FileId.of(path)
     if file_id is None or is_open_here(file_id):
-        return False  # closing a descriptor would drop the locks of SQLite's connections in this process
+        return b""  # closing a descriptor would drop the locks of SQLite's connections in this process
     with path.open("rb") as file:
-        return file.read(_FORMAT_BYTES.stop)[_FORMAT_BYTES] == _CLOSED
+        return file.read(_FORMAT_BYTES.stop)[_FORMAT_BYTES]

@@ -284,6 +284,18 @@ async def test_what_a_kill_leaves_behind_is_no_orphan(path: Path) -> None:
         pass
 
 
+async def test_a_log_that_was_moved_without_its_write_ahead_log_is_opened_with_a_warning(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    await killed(path)
+    moved = path.rename(path.with_name("moved.db"))
+    for warnings in (1, 0):  # the first node closes it, so the second one has nothing to say
+        caplog.clear()
+        async with Node.open(moved, wallet=NODE, clock=still):
+            pass
+        assert sum("its newest events are missing" in record.getMessage() for record in caplog.records) == warnings
+
+
 async def test_a_key_without_its_log_is_rejected(path: Path) -> None:
     async with Node.open(path, clock=still):
         pass
