@@ -11,16 +11,18 @@ if TYPE_CHECKING:
     from actors.ans104.wallet import Wallet, WalletError
     from actors.audit.replay import ReplayResult, replay
     from actors.evaluation.process_table import UnknownModule
+    from actors.node.append_limits import AppendLimitReached
     from actors.node.backlog import Overloaded
     from actors.node.clock_guard import ClockUnreliable
     from actors.node.executor import NodeFailed
-    from actors.node.limits import Limits
+    from actors.node.limits import Limits, PerPeriod
     from actors.node.load import Load
     from actors.node.node import Node, NodeClosed
     from actors.node.reads import ReadTimeout
     from actors.protocol.messages import Result
 
 __all__ = [
+    "AppendLimitReached",
     "ClockUnreliable",
     "ItemRefused",
     "Limits",
@@ -29,6 +31,7 @@ __all__ = [
     "NodeClosed",
     "NodeFailed",
     "Overloaded",
+    "PerPeriod",
     "ReadTimeout",
     "ReplayResult",
     "Result",
@@ -39,6 +42,7 @@ __all__ = [
 ]
 
 _MODULES = {
+    "AppendLimitReached": "actors.node.append_limits",
     "ClockUnreliable": "actors.node.clock_guard",
     "Load": "actors.node.load",
     "ItemRefused": "actors.ans104.item",
@@ -47,6 +51,7 @@ _MODULES = {
     "NodeClosed": "actors.node.node",
     "NodeFailed": "actors.node.executor",
     "Overloaded": "actors.node.backlog",
+    "PerPeriod": "actors.node.limits",
     "ReadTimeout": "actors.node.reads",
     "ReplayResult": "actors.audit.replay",
     "Result": "actors.protocol.messages",

@@ -7,11 +7,13 @@ from typing import Any
 
 import click
 
+from actors.cli.append_options import append_limit_option, spawn_limit_option
 from actors.cli.archive_option import ArchiveLocation
 from actors.cli.clock_option import accept_clock_option
 from actors.cli.extras import require
 from actors.cli.log_location import LOG_LOCATION
 from actors.cli.rate_option import Rate
+from actors.node.limits import Limits, PerPeriod
 from actors.relation.login_domains import DomainMalformed, LoginDomains, listening_domains
 from eventstore.engines import Location, path_of
 
@@ -112,6 +114,8 @@ class _FiniteRange(click.FloatRange):
     show_default=True,
     help="Pack at once when more than this waits; also the limit of the messages of a transaction.",
 )
+@append_limit_option
+@spawn_limit_option
 @accept_clock_option
 def proxy(
     path: Location,
@@ -124,6 +128,8 @@ def proxy(
     pack_hours: float,
     pack_mb: float,
     accept_clock: bool,
+    append_limit: PerPeriod | None,
+    spawn_limit: PerPeriod | None,
 ) -> None:
     """Run proxies of Relation ONE over LOG.
 
@@ -161,7 +167,8 @@ def proxy(
     from actors.runtime.tuning import dedicate_process
 
     async def run() -> None:
-        async with Node.open(path, accept_clock=accept_clock) as node:
+        limits = Limits(appended_max=append_limit, spawns_max=spawn_limit)
+        async with Node.open(path, accept_clock=accept_clock, limits=limits) as node:
             dedicate_process()
             services = await Services.of(process_client(node), Wallet.load_or_create(keys_path(path_of(path))))
             push_service = PushService(node, services.calls, services.relation)

@@ -6,13 +6,14 @@ import click
 
 from actors.ans104.item import DATA_BYTES_MAX
 from actors.ans104.wallet import key_path
+from actors.cli.append_options import append_limit_option, spawn_limit_option
 from actors.cli.clock_option import accept_clock_option
 from actors.cli.log_location import LOG_LOCATION
 from actors.cli.rate_option import Rate
 from actors.cli.witness_options import WITNESS_KEY_TEXT, WitnessUrl
 from actors.evidence.checkpoints import VerifierKey
 from actors.http.ao import UNITS
-from actors.node.limits import Limits
+from actors.node.limits import Limits, PerPeriod
 from eventstore.engines import Location, path_of
 
 PORT = 4100
@@ -83,6 +84,8 @@ class _Unit(click.ParamType[Any]):
     metavar="SECONDS",
     help="Sign and store a checkpoint of a log that grew.",
 )
+@append_limit_option
+@spawn_limit_option
 @accept_clock_option
 def serve(
     path: Location,
@@ -95,6 +98,8 @@ def serve(
     witness_keys: tuple[VerifierKey, ...],
     checkpoint_s: float,
     accept_clock: bool,
+    append_limit: PerPeriod | None,
+    spawn_limit: PerPeriod | None,
 ) -> None:
     """Run a full AO node on one port, over LOG.
 
@@ -123,8 +128,10 @@ def serve(
     from actors.http.witness.cosigning import cosigned
     from actors.runtime.tuning import dedicate_process
 
+    limits = Limits(data_bytes_max=data_max, appended_max=append_limit, spawns_max=spawn_limit)
+
     async def run() -> None:
-        async with Node.open(path, accept_clock=accept_clock, limits=Limits(data_bytes_max=data_max)) as node:
+        async with Node.open(path, accept_clock=accept_clock, limits=limits) as node:
             dedicate_process()
             if witnesses and node.key is None:
                 raise click.UsageError(f"{path} needs the key of its node for checkpoints: {key_path(path_of(path))}")

@@ -14,6 +14,7 @@ from actors.evaluation.evaluate import Evaluated
 from actors.evaluation.process_table import ProcessTable
 from actors.evaluation.results import result_of
 from actors.node.actor_pool import ActorPool
+from actors.node.append_limits import UNCHARGED, AppendLimits
 from actors.node.clock_guard import ClockUnreliable
 from actors.node.group_commit import GroupCommit
 from actors.node.limits import Limits
@@ -41,6 +42,7 @@ class Executor:
         passivation: evicts idle processes between two external messages. This object becomes its ``on_done`` and
             ``on_evict``.
         clock: gives the time in ms since the epoch, or raises ``ClockUnreliable``: external messages are then refused.
+        append_limits: refuse the items of senders that appended too much; None for no limits.
         limits: of the node.
 
     Attributes:
@@ -54,12 +56,14 @@ class Executor:
         sequencer: Sequencer,
         group_commit: GroupCommit,
         passivation: Passivation,
+        append_limits: AppendLimits | None,
         *,
         clock: Callable[[], int],
         limits: Limits,
     ) -> None:
         self._processes, self._sequencer, self._clock = processes, sequencer, clock
         self._group_commit, self._passivation = group_commit, passivation
+        self._append_limits, self._charge = append_limits, UNCHARGED
         self._undurable_max = limits.undurable_max
         self.on_ready: Callable[[], None] = _ignore
         self.actors = ActorPool(self._start_actor)
@@ -98,8 +102,11 @@ class Executor:
         """Assign an external message, or refuse it if it has no target. Call only while ``is_ready``."""
         before = self._sequencer.sequence
         try:
+            if self._append_limits is not None:  # the ingress checked it, but items before it were evaluated since
+                self._append_limits.check(pending.charge, pending.item)
+                self._charge = pending.charge
             sequence = self._assign(self._message(pending.item), self._clock())
-        except Exception as error:  # it has no target, its process's history cannot be read, or the clock jumped
+        except Exception as error:  # no target, an unreadable history, a limit, or a clock that jumped
             pending.refuse(error)
             if self._sequencer.sequence != before:
                 self._stop(f"event {self._sequencer.sequence} could not be delivered", error)
@@ -195,6 +202,8 @@ class Executor:
         """Commit an evaluated assignment, assign its effects, and release its result when it is durable."""
         assignment.output, assignment.error = evaluated.output, evaluated.error
         self._group_commit.add(assignment)
+        if self._append_limits is not None:
+            self._append_limits.count(self._charge, assignment)
         for message in evaluated.outbox:
             self.assign(message)
         sequence = self._evaluated_until = assignment.sequence

@@ -3,6 +3,7 @@
 import asyncio
 
 from actors.ans104.item import ItemForged, mailbox_of, parse
+from actors.node.append_limits import UNCHARGED, AppendLimits, Charged, charged
 from actors.node.backlog import Backlog
 from actors.node.deduplication import Deduplicator
 from actors.node.limits import Limits
@@ -18,11 +19,20 @@ class Ingress:
         deduplicator: the next stage.
         backlog: where each item takes a place before it is parsed.
         verifiers: verify signatures outside the event loop.
+        append_limits: refuse the items of senders that appended too much; None for no limits.
         limits: of the node.
     """
 
-    def __init__(self, deduplicator: Deduplicator, backlog: Backlog, verifiers: VerifierPool, limits: Limits) -> None:
+    def __init__(
+        self,
+        deduplicator: Deduplicator,
+        backlog: Backlog,
+        verifiers: VerifierPool,
+        append_limits: AppendLimits | None,
+        limits: Limits,
+    ) -> None:
         self._deduplicator, self._backlog, self._verifiers = deduplicator, backlog, verifiers
+        self._append_limits = append_limits
         self._data_bytes_max, self._batch_max = limits.data_bytes_max, limits.verify_batch_max
         self._unverified: list[PendingItem] = []
         self._task: asyncio.Task[None] | None = None
@@ -36,18 +46,24 @@ class Ingress:
         Raises:
             Overloaded: the backlog is full.
             ItemRefused: the item is malformed or too large. A bad signature fails the future.
+            AppendLimitReached: the sender appended too much.
         """
         backlog = self._backlog
         backlog.check_room()
         mailbox = mailbox_of(raw)
         backlog.reserve(mailbox)
         try:
-            item = parse(raw, data_bytes_max=self._data_bytes_max)
+            item, charge = parse(raw, data_bytes_max=self._data_bytes_max), UNCHARGED
+            if self._append_limits is not None:
+                charge = charged.get()
+                if not charge.account:
+                    charge = Charged(item.signed.public_key, charge.address)
+                self._append_limits.check(charge, item)
         except BaseException:
             backlog.release(mailbox)
             raise
         result: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        self._unverified.append(PendingItem(item, result, mailbox))
+        self._unverified.append(PendingItem(item, result, mailbox, charge))
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._run())
         return result

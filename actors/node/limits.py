@@ -5,6 +5,21 @@ import msgspec
 from actors.ans104.item import DATA_BYTES_MAX
 
 
+class PerPeriod(msgspec.Struct, frozen=True):
+    """An amount for each period."""
+
+    amount: int
+    seconds: int
+
+    def text(self, unit: str) -> str:
+        """The limit as an error names it, such as ``600 processes per minute``."""
+        return f"{self.amount:,} {unit} per {PERIODS.get(self.seconds, f'{self.seconds} seconds')}"
+
+
+PERIODS = {1: "second", 60: "minute", 3600: "hour", 86_400: "day"}
+"""Periods by their seconds."""
+
+
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """How much a node accepts and holds at a time. A sender that exceeds a limit gets ``Overloaded`` and may retry."""
 
@@ -24,6 +39,10 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds in which a read has to end, including its wait for a thread."""
     read_rest_factor: float = 4.0
     """While messages wait, a read rests this many times as long as it worked. Two reads at once rest twice as long."""
+    appended_max: PerPeriod | None = None
+    """Bytes that the items of one sender and all that they cause append to the log; None for no limit."""
+    spawns_max: PerPeriod | None = None
+    """Processes that the items of one sender start; None for no limit. A network address may start 20 times as many."""
 
     fifo_max: int = 4_096
     """FIFO up to this queue length; above it, round-robin by process until the queue is empty. So a flooded process

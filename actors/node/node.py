@@ -12,6 +12,7 @@ from typing import TypeVar
 from actors.ans104.item import DataTooLarge, NoSuchProcess
 from actors.ans104.wallet import Wallet
 from actors.evaluation.results import find_result, find_results, result_of
+from actors.node.append_limits import AppendLimits
 from actors.node.backlog import Backlog, Overloaded
 from actors.node.clock_guard import ClockGuard, guarded_system_clock
 from actors.node.deduplication import Deduplicator
@@ -87,8 +88,15 @@ class Node:
             pool=self._pool,
             limits=limits,
         )
+        append_limits = AppendLimits.of(limits)
         self._executor = Executor(
-            self._processes, self._sequencer, self._group_commit, self._passivation, clock=clock, limits=limits
+            self._processes,
+            self._sequencer,
+            self._group_commit,
+            self._passivation,
+            append_limits,
+            clock=clock,
+            limits=limits,
         )
         self._backlog = Backlog(limits)
         self._fair_queue = FairQueue(self._executor, self._backlog, limits)
@@ -104,7 +112,7 @@ class Node:
         self._short_reads = ReadLane("mostao-reads", self._readers, limits, is_busy=self._is_busy)
         self._page_reads = ReadLane("mostao-pages", self._readers, limits, is_busy=self._is_busy)
         self._verifiers = VerifierPool(self._pool, limits)
-        self._ingress = Ingress(self._deduplicator, self._backlog, self._verifiers, limits)
+        self._ingress = Ingress(self._deduplicator, self._backlog, self._verifiers, append_limits, limits)
         self._identity = Identity(recovered.log, recovered.location, recovered.key_file)
 
     @classmethod
@@ -173,6 +181,7 @@ class Node:
             ItemRefused: the item is malformed, oversized or forged, or its process does not exist. The log is
                 unchanged.
             Overloaded: too many messages wait. The log is unchanged.
+            AppendLimitReached: the sender appended too much (``Limits.appended_max``). The log is unchanged.
             ClockUnreliable: the clock jumped. The log is unchanged.
             LogFailed, NodeFailed: the node stopped. The message may be lost.
             NodeClosed: the node was closed.
@@ -183,8 +192,8 @@ class Node:
         """Send a message without waiting for its result.
 
         Raises:
-            ItemRefused, Overloaded, LogFailed, NodeClosed: as ``send``, as far as a cheap check finds it. The future
-                fails with what is found later.
+            ItemRefused, Overloaded, AppendLimitReached, LogFailed, NodeClosed: as ``send``, as far as a cheap check
+                finds it. The future fails with what is found later.
         """
         self.check_open()
         return self._ingress.submit(raw)

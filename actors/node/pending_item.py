@@ -3,6 +3,7 @@
 import asyncio
 
 from actors.ans104.item import DataItem
+from actors.node.append_limits import UNCHARGED, Charged
 from actors.protocol.messages import Result
 
 
@@ -14,16 +15,20 @@ class PendingItem:
         result: resolves when the item's message is durable, or fails with the reason. A sender that goes away cancels
             it: the item is dropped if that happens before deduplication, and continues otherwise.
         mailbox: the process that the item counts against in the backlog.
+        charge: who is charged for what the item appends.
         is_assigned: whether the item's message has its place in the log.
         refusal: why a stage refused the item, so that it will never be in the log. None if no stage did.
     """
 
-    __slots__ = ("is_assigned", "item", "mailbox", "refusal", "result")
+    __slots__ = ("charge", "is_assigned", "item", "mailbox", "refusal", "result")
 
-    def __init__(self, item: DataItem, result: "asyncio.Future[Result]", mailbox: bytes) -> None:
+    def __init__(
+        self, item: DataItem, result: "asyncio.Future[Result]", mailbox: bytes, charge: Charged = UNCHARGED
+    ) -> None:
         self.item = item
         self.result = result
         self.mailbox = mailbox
+        self.charge = charge
         self.is_assigned = False
         self.refusal: Exception | None = None
 

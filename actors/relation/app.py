@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 from actors.ans104.item import DATA_BYTES_MAX, parse
 from actors.http.common.body_limit import ENVELOPE_BYTES_MAX, BodyLimit
 from actors.http.common.responses import ERRORS, encode_json, error_handler, error_response
+from actors.node.append_limits import Charged, charged
 from actors.processes.relation.contracts import METHODS
 from actors.relation import schemas
 from actors.relation.chats import Chats
@@ -34,10 +35,11 @@ _ERROR_RESPONSES: dict[int | str, dict[str, Any]] = {
         413: "the body is too large",
         421: "accounts do not log in to this proxy at this domain",
         422: "the request does not match this description",
-        429: "the account logs in too often",
+        429: "the account logs in too often, or appended too much",
         503: "the node does not accept messages now, or the proxy keeps no more logins",
     }.items()
 }
+_CONTRACT_CALL = "/contract/call"
 _BODY_BYTES_MAX = DATA_BYTES_MAX + ENVELOPE_BYTES_MAX
 _GOING_AWAY, _POLICY = 1001, 1008
 _REASON_BYTES_MAX = 123
@@ -79,7 +81,13 @@ def proxy_app(
     app.add_middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"], max_age=86_400)
 
     async def logged_in(authorization: Annotated[str, Header()] = "") -> Login:
-        return logins.of(authorization.removeprefix("Bearer ").strip())
+        user = logins.of(authorization.removeprefix("Bearer ").strip())
+        charged.set(Charged(user.address.encode()))  # the proxy signs for its users
+        return user
+
+    async def charge_client(request: Request) -> None:
+        address = request.client.host if request.client else ""
+        charged.set(Charged(b"" if request.url.path == _CONTRACT_CALL else address.encode(), address))
 
     current_login = Annotated[Login, Depends(logged_in)]
 
@@ -159,18 +167,18 @@ def proxy_app(
         """Pin a chat to the top, or unpin it."""
         await calls.tell(process, "setSticky", addr=user.address, chat=chat, sticky=sticky)
 
-    @app.post("/keys/save")
+    @app.post("/keys/save", dependencies=[Depends(charge_client)])
     async def save_key(body: schemas.SaveKey) -> schemas.SavedKey:
         """saveEncryptionKey: keep a key under conditions."""
         answer = await services.keys.save(**body.model_dump())
         return schemas.SavedKey(encryptedSymmetricKey=answer["encryptedSymmetricKey"])
 
-    @app.post("/keys/get")
+    @app.post("/keys/get", dependencies=[Depends(charge_client)])
     async def get_key(body: schemas.GetKey) -> schemas.GivenKey:
         """getEncryptionKey: give a kept key to an account that meets its conditions."""
         return schemas.GivenKey(**await services.keys.get(**body.model_dump()))
 
-    @app.post("/contract/call", openapi_extra=_ITEM)
+    @app.post(_CONTRACT_CALL, openapi_extra=_ITEM, dependencies=[Depends(charge_client)])
     async def contract_call(request: Request) -> Any:
         """Call a method that changes state. The body is a data item (ANS-104) signed by an Ethereum account."""
         raw = await request.body()

@@ -10,6 +10,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from actors.ans104.item import DataTooLarge, ItemRefused, NoSuchProcess
+from actors.node.append_limits import AppendLimitReached
 from actors.node.backlog import Overloaded
 from actors.node.node import NodeClosed
 from actors.node.reads import ReadTimeout
@@ -76,6 +77,11 @@ async def _http_error(_: Request, error: Exception) -> Response:
     return error_response(error.detail, error.status_code, dict(error.headers or {}))
 
 
+async def _append_limit_reached(_: Request, error: Exception) -> Response:
+    assert isinstance(error, AppendLimitReached)
+    return error_response(str(error), 429, {"Retry-After": str(error.retry_s)})
+
+
 async def _internal_error(request: Request, error: Exception) -> Response:
     logger.error("a request failed", path=request.url.path, error=f"{type(error).__name__}: {error}")
     return error_response("internal error; the node's standard error has the details", 500)
@@ -101,6 +107,7 @@ ERRORS: dict[Any, Handler] = {
     NoSuchProcess: error_handler(404),
     DataTooLarge: error_handler(413),
     ItemRefused: error_handler(400),
+    AppendLimitReached: _append_limit_reached,
     Overloaded: error_handler(503, {"Retry-After": str(RETRY_S)}),
     ReadTimeout: error_handler(503, {"Retry-After": str(RETRY_S)}),
     NodeClosed: error_handler(503),

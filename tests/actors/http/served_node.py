@@ -65,7 +65,8 @@ async def served(
 ) -> AsyncIterator[ServedNode]:
     options = {"wallet": NODE, "clock": still, **options}
     listeners = [listen("127.0.0.1", 0), *(listen("127.0.0.1", 0, unit) for unit in units)]
-    async with Node.open(path, limits=Limits(data_bytes_max=data_bytes_max, read_s=read_s), **options) as node:
+    options.setdefault("limits", Limits(data_bytes_max=data_bytes_max, read_s=read_s))
+    async with Node.open(path, **options) as node:
         app = AoApp(node, data_bytes_max=data_bytes_max, rate=rate)
         servers = Servers(
             (listener, app.asgi_app([listener.unit] if listener.unit else UNITS)) for listener in listeners

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
-from actors.processes import SessionV2
+from actors.processes import SessionV3
 from eventstore import read_log
 from simulations.cli.main import main
 from simulations.cli.seeds import LOGS_KEPT
@@ -26,16 +26,16 @@ def mostao(*arguments: object) -> Result:
 @pytest.fixture
 def forgetful(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sessions forget every message whose slot is a multiple of 4."""
-    kept = SessionV2.handlers["SendMessage"]
+    kept = SessionV3.handlers["SendMessage"]
 
-    def method(self: SessionV2, body: Any, context: Any) -> Any:
+    def method(self: SessionV3, body: Any, context: Any) -> Any:
         before = self.state
         effects = kept.method(self, body, context)
         if context.slot % 4 == 0:
             self.state = before
         return effects
 
-    monkeypatch.setitem(SessionV2.handlers, "SendMessage", kept._replace(method=method))
+    monkeypatch.setitem(SessionV3.handlers, "SendMessage", kept._replace(method=method))
 
 
 @pytest.mark.usefixtures("forgetful")

@@ -1,0 +1,54 @@
+"""The options that limit what a sender appends: ``--append-limit`` and ``--spawn-limit``."""
+
+import re
+from typing import Any
+
+import click
+
+from actors.node.limits import PERIODS, PerPeriod
+
+_UNITS = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+_SECONDS = {period: seconds for seconds, period in PERIODS.items()}
+_LIMIT = re.compile(rf"([1-9][0-9]{{0,9}})({'|'.join(_UNITS)})?/({'|'.join(_SECONDS)})")
+NONE = "none"
+
+
+class Limit(click.ParamType[Any]):
+    """An amount for each period, such as ``64MiB/minute`` or ``600/minute``; ``none`` for no limit.
+
+    Args:
+        in_bytes: whether the amount has a unit of bytes.
+    """
+
+    name = "limit"
+
+    def __init__(self, *, in_bytes: bool) -> None:
+        self._in_bytes = in_bytes
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> PerPeriod | None:
+        """Parse the text."""
+        if value is None or isinstance(value, PerPeriod) or value == NONE:
+            return value if isinstance(value, PerPeriod) else None
+        found = _LIMIT.fullmatch(str(value))
+        if found is None or bool(found[2]) != self._in_bytes:
+            example = "64MiB/minute" if self._in_bytes else "600/minute"
+            self.fail(f"{value!r} is not a limit: write one as {example}, or {NONE}")
+        return PerPeriod(int(found[1]) * _UNITS[found[2] or "B"], _SECONDS[found[3]])
+
+
+append_limit_option = click.option(
+    "--append-limit",
+    type=Limit(in_bytes=True),
+    metavar="BYTES/UNIT",
+    default="64MiB/minute",
+    show_default=True,
+    help="Limit of the bytes that one sender's messages and all that they cause append to LOG, or none.",
+)
+spawn_limit_option = click.option(
+    "--spawn-limit",
+    type=Limit(in_bytes=False),
+    metavar="N/UNIT",
+    default="600/minute",
+    show_default=True,
+    help="Limit of the processes that one sender starts, or none. An address may start 20 times as many.",
+)

@@ -1,0 +1,154 @@
+"""Limits of the bytes that a sender's items append to the log, and of the processes that they start.
+
+An item of 400 bytes can append 256 KiB: its answer, and the answers to what it causes. So a sender is charged for what
+its items really appended, after their evaluation, and its next items are refused while it is above its limit.
+"""
+
+import math
+from collections.abc import Callable
+from contextvars import ContextVar
+from time import monotonic
+from typing import NamedTuple
+
+from actors.ans104.item import DataItem
+from actors.node.limits import Limits, PerPeriod
+from eventstore import Assignment
+
+EVENT_BYTES = 512
+"""Bytes of an event in the log besides its data, its answer and its error: ids, hashes, tags and indexes."""
+ADDRESS_FACTOR = 20
+"""An address may start this many times as many processes as one sender: many people may share it."""
+_SPAWNING = frozenset(("Register", "EstablishSession", "CreateGroup"))
+"""Actions that start processes. A handle relays one of them, which is in the data of the relaying item."""
+
+
+class Charged(NamedTuple):
+    """Who is charged for an item."""
+
+    account: bytes = b""
+    """The sender; by default the public key that signed the item."""
+    address: str = ""
+    """The network address from which the item came; empty if there is none."""
+
+
+UNCHARGED = Charged()
+charged: ContextVar[Charged] = ContextVar("charged", default=UNCHARGED)
+"""Set it before ``Node.send`` where the signer is not the sender, as in a proxy that signs for its users."""
+
+
+class AppendLimitReached(Exception):
+    """A sender appended too much. The log is unchanged; the item may be sent again after ``retry_s`` seconds."""
+
+    def __init__(self, text: str, retry_s: int) -> None:
+        super().__init__(f"{text}; try again in {retry_s} s")
+        self.retry_s = retry_s
+
+
+class Budget:
+    """Counts amounts of many keys against one limit in a moving window.
+
+    The window is approximated by the counts of the present period and a share of those of the last one, so a key needs
+    two numbers, and only keys that were active in these periods take memory.
+
+    Args:
+        limit: the limit of each key.
+        clock: gives the time in seconds.
+    """
+
+    def __init__(self, limit: PerPeriod, clock: Callable[[], float]) -> None:
+        self.limit, self._clock = limit, clock
+        self._began = clock()
+        self._present: dict[object, int] = {}
+        self._last: dict[object, int] = {}
+
+    def add(self, key: object, amount: int) -> None:
+        """Count an amount."""
+        self._elapsed()
+        self._present[key] = self._present.get(key, 0) + amount
+
+    def retry_s(self, key: object) -> int:
+        """Seconds until a key is below its limit again; 0 if it is."""
+        elapsed = self._elapsed()
+        most, seconds = self.limit.amount, self.limit.seconds
+        present, last = self._present.get(key, 0), self._last.get(key, 0)
+        if present + last * (1 - elapsed / seconds) < most:
+            return 0
+        if present >= most:  # the present period has to become the last one, and a part of it to pass
+            return math.ceil(seconds - elapsed + seconds * (1 - most / present)) + 1
+        return math.ceil(seconds * (1 - (most - present) / last) - elapsed) + 1
+
+    def _elapsed(self) -> float:
+        """Seconds since the present period began. Begins the next period if it is over."""
+        elapsed = self._clock() - self._began
+        if elapsed >= self.limit.seconds:
+            periods = int(elapsed // self.limit.seconds)
+            self._last = self._present if periods == 1 else {}
+            self._present = {}
+            self._began += periods * self.limit.seconds
+            elapsed -= periods * self.limit.seconds
+        return elapsed
+
+
+class AppendLimits:
+    """Charges senders for what their items append, and refuses senders that are above a limit.
+
+    Args:
+        limits: of the node.
+        clock: gives the time in seconds.
+    """
+
+    def __init__(self, limits: Limits, clock: Callable[[], float]) -> None:
+        appended, spawns = limits.appended_max, limits.spawns_max
+        self._bytes = Budget(appended, clock) if appended else None
+        self._spawns = self._address_spawns = None
+        if spawns is not None:
+            of_address = PerPeriod(spawns.amount * ADDRESS_FACTOR, spawns.seconds)
+            self._spawns, self._address_spawns = Budget(spawns, clock), Budget(of_address, clock)
+
+    @classmethod
+    def of(cls, limits: Limits) -> "AppendLimits | None":
+        """The limits of a node; None if it has none, so that its items need no check."""
+        return None if limits.appended_max is None and limits.spawns_max is None else cls(limits, monotonic)
+
+    def check(self, charge: Charged, item: DataItem) -> None:
+        """Refuse the item of a sender that is above a limit.
+
+        Raises:
+            AppendLimitReached: it is.
+        """
+        if self._bytes is not None and (retry_s := self._bytes.retry_s(charge.account)):
+            limit = self._bytes.limit.text("bytes")
+            raise AppendLimitReached(
+                f"append limit: the messages of one sender and all that they cause append at most {limit}", retry_s
+            )
+        for budget, key, who in (
+            (self._spawns, charge.account, "one sender"),
+            (self._address_spawns, charge.address, "one address"),
+        ):
+            if budget is not None and key and (retry_s := budget.retry_s(key)) and _may_spawn(item):
+                raise AppendLimitReached(f"spawn limit: {who} starts at most {budget.limit.text('processes')}", retry_s)
+
+    def count(self, charge: Charged, assignment: Assignment) -> None:
+        """Charge a sender for an evaluated event that its item is or caused."""
+        if self._bytes is not None:
+            self._bytes.add(charge.account, _event_bytes(assignment))
+        if not assignment.slot and self._spawns is not None and self._address_spawns is not None:
+            self._spawns.add(charge.account, 1)
+            if charge.address:
+                self._address_spawns.add(charge.address, 1)
+
+
+def _event_bytes(assignment: Assignment) -> int:
+    message, error = assignment.message, assignment.error
+    answer = _text_bytes(assignment.output) + (_text_bytes(error) if error is not None else 0)
+    return EVENT_BYTES + len(message.data) + answer
+
+
+def _text_bytes(text: str | None) -> int:
+    if text is None:
+        return 0
+    return len(text) if text.isascii() else len(text.encode())
+
+
+def _may_spawn(item: DataItem) -> bool:
+    return item.starts_process or item.tag("Action") in _SPAWNING or b"EstablishSession" in item.data

@@ -1,0 +1,132 @@
+"""Limits of what a sender appends: bytes and processes, of a sender and of a network address."""
+
+import asyncio
+import re
+from pathlib import Path
+
+import pytest
+
+from actors import Node, Wallet
+from actors.node.append_limits import ADDRESS_FACTOR, AppendLimitReached, Budget, Charged, charged
+from actors.node.limits import Limits, PerPeriod
+from eventstore import read_log
+from tests.actors.people import ALICE, BOB, EVE, item
+
+MINUTE_S = 60
+
+
+class Clock:
+    now_s = 1000.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def per_minute(amount: int) -> PerPeriod:
+    return PerPeriod(amount, MINUTE_S)
+
+
+async def refusal(node: Node, raw: bytes) -> AppendLimitReached | None:
+    """The error of a sender that appended too much; None if the item was accepted."""
+    try:
+        await node.send(raw)
+    except AppendLimitReached as error:
+        return error
+    return None
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr("actors.node.append_limits.monotonic", clock)
+    return clock
+
+
+async def test_a_sender_is_charged_for_the_answers_to_its_queries_and_others_are_not(path: Path, clock: Clock) -> None:
+    limits = Limits(appended_max=per_minute(600_000))
+    async with Node.open(path, limits=limits) as node:
+        a = (await node.send(item(ALICE, node.registry, "Register", {"handle": "alice"}))).answer["pid"]
+        for number in range(2):
+            await node.send(item(ALICE, a, "ProfileUpdate", {f"{number}": "x" * 100_000}))
+        results = [await refusal(node, item(EVE, a, "GetProfile")) for _ in range(5)]
+        limit = r"append limit: the messages of one sender .* at most 600,000 bytes per minute; try again in \d+ s"
+        assert [bool(re.fullmatch(limit, str(result))) for result in results] == [False] * 3 + [True] * 2  # of 200 KB
+        assert (await node.send(item(BOB, node.registry, "QueryHandle", {"handle": "alice"}))).error is None
+        clock.now_s += 2 * MINUTE_S
+        assert (await node.send(item(EVE, a, "GetProfile"))).error is None
+        events = node.sequence
+    assert read_log(path).head().sequence == events
+
+
+async def test_items_that_arrive_together_are_refused_when_those_before_them_reached_the_limit(path: Path) -> None:
+    async with Node.open(path, limits=Limits(appended_max=per_minute(600_000))) as node:
+        a = (await node.send(item(ALICE, node.registry, "Register", {"handle": "alice"}))).answer["pid"]
+        for number in range(2):
+            await node.send(item(ALICE, a, "ProfileUpdate", {f"{number}": "x" * 100_000}))
+        sends = [refusal(node, item(EVE, a, "GetProfile")) for _ in range(50)]
+        refused = [error is not None for error in await asyncio.gather(*sends)]
+        assert refused == [False] * 3 + [True] * 47
+
+
+async def test_a_sender_starts_a_limited_number_of_processes_and_still_sends_messages(path: Path, clock: Clock) -> None:
+    async with Node.open(path, limits=Limits(spawns_max=per_minute(3))) as node:
+        for number in range(3):
+            await node.send(item(ALICE, node.registry, "Register", {"handle": f"a{number}"}))
+        for action, body in (("Register", {"handle": "a3"}), ("EstablishSession", {"handleA": "a0", "handleB": "a1"})):
+            with pytest.raises(AppendLimitReached, match="one sender starts at most 3 processes per minute"):
+                await node.send(item(ALICE, node.registry, action, body))
+        with pytest.raises(AppendLimitReached):
+            await node.send(ALICE.sign(tags=[("Type", "Process"), ("Module", "mostao.session@1")]))
+        assert (await node.send(item(ALICE, node.registry, "GetHandles", {"owner": ALICE.address}))).error is None
+        clock.now_s += 2 * MINUTE_S
+        assert (await node.send(item(ALICE, node.registry, "Register", {"handle": "a3"}))).error is None
+
+
+async def test_many_senders_at_one_address_start_a_limited_number_of_processes(path: Path) -> None:
+    async with Node.open(path, limits=Limits(spawns_max=per_minute(1))) as node:
+
+        async def register(number: int, address: str) -> None:
+            charged.set(Charged(address=address))
+            wallet = Wallet(number.to_bytes(32, "big"))
+            await node.send(item(wallet, node.registry, "Register", {"handle": f"{number}"}))
+
+        for number in range(1, ADDRESS_FACTOR + 1):
+            await register(number, "192.0.2.1")
+        with pytest.raises(AppendLimitReached, match="spawn limit: one address starts at most 20 processes per minute"):
+            await register(100, "192.0.2.1")
+        await register(100, "192.0.2.2")
+
+
+async def test_a_proxys_user_is_charged_and_not_the_key_that_signs(path: Path) -> None:
+    async with Node.open(path, limits=Limits(appended_max=per_minute(10_000))) as node:
+        charged.set(Charged(b"one user"))
+        query = {"handle": "x" * 60}
+        refused = [await refusal(node, item(ALICE, node.registry, "QueryHandle", query)) for _ in range(20)]
+        assert refused[0] is None
+        assert refused[-1] is not None
+        charged.set(Charged(b"another user"))
+        await node.send(item(ALICE, node.registry, "QueryHandle", {"handle": "alice"}))
+
+
+@pytest.mark.parametrize(("amounts", "retry_s"), [([99], 0), ([100], 61), ([200], 91), ([60, 60], 61)])
+def test_a_budget_names_the_time_at_which_a_key_is_below_its_limit_again(amounts: list[int], retry_s: int) -> None:
+    clock = Clock()
+    budget = Budget(per_minute(100), clock)
+    for amount in amounts:
+        budget.add("key", amount)
+    assert budget.retry_s("key") in (retry_s, retry_s + 10)
+    assert budget.retry_s("another key") == 0
+    if retry_s:
+        clock.now_s += budget.retry_s("key") - 2
+        assert budget.retry_s("key") > 0
+        clock.now_s += budget.retry_s("key")
+        assert budget.retry_s("key") == 0
+
+
+def test_a_budget_keeps_no_key_longer_than_two_periods() -> None:
+    clock = Clock()
+    budget = Budget(per_minute(100), clock)
+    for number in range(1000):
+        clock.now_s += 1
+        budget.add(number, 1)
+    assert len(budget._present) + len(budget._last) <= 2 * MINUTE_S
