@@ -51,7 +51,7 @@ def log(
     try:
         if process is not None and reader.sequence_of(process, 0) is None:
             raise no_process(process)
-        labels = Labels()
+        labels = Labels(reader)
         for assignment in _span(reader, labels, since, until):
             message = assignment.message
             if (
@@ -75,8 +75,8 @@ def _span(reader: LogFile, labels: Labels, since: int | None, until: int | None)
 
 
 def _line(assignment: Assignment, labels: Labels) -> str:
-    message = assignment.message
-    route = f"{labels.of(message.sender)} → {labels.of(message.target)}"
+    message, at = assignment.message, assignment.sequence
+    route = f"{labels.of(message.sender, at=at)} → {labels.of(message.target, at=at)}"
     data = _cut(message.data.decode(errors="replace"))
     outcome = _cut(outcome_text(assignment))
     position = f"{assignment.sequence:>7}  {time_text(assignment.timestamp)}"

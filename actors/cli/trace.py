@@ -49,7 +49,7 @@ def find_message(reader: LogFile, message: str) -> Assignment:
 
 def _tree(reader: LogFile, root: Assignment) -> Iterator[str]:
     """The lines of the tree below a message, with ANSI colors; ``click.echo`` removes them in files and pipes."""
-    labels = Labels()
+    labels = Labels(reader)
     waiting = [(root, "", "")]
     while waiting:
         assignment, first_indent, indent = waiting.pop()
@@ -64,14 +64,14 @@ def _tree(reader: LogFile, root: Assignment) -> Iterator[str]:
 
 
 def _describe(reader: LogFile, assignment: Assignment, labels: Labels) -> list[str]:
-    message = assignment.message
+    message, at = assignment.message, assignment.sequence
     for address in (message.sender, message.target):
         spawn = next(reader.read_process(address), None)
         if spawn is not None:
             labels.add(spawn)
     place = f"#{assignment.sequence} slot {assignment.slot} {time_text(assignment.timestamp)}"
     action, place = click.style(message.action or "message", bold=True), click.style(place, dim=True)
-    lines = [f"{action} {labels.of(message.sender)} → {labels.of(message.target)}  {place}"]
+    lines = [f"{action} {labels.of(message.sender, at=at)} → {labels.of(message.target, at=at)}  {place}"]
     lines.append(click.style(message.id, dim=True))
     outcome = outcome_text(assignment)
     if outcome:

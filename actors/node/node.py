@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from actors.ans104.item import DataTooLarge, NoSuchProcess
 from actors.ans104.wallet import Wallet
+from actors.evaluation.evaluate import SEQUENCE_MAX
 from actors.evaluation.results import find_result, find_results, result_of
 from actors.node.append_limits import AppendLimits
 from actors.node.backlog import Backlog, Overloaded
@@ -29,6 +30,7 @@ from actors.node.passivation import Passivation
 from actors.node.reads import Read, ReadLane
 from actors.node.recovery import Recovered, recover
 from actors.node.verifier_pool import VerifierPool
+from actors.processes import Registry
 from actors.protocol.messages import Result, message_tags
 from actors.runtime.logs import get_logger
 from eventstore import Assignment, EventStoreError, LogFile, Message
@@ -253,6 +255,18 @@ class Node:
         It includes every message that is assigned when this is called.
         """
         return await self._executor.quiescent_sequence()
+
+    async def handle_names(self) -> Callable[[str], str]:
+        """Maps a process to the handle that the registry binds to it now; to an empty text if it binds none.
+
+        Returns once the bindings are durable. They stay as they are now, in any thread.
+        """
+        registry = self._processes.find(self.registry, before=SEQUENCE_MAX)
+        assert registry is not None
+        assert isinstance(registry.process, Registry)
+        directory = registry.process.state.handles
+        await self._executor.drain()
+        return lambda process: name.shown if (name := directory.of_pid(process)) else ""
 
     async def read(self, function: Callable[[LogFile], T]) -> T:
         """Apply a function that reads few rows to the durable log, in another thread.

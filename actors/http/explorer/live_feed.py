@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 
 from actors.http.common.responses import encode_json
-from actors.http.explorer.view_models import Row, ViewModels
+from actors.http.explorer.view_models import Row, ViewModels, view_models_of
 from actors.node.node import Node
 from eventstore import LogFile
 
@@ -63,14 +63,18 @@ class LiveFeed:
         try:
             if self._node.durable_sequence > self._end:
                 end = await self._node.quiescent_sequence()
-                read = partial(self._read, after=max(self._end, end - ROWS), until=end)
+                read = partial(
+                    self._read, await view_models_of(self._node), after=max(self._end, end - ROWS), until=end
+                )
                 self._rows.extend(await self._node.read_page(read))
                 self._end = end
         finally:
             self._refreshed_s, self._refreshing = time.monotonic(), None
 
-    def _read(self, log: LogFile, *, after: int, until: int) -> list[tuple[int, bytes]]:
-        views = ViewModels(log)
+    def _read(
+        self, views_of: Callable[[LogFile], ViewModels], log: LogFile, *, after: int, until: int
+    ) -> list[tuple[int, bytes]]:
+        views = views_of(log)
         return [(row.sequence, _lines(self._render(views.row(row)))) for row in log.read(after=after, until=until)]
 
 

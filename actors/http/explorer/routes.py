@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from actors.http.common.page_responses import PageResponses
 from actors.http.explorer.live_feed import ROWS, LiveFeed
-from actors.http.explorer.view_models import Row, ViewModels, display_text
+from actors.http.explorer.view_models import Row, display_text, view_models_of
 from actors.node.backlog import Overloaded
 from actors.node.node import Node
 from actors.protocol.canonical_json import decode, encode
@@ -83,9 +83,10 @@ class Explorer:
         """The newest messages, or those before a sequence."""
         before = _number(request, "before", 2**62)
         end = await self._node.quiescent_sequence()
+        views_of = await view_models_of(self._node)
 
         def read(log: LogFile) -> Response:
-            rows = ViewModels(log).newest(before=min(before, end + 1), limit=ROWS)
+            rows = views_of(log).newest(before=min(before, end + 1), limit=ROWS)
             older = rows[-1].sequence if rows and rows[-1].sequence > 1 else None
             return _page("explorer.html", rows=rows, newest=before > end, older=older)
 
@@ -95,12 +96,13 @@ class Explorer:
         """A process, its messages, and its state at any event."""
         process, end = request.path_params["process"], await self._node.quiescent_sequence()
         at, before = _number(request, "at", 0), _number(request, "before", 2**62)
+        views_of = await view_models_of(self._node)
 
         def read(log: LogFile) -> Response:
             head, first = log.process_head(process, until=end), next(log.read_process(process, limit=1), None)
             if head is None or first is None:
                 return _not_found(f"there is no process {process!r}")
-            views = ViewModels(log)
+            views = views_of(log)
             tags = dict(reversed(decode(first.message.tags.encode())))
             owner = tags.get("Owner", first.message.sender) if first.message.parent else first.message.sender
             rows = views.of_process(process, before=min(before, head.slot + 1), limit=ROWS)
@@ -131,9 +133,10 @@ class Explorer:
             return _not_found(f"there is no message {message!r}")
         await self._node.quiescent_sequence()
         assignment, _ = found
+        views_of = await view_models_of(self._node)
 
         def read(log: LogFile) -> Response:
-            views, content = ViewModels(log), assignment.message
+            views, content = views_of(log), assignment.message
             tree, is_cut = views.tree(assignment)
             signed = "signed by its sender" if content.envelope is not None else ""
             return _page(

@@ -1,13 +1,16 @@
 """The data that the explorer's pages show: rows, labels, trees and states."""
 
 from collections import deque
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import NamedTuple
 
 import msgspec
 
 from actors.evaluation.process_table import ProcessTable
 from actors.evaluation.state_codec import canonical_state
+from actors.node.node import Node
 from actors.protocol.spawn import module_of
 from eventstore import Assignment, LogFile
 
@@ -50,11 +53,22 @@ class TreeNode(NamedTuple):
     """Levels that end after this message."""
 
 
-class ViewModels:
-    """Reads the data of one page from a log."""
+async def view_models_of(node: Node) -> Callable[[LogFile], "ViewModels"]:
+    """Makes the view models of a log of a node, with the names of handles as they are now."""
+    return partial(ViewModels, registry=node.registry, handle_of=await node.handle_names())
 
-    def __init__(self, log: LogFile) -> None:
-        self._log = log
+
+class ViewModels:
+    """Reads the data of one page from a log.
+
+    Args:
+        log: the log.
+        registry: process id of the log's registry.
+        handle_of: maps a process to the name that the registry binds to it; empty if it binds none.
+    """
+
+    def __init__(self, log: LogFile, registry: str, handle_of: Callable[[str], str]) -> None:
+        self._log, self._registry, self._handle_of = log, registry, handle_of
         self._participants: dict[str, Participant] = {}
 
     def row(self, assignment: Assignment) -> Row:
@@ -72,11 +86,11 @@ class ViewModels:
         )
 
     def participant(self, id_: str) -> Participant:
-        """A process, labelled by its kind, or a wallet, labelled by the start of its address."""
+        """A process, labelled by its name in the registry or its kind, or a wallet, labelled by its address."""
         if id_ not in self._participants:
             first = next(self._log.read_process(id_, limit=1), None)
             short = f"{id_[:LABEL_CHARACTERS]}…"
-            self._participants[id_] = Participant(id_, _label(first) if first else short, first is not None)
+            self._participants[id_] = Participant(id_, self._label(first) if first else short, first is not None)
         return self._participants[id_]
 
     def newest(self, *, before: int, limit: int) -> list[Row]:
@@ -136,6 +150,14 @@ class ViewModels:
         entry = table.entries[process].process
         return display_text(canonical_state(entry.state if entry else None))
 
+    def _label(self, first: Assignment) -> str:
+        """The label of a process, by its first message. The message itself could claim any name."""
+        if first.process == self._registry:
+            return "registry"
+        kind = module_of(first.message).partition("@")[0].rpartition(".")[2]
+        name = self._handle_of(first.process) if kind == "handle" else ""
+        return f"@{name}" if name else f"{kind or 'process'} {first.process[:LABEL_CHARACTERS]}…"
+
 
 def display_text(raw: bytes) -> str:
     """Bytes as text: JSON indented, other text unchanged, anything else in hex. Long text is cut."""
@@ -148,14 +170,3 @@ def display_text(raw: bytes) -> str:
             text = raw.hex(" ", 4)
     rest = len(text) - SHOWN_CHARACTERS_MAX
     return text if rest <= 0 else f"{text[:SHOWN_CHARACTERS_MAX]}\n… and {rest:,} characters more"
-
-
-def _label(first: Assignment) -> str:
-    module = module_of(first.message)
-    kind = module.partition("@")[0].rpartition(".")[2]
-    if kind == "handle":
-        try:
-            return f"@{msgspec.json.decode(first.message.data, type=dict[str, str])['name']}"
-        except (msgspec.MsgspecError, KeyError):
-            pass
-    return kind if kind == "registry" else f"{kind or 'process'} {first.process[:LABEL_CHARACTERS]}…"

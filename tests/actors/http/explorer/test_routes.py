@@ -175,3 +175,31 @@ async def test_a_tree_nests_each_message_below_its_cause(path: Path) -> None:
         tree = page.partition('<ul class="tree">')[2].partition("<h2>")[0]
         shape = "".join(re.findall(r"</?(?:ul|li)", tree))
         assert shape == "<li<ul<li<ul<li</li</ul</li</ul</li</ul"
+
+
+async def test_a_handle_is_labelled_as_the_registry_names_it(path: Path) -> None:
+    def spawn(module: str, data: str = "") -> bytes:
+        return EVE.sign(tags=[("Type", "Process"), ("Module", module)], data=data)
+
+    async with served(path) as server:
+        alice = await register(server.node, ALICE, "alice")
+        fake = (await server.node.send(spawn("mostao.handle@1", '{"name": "alice"}'))).message_id
+        false_registry = (await server.node.send(spawn("mostao.registry@1"))).message_id
+        raw = item(EVE, false_registry, "Register", {"handle": "alice", "pubkey": "k"})
+        of_false_registry = str((await server.node.send(raw)).answer["pid"])
+
+        async def label(process: str) -> str:
+            title = re.search(r"<h1>(.*?)</h1>", await html(server, f"/explorer/process/{process}"))
+            assert title is not None
+            return title[1]
+
+        assert [await label(process) for process in (server.node.registry, alice)] == ["registry", "@alice"]
+        assert await label(fake) == f"handle {fake[:10]}…"
+        assert await label(of_false_registry) == f"handle {of_false_registry[:10]}…"
+        assert await label(false_registry) == f"registry {false_registry[:10]}…"
+        assert (await html(server, "/explorer")).count(">@alice<") == 1
+        await server.node.send(item(ALICE, server.node.registry, "Renounce", {"handle": "alice"}))
+        assert await label(alice) == f"handle {alice[:10]}…"
+        await server.node.send(item(EVE, server.node.registry, "Register", {"handle": "Alice", "pid": fake}))
+        assert await label(fake) == "@Alice"
+        assert ">@Alice<" in await html(server, "/explorer")
