@@ -105,6 +105,16 @@ async def test_a_valid_and_an_invalid_signature_of_the_log_are_refused(path: Pat
         assert await served.status(request._replace(note=note)) == 403
 
 
+async def test_a_signature_that_is_repeated_is_stored_once(path: Path) -> None:
+    async with served_witness(path, LOG) as served:
+        request = TREE.request(0, 3)
+        lines = request.note.partition("\n\n")[2]
+        assert await served.status(request._replace(note=request.note + lines * 500)) == 200
+        note = await served.asked().newest(LOG.name)
+        assert note is not None
+        assert len(parse_note(note)[1]) == 2
+
+
 async def test_a_log_may_have_two_keys(path: Path) -> None:
     second = VerifierKey(LOG.name, ALICE.public_key)
     async with served_witness(path, LOG, second) as served:
