@@ -35,29 +35,35 @@ def held_notes(path: Location, urls: Sequence[str], keys: Sequence[VerifierKey])
         return [], list(keys)
     finally:
         log.close()
-    return asyncio.run(_held_notes(path, origin, [WitnessClient(url, keys) for url in urls]))
+    return asyncio.run(_held_notes(path, origin, urls, keys))
 
 
 async def _held_notes(
-    path: Location, origin: str, clients: Sequence[WitnessClient]
+    path: Location, origin: str, urls: Sequence[str], keys: Sequence[VerifierKey]
 ) -> tuple[list[str], list[VerifierKey]]:
-    notes, keys = [], dict[VerifierKey, None]()
-    for client in clients:
+    notes, known = [], dict[VerifierKey, None]()
+    for url in urls:
+        client = WitnessClient(url, keys)
         try:
-            known = await client.keys()
-            note = await client.newest(origin)
-            if note is None:
-                raise click.BadParameter(
-                    f"the witness at {client.url} holds no checkpoint of {origin}: it does not know this log, or {path}"
-                    " was replaced by another log",
-                    param_hint=HINT,
-                )
-            if not cosignatures_of(note, known):
-                raise click.BadParameter(
-                    f"the witness at {client.url} sent a note without its cosignature", param_hint=HINT
-                )
+            notes.append(await _held_note(path, origin, client))
+            known.update(dict.fromkeys(await client.keys()))
         except (WitnessUnavailable, NoteInvalid) as error:
             raise click.BadParameter(str(error), param_hint=HINT) from None
-        notes.append(note)
-        keys.update(dict.fromkeys(known))
-    return notes, list(keys)
+        finally:
+            await client.close()
+    return notes, list(known)
+
+
+async def _held_note(path: Location, origin: str, client: WitnessClient) -> str:
+    """The newest checkpoint of a log that a witness holds, with its valid cosignature."""
+    note = await client.newest(origin)
+    if note is None:
+        raise click.BadParameter(
+            f"the witness at {client.url} holds no checkpoint of {origin}: it does not know this log, or {path} was"
+            " replaced by another log",
+            param_hint=HINT,
+        )
+    if not cosignatures_of(note, await client.keys()):
+        text = f"the witness at {client.url} sent a note without its cosignature"
+        raise click.BadParameter(text, param_hint=HINT)
+    return note

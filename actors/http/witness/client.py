@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from actors.evidence.checkpoints import (
     NOTE_BYTES_MAX,
@@ -17,6 +17,9 @@ from actors.evidence.checkpoints import (
 from actors.evidence.cosignatures import cosignatures_of
 from actors.http.witness.rules import CONFLICT, NOT_FOUND, UNPROCESSABLE
 from actors.http.witness.wire_format import SIZE_TYPE, AddCheckpoint, checkpoint_path
+
+if TYPE_CHECKING:
+    from pyreqwest.client import Client  # slow to import
 
 TIMEOUT_S = 30.0
 _OK, _ERRORS = 200, 400
@@ -59,7 +62,7 @@ class _Response(NamedTuple):
 
 
 class WitnessClient:
-    """Talks to one witness over HTTP.
+    """Talks to one witness over HTTP. Close it after use.
 
     Args:
         url: prefix of the witness's routes.
@@ -70,6 +73,12 @@ class WitnessClient:
     def __init__(self, url: str, keys: Sequence[VerifierKey] = ()) -> None:
         self.url = url.rstrip("/")
         self._keys = list(keys)
+        self._client: Client | None = None
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._client is not None:
+            await self._client.close()
 
     async def keys(self) -> Sequence[VerifierKey]:
         """The verifier keys that cosignatures of this witness are verified with.
@@ -141,16 +150,17 @@ class WitnessClient:
         from pyreqwest.client import ClientBuilder  # slow to import
         from pyreqwest.exceptions import PyreqwestError
 
-        builder = ClientBuilder().timeout(timedelta(seconds=TIMEOUT_S)).follow_redirects(False)
+        if self._client is None:  # kept, because it takes 20 ms to read the certificates of this machine
+            builder = ClientBuilder().timeout(timedelta(seconds=TIMEOUT_S)).follow_redirects(False)
+            self._client = builder.build()
         try:
-            async with builder.build() as client:
-                request = client.request(method, self.url + path)
-                if body:
-                    request = request.header("Content-Type", "text/plain; charset=utf-8").body_bytes(body)
-                async with request.build_streamed() as response:
-                    content = bytes(await response.body_reader.read(NOTE_BYTES_MAX + 1) or b"")
-                    kind = response.get_header("content-type") or ""
-                    status = response.status
+            request = self._client.request(method, self.url + path)
+            if body:
+                request = request.header("Content-Type", "text/plain; charset=utf-8").body_bytes(body)
+            async with request.build_streamed() as response:
+                content = bytes(await response.body_reader.read(NOTE_BYTES_MAX + 1) or b"")
+                kind = response.get_header("content-type") or ""
+                status = response.status
         except (PyreqwestError, ValueError) as error:  # ValueError: the URL is malformed
             raise WitnessUnavailable(f"the witness at {self.url} does not respond ({error})") from None
         if len(content) > NOTE_BYTES_MAX:

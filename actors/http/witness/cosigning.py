@@ -27,7 +27,8 @@ logger = get_logger()
 async def cosigned(node: Node, witnesses: Sequence[WitnessClient], *, interval_s: float) -> AsyncIterator[None]:
     """Sign and store checkpoints while the block runs, and with witnesses a last one when it ends.
 
-    A node without the key of its log signs none; see ``Cosigning`` for the arguments.
+    The clients of the witnesses are closed. A node without the key of its log signs none. See ``Cosigning`` for the
+    arguments.
     """
     if node.key is None:
         yield
@@ -35,13 +36,17 @@ async def cosigned(node: Node, witnesses: Sequence[WitnessClient], *, interval_s
     cosigning = Cosigning(node, node.key, witnesses, interval_s=interval_s)
     running = asyncio.create_task(cosigning.run())
     try:
-        yield
+        try:
+            yield
+        finally:
+            running.cancel()
+            with suppress(asyncio.CancelledError):
+                await running
+        if witnesses:
+            await cosigning.finish()
     finally:
-        running.cancel()
-        with suppress(asyncio.CancelledError):
-            await running
-    if witnesses:
-        await cosigning.finish()
+        for client in witnesses:
+            await client.close()
 
 
 class _Signed(NamedTuple):
@@ -81,6 +86,9 @@ class Cosigning:
         """Sign the last checkpoint of a node that is about to be closed."""
         try:
             await self._node.drain()
+        except EventStoreError:  # the node stopped: it reports this when it closes
+            return
+        try:
             await asyncio.wait_for(self._round(self._witnesses), FINISH_S)
         except TimeoutError:
             logger.warning("the last checkpoint has not all cosignatures", seconds=FINISH_S)
