@@ -257,7 +257,7 @@ def _checkpoint_faults(
     for number, note in enumerate(notes):
         try:
             checkpoint = matching_checkpoint(log, note, key)
-            cosignatures = cosignatures_of(note, witness_keys)
+            cosignatures = cosignatures_of(note, witness_keys) if witness_keys else []
             report.checkpoints += 1
             if cosignatures or number >= len(stored):
                 statement = Statement(checkpoint, key, tuple(cosignatures), note)

@@ -1,7 +1,6 @@
 """``mostao proxy``: runs proxies of Relation ONE."""
 
 import asyncio
-import math
 from contextlib import suppress
 from typing import Any
 
@@ -12,7 +11,10 @@ from actors.cli.archive_option import ArchiveLocation
 from actors.cli.clock_option import accept_clock_option
 from actors.cli.extras import require
 from actors.cli.log_location import LOG_LOCATION
+from actors.cli.number_option import FiniteRange
 from actors.cli.rate_option import Rate
+from actors.cli.witness_options import check_key, checkpoint_options
+from actors.evidence.checkpoints import VerifierKey
 from actors.node.limits import Limits, PerPeriod
 from actors.relation.login_domains import DomainMalformed, LoginDomains, listening_domains
 from eventstore.engines import Location, path_of
@@ -49,17 +51,6 @@ class _Domain(click.ParamType[Any]):
         except DomainMalformed as error:
             self.fail(str(error), param, ctx)
         return str(value)
-
-
-class _FiniteRange(click.FloatRange):
-    """A range of numbers without nan and infinity."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Parse and check the number."""
-        number = float(super().convert(value, param, ctx))
-        if not math.isfinite(number):
-            self.fail(f"{value} is not a finite number", param, ctx)
-        return number
 
 
 @click.command()
@@ -100,7 +91,7 @@ class _FiniteRange(click.FloatRange):
 )
 @click.option(
     "--pack-hours",
-    type=_FiniteRange(0.0001),
+    type=FiniteRange(0.0001),
     metavar="HOURS",
     default=PACK_H,
     show_default=True,
@@ -108,7 +99,7 @@ class _FiniteRange(click.FloatRange):
 )
 @click.option(
     "--pack-mb",
-    type=_FiniteRange(0.001, 1000),
+    type=FiniteRange(0.001, 1000),
     metavar="MB",
     default=100,
     show_default=True,
@@ -116,6 +107,7 @@ class _FiniteRange(click.FloatRange):
 )
 @append_limit_option
 @spawn_limit_option
+@checkpoint_options
 @accept_clock_option
 def proxy(
     path: Location,
@@ -127,6 +119,9 @@ def proxy(
     archive: str | None,
     pack_hours: float,
     pack_mb: float,
+    witnesses: tuple[str, ...],
+    witness_keys: tuple[VerifierKey, ...],
+    checkpoint_s: float,
     accept_clock: bool,
     append_limit: PerPeriod | None,
     spawn_limit: PerPeriod | None,
@@ -158,6 +153,8 @@ def proxy(
     from actors.http.ao.app import AoApp
     from actors.http.common.rate_limits import RateLimits
     from actors.http.common.server import Listener, Servers
+    from actors.http.witness.client import WitnessClient
+    from actors.http.witness.cosigning import cosigned
     from actors.node.clock_guard import system_clock
     from actors.relation.app import proxy_app
     from actors.relation.archive_location import archive_at
@@ -170,6 +167,7 @@ def proxy(
         limits = Limits(appended_max=append_limit, spawns_max=spawn_limit)
         async with Node.open(path, accept_clock=accept_clock, limits=limits) as node:
             dedicate_process()
+            check_key(path, node, witnesses)
             services = await Services.of(process_client(node), Wallet.load_or_create(keys_path(path_of(path))))
             push_service = PushService(node, services.calls, services.relation)
             packer = Packer(
@@ -203,9 +201,13 @@ def proxy(
                 click.echo(f"listening on {listeners[-1].url} (AO)")
             click.echo(f"  relation    {services.relation}")
             click.echo(f"  key keeper  {services.keys.process}")
+            for url in witnesses:
+                click.echo(f"  witness     {url}")
             background = [asyncio.create_task(push_service.run()), asyncio.create_task(packer.run())]
+            clients = [WitnessClient(url, witness_keys) for url in witnesses]
             try:
-                await run_servers(servers, node, stop)
+                async with cosigned(node, clients, interval_s=checkpoint_s):
+                    await run_servers(servers, node, stop)
             finally:
                 for task in background:
                     task.cancel()

@@ -5,19 +5,17 @@ from typing import Any
 import click
 
 from actors.ans104.item import DATA_BYTES_MAX
-from actors.ans104.wallet import key_path
 from actors.cli.append_options import append_limit_option, spawn_limit_option
 from actors.cli.clock_option import accept_clock_option
 from actors.cli.log_location import LOG_LOCATION
 from actors.cli.rate_option import Rate
-from actors.cli.witness_options import WITNESS_KEY_TEXT, WitnessUrl
+from actors.cli.witness_options import check_key, checkpoint_options
 from actors.evidence.checkpoints import VerifierKey
 from actors.http.ao import UNITS
 from actors.node.limits import Limits, PerPeriod
-from eventstore.engines import Location, path_of
+from eventstore.engines import Location
 
 PORT = 4100
-CHECKPOINT_S = 300.0
 
 
 class _Unit(click.ParamType[Any]):
@@ -59,33 +57,9 @@ class _Unit(click.ParamType[Any]):
     show_default=True,
     help="Limit of a message's data, in bytes.",
 )
-@click.option(
-    "--witness",
-    "witnesses",
-    type=WitnessUrl(),
-    multiple=True,
-    metavar="URL",
-    help="Have each checkpoint cosigned by this witness (C2SP tlog-witness). Repeatable.",
-)
-@click.option(
-    "--witness-key",
-    "witness_keys",
-    type=WITNESS_KEY_TEXT,
-    multiple=True,
-    metavar="KEY",
-    help="A witness's verifier key. Repeatable.  [default: the one that the witness names]",
-)
-@click.option(
-    "--checkpoint-every",
-    "checkpoint_s",
-    type=click.FloatRange(min=1),
-    default=CHECKPOINT_S,
-    show_default=True,
-    metavar="SECONDS",
-    help="Sign and store a checkpoint of a log that grew.",
-)
 @append_limit_option
 @spawn_limit_option
+@checkpoint_options
 @accept_clock_option
 def serve(
     path: Location,
@@ -133,8 +107,7 @@ def serve(
     async def run() -> None:
         async with Node.open(path, accept_clock=accept_clock, limits=limits) as node:
             dedicate_process()
-            if witnesses and node.key is None:
-                raise click.UsageError(f"{path} needs the key of its node for checkpoints: {key_path(path_of(path))}")
+            check_key(path, node, witnesses)
             app = AoApp(node, data_bytes_max=data_max, rate=rate)
             servers = Servers((each, app.asgi_app([each.unit] if each.unit else UNITS)) for each in listeners)
 

@@ -6,18 +6,23 @@ import signal
 import stat
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
+import httpx
 import pytest
 from click.testing import CliRunner, Result
 
-from actors.evidence.checkpoints import WITNESS_KEY, VerifierKey
+from actors import Wallet
+from actors.evidence.checkpoints import WITNESS_KEY, VerifierKey, checkpoint_of, sign, verified
+from actors.http.witness.wire_format import AddCheckpoint
 from eventstore import read_log
+from eventstore.merkle.rfc9162 import consistency_path
 from simulations.cli.main import main
 from tests.actors.audit.forger import forget_checkpoints, place, read, relinked, write
 from tests.actors.http.serve_command import COMMAND, STOP_S, mostao_serve
+from tests.actors.people import EVE
 from tests.sqlite_file import execute
 
 TOWN = "simulate --users 4 --messages 10 --log"
@@ -25,6 +30,10 @@ TOWN = "simulate --users 4 --messages 10 --log"
 
 def mostao(*arguments: object) -> Result:
     return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+class Killed(Exception):
+    """Ends the block of ``running_witness`` with a kill."""
 
 
 class RunningWitness(NamedTuple):
@@ -104,6 +113,38 @@ def test_a_served_log_is_witnessed_and_every_forgery_of_it_contradicts_the_witne
                 assert (run.exit_code, "replaced by an older copy" in run.output) == (1, True), run.output
 
 
+def test_the_log_of_a_proxy_is_witnessed_too(log: Path, tmp_path: Path) -> None:
+    with running_witness(tmp_path / "witness.db", "--log-of", log) as witness:
+        command = [*COMMAND, "proxy", str(log), "--proxy", "first:0", "--witness", witness.url]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline().startswith("listening on ")
+            process.send_signal(signal.SIGTERM)
+            _, errors = process.communicate(timeout=STOP_S)
+            assert (process.returncode, errors) == (0, "")
+        run = mostao("audit", log, "--witness", witness.url)
+        assert last_line(run).endswith(f"vouches for events 1..{len(read(log))}."), run.output
+
+
+def test_a_killed_witness_knows_everything_that_it_cosigned(log: Path, tmp_path: Path) -> None:
+    """Kill the witness right after each response, three times, while its log grows."""
+    state, keys = tmp_path / "witness.db", mostao("checkpoint", log, "--verifier-key").output.strip()
+    key = VerifierKey.parse(keys)
+    reader, wallet = read_log(log), Wallet.load(f"{log}.key")
+    old_size = 0
+    for size in (5, 17, 60):
+        note = sign(checkpoint_of(reader, key, size=size), wallet)
+        request = AddCheckpoint(old_size, consistency_path(old_size, size, reader.tree().subtree), note)
+        with suppress(Killed), running_witness(state, "--log", keys) as witness:
+            assert httpx.post(f"{witness.url}/add-checkpoint", content=request.encode()).status_code == 200
+            raise Killed
+        old_size = size
+    with running_witness(state, "--log", keys) as witness:
+        conflict = httpx.post(f"{witness.url}/add-checkpoint", content=request._replace(old_size=0, proof=[]).encode())
+        assert (conflict.status_code, conflict.text) == (409, "60\n")
+    reader.close()
+
+
 def test_a_proof_is_verified_with_the_key_of_a_witness(log: Path, tmp_path: Path) -> None:
     key = mostao("checkpoint", log, "--verifier-key").output.strip()
     with running_witness(tmp_path / "witness.db", "--log", key) as witness, mostao_serve(log, "--witness", witness.url):
@@ -137,9 +178,6 @@ def test_verify_without_a_key_or_a_kept_checkpoint_says_what_is_missing(log: Pat
 
 def test_verify_does_not_accept_an_attackers_proof_of_the_same_log(log: Path, tmp_path: Path) -> None:
     """The attacker re-signs the log's root with a key of their own, and puts that key into the proof."""
-    from actors.evidence.checkpoints import sign, verified  # the attacker's tools
-    from tests.actors.people import EVE
-
     note, proof = tmp_path / "note", tmp_path / "proof"
     note.write_text(mostao("checkpoint", log).output)
     key = mostao("checkpoint", log, "--verifier-key").output.strip()
@@ -185,7 +223,7 @@ def test_misuse_is_answered_with_a_sentence_and_exit_code_2(log: Path, tmp_path:
         (("witness", tmp_path / "no" / "witness.db", "--log-of", log), "cannot be written"),
         (("serve", log, "--witness", "nowhere"), "is not an http or https URL"),
         (("serve", log, "--witness-key", "x"), "a verifier key has to be written"),
-        (("serve", log, "--checkpoint-every", "0"), "--checkpoint-every"),
+        *((("serve", log, "--checkpoint-every", number), "--checkpoint-every") for number in ("0", "nan", "inf", "x")),
         (("audit", log, "--witness", "http://127.0.0.1:1"), "does not respond"),
         (("audit", log, "--witness", "file:///etc"), "is not an http or https URL"),
         (("verify", text, "--key", key), "pass the one of a log"),
