@@ -25,17 +25,22 @@ class CrashableNode:
         wallet: key of the node.
         clock: gives the time in ms since the epoch.
         commit_delay_ms: real time by which every commit takes longer.
+        live_max: processes in memory. The node then writes snapshots often, also of a short log. 0 for many processes
+            and few snapshots.
 
     Attributes:
         node: the current node; another one after each crash.
         crashes: number of crashes so far.
     """
 
-    def __init__(self, path: Path, *, wallet: Wallet, clock: Callable[[], int], commit_delay_ms: float = 0.0) -> None:
+    def __init__(
+        self, path: Path, *, wallet: Wallet, clock: Callable[[], int], commit_delay_ms: float = 0.0, live_max: int = 0
+    ) -> None:
         self._path = path
         self._wallet = wallet
         self._clock = clock
         self._commit_delay_ms = commit_delay_ms
+        self._limits = _small(live_max) if live_max else Limits(live_max=LIVE_MAX)
         self._stack = AsyncExitStack()
         self._log: CrashingLog | None = None
         self.node: Node
@@ -84,7 +89,7 @@ class CrashableNode:
             wallet=self._wallet,
             clock=self._clock,
             wrap_log=self._wrap,
-            limits=Limits(live_max=LIVE_MAX),
+            limits=self._limits,
         )
         self.node = await self._stack.enter_async_context(opening)
 
@@ -95,6 +100,11 @@ class CrashableNode:
     def _is_unexpected(self, _: logging.LogRecord) -> bool:
         """A filter that drops log records about a planned crash."""
         return not self.has_crashed
+
+
+def _small(live_max: int) -> Limits:
+    """Limits with which a small world has passive processes, snapshots, and restarts from snapshots."""
+    return Limits(live_max=live_max, snapshot_slots_min=2, snapshot_events=200, snapshot_log_events_min=1)
 
 
 class CrashingLog:

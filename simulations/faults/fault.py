@@ -62,6 +62,10 @@ class NodeFault(Fault, frozen=True):
         """Real time by which every commit takes longer."""
         return 0.0
 
+    def live_max(self) -> int:
+        """Processes that the node keeps in memory; 0 for its usual number."""
+        return 0
+
 
 class PersonFault(Fault, frozen=True):
     """A fault of a person's device."""

@@ -40,3 +40,20 @@ class SlowDisk(NodeFault, frozen=True):
     def commit_delay_ms(self) -> float:
         """The given delay."""
         return self.slow_disk_ms
+
+
+class SmallMemory(NodeFault, frozen=True):
+    """Keeps few processes in memory."""
+
+    live_processes: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=1_000_000,
+            description="processes in memory; the others leave it after snapshots, and return with their next message",
+        ),
+    ] = 0
+
+    def live_max(self) -> int:
+        """The given number."""
+        return self.live_processes

@@ -6,7 +6,7 @@ import msgspec
 
 from simulations.faults.fault import Fault
 from simulations.faults.network_faults import Delay, Drop, Duplicate, LoseReply, Reorder
-from simulations.faults.node_faults import CrashAtHour, CrashAtMessage, SlowDisk
+from simulations.faults.node_faults import CrashAtHour, CrashAtMessage, SlowDisk, SmallMemory
 from simulations.faults.person_faults import WrongClock
 
 FAULTS: tuple[type[Fault], ...] = (
@@ -18,6 +18,7 @@ FAULTS: tuple[type[Fault], ...] = (
     CrashAtMessage,
     CrashAtHour,
     SlowDisk,
+    SmallMemory,
     WrongClock,
 )
 """All faults, in the order in which ``mostao simulate --explain`` lists their settings."""

@@ -40,6 +40,14 @@ class Crashes(Protocol):
         """Remove the crash that ``next_crash`` returned last, because it has occurred."""
 
 
+class Query(NamedTuple):
+    """A query of a process."""
+
+    process: str
+    action: str
+    data: str
+
+
 class PendingRequest(NamedTuple):
     """A message or a query whose sender waits for the result."""
 
@@ -47,6 +55,23 @@ class PendingRequest(NamedTuple):
     future: "asyncio.Future[Result]"
     message_id: str = ""
     """Empty for a query."""
+    query: Query | None = None
+    """None for a message."""
+
+
+class Observer(Protocol):
+    """Watches the steps of a world."""
+
+    async def check_step(
+        self, requests: Sequence[PendingRequest], replies: "Sequence[Result | BaseException]", *, restarted: bool
+    ) -> None:
+        """Called when the node is quiescent after a step, before the replies are released.
+
+        Args:
+            requests: queries and messages, in the order in which they reached the node.
+            replies: their replies.
+            restarted: whether the node crashed in this step.
+        """
 
 
 class VirtualClock:
@@ -76,12 +101,14 @@ class VirtualTime:
         registry: process id of the registry.
         clock: the node's clock.
         reply_times_us: real time in microseconds that the node took for each reply.
+        observer: watches the steps; None for no observer.
     """
 
     def __init__(self, crashable: CrashableNode, clock: VirtualClock, crashes: Crashes | None = None) -> None:
         self.registry = crashable.node.registry
         self.clock = clock
         self.reply_times_us = array("Q")
+        self.observer: Observer | None = None
         self._crashable = crashable
         self._crashes = crashes
         self._queries: list[PendingRequest] = []
@@ -113,6 +140,7 @@ class VirtualTime:
             self._queries,
             lambda: self._crashable.node.dryrun(process, action=action, data=data, sender=sender, tags=tags),
             len(self._queries),
+            query=Query(process, action, data),
         )
 
     async def quiescent_sequence(self) -> int:
@@ -176,10 +204,13 @@ class VirtualTime:
                 replies += await asyncio.gather(*(self._timed(request) for request in batch), return_exceptions=True)
         with suppress(LogFailed):
             await self._crashable.node.drain()
-        if self._crashes is not None and self._crashable.has_crashed:
+        has_crashed = self._crashes is not None and self._crashable.has_crashed
+        if self._crashes is not None and has_crashed:
             self._crashes.crashed()
             await self._crashable.restart()
             replies = await self._replies_after_crash(requests, replies)
+        if self.observer is not None:
+            await self.observer.check_step(requests, replies, restarted=has_crashed)
         self.clock.now_ms += ROUND_TRIP_MS
         for request, reply in zip(requests, replies, strict=True):
             self._release(request.future, reply)
@@ -226,8 +257,9 @@ class VirtualTime:
         call: Callable[[], Coroutine[Any, Any, Result]],
         index: int,
         message_id: str = "",
+        query: Query | None = None,
     ) -> Result:
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        pending.insert(index, PendingRequest(call, future, message_id))
+        pending.insert(index, PendingRequest(call, future, message_id, query))
         self._waiting += 1
         return await future

@@ -96,6 +96,15 @@ class Activity(_Part, frozen=True):
 
     profiles: Annotated[float, Meta(ge=0, le=1000, description="profile changes per person")] = 0.0
     contacts: Annotated[float, Meta(ge=0, le=1000, description="contacts added per person")] = 0.0
+    look_backs: Annotated[
+        float, Meta(ge=0, le=1000, description="how often a person queries older messages and keys of a session")
+    ] = 0.0
+    delegates: Annotated[
+        float, Meta(ge=0, le=1000, description="delegates appointed per person; each one tries twice to relay")
+    ] = 0.0
+    mistakes: Annotated[
+        float, Meta(ge=0, le=1000, description="messages per person under a key that does not exist")
+    ] = 0.0
 
 
 class Hostile(_Part, frozen=True):

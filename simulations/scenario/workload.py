@@ -1,7 +1,7 @@
 """The workload of a simulated day: all actions of all people, drawn from the seed before the day starts."""
 
 from bisect import bisect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import accumulate
 from math import cos, pi
 from random import Random
@@ -21,6 +21,10 @@ HOUR_S = 3600
 TICKS = DAY_S // TICK_S
 FIND_H, TALK_H = 2.4, 7.2
 """Hours at which people start to establish sessions, and to talk."""
+DELEGATION_H = 2
+"""Hours for which a delegate is appointed."""
+STAND_IN_H = (1, 3)
+"""Hours after the appointment at which a delegate tries to relay: once in time, and once too late."""
 
 _WORDS = (
     *("yes", "no", "maybe", "tomorrow", "coffee", "river", "letter", "garden", "window", "music", "train", "ticket"),
@@ -36,7 +40,8 @@ class Act(msgspec.Struct, frozen=True, gc=False):
     at_s: int
     """Seconds into the day."""
     kind: str
-    """``establish``, ``talk``, ``catch up``, ``profile``, ``contact`` or ``attack``."""
+    """``establish``, ``talk``, ``catch up``, ``profile``, ``contact``, ``look back``, ``delegate``, ``stand in``,
+    ``mistake`` or ``attack``."""
     other: int
     """Number of the person to whom the action is directed."""
     text: str = ""
@@ -95,8 +100,25 @@ def plan_day(scenario: Scenario, seed: int) -> list[Life]:
             for _ in range(int(rate) + (random.random() < rate % 1)):
                 text = " ".join(random.choices(_WORDS, k=3))
                 add(person, _tick(random, FIND_H, 24), kind, random.randrange(users), text)
+    _add_errands(scenario, add, random)
     person_faults = scenario.faults.of_kind(PersonFault)
     return [_life(scenario, person_faults, arrivals[person], acts[person], random) for person in range(users)]
+
+
+def _add_errands(scenario: Scenario, add: Callable[[int, int, str, int], None], random: Random) -> None:
+    """Add the actions that only some scenarios have. Without them nothing is drawn, so other scenarios stay as is."""
+    users, activity = scenario.population.users, scenario.activity
+    for kind, rate in (
+        ("look back", activity.look_backs),
+        ("mistake", activity.mistakes),
+        ("delegate", activity.delegates),
+    ):
+        for person in range(users if rate else 0):
+            for _ in range(int(rate) + (random.random() < rate % 1)):
+                at_s, other = _tick(random, 9, 24 - STAND_IN_H[-1]), random.randrange(users)
+                add(person, at_s, kind, other)
+                for hours in STAND_IN_H if kind == "delegate" and other != person else ():
+                    add(other, at_s + round(hours * HOUR_S), "stand in", person)
 
 
 def words(scenario: Scenario, random: Random) -> str:

@@ -48,7 +48,7 @@ async def run_world(
         seed: the same seed gives the same log, byte for byte.
         path: the log file, which must not contain a world yet.
         progress: called for each message that is sent.
-        checked: also replay and audit the log.
+        checked: also compare the node with the model after each step, and replay and audit the log.
 
     Raises:
         Finding: an invariant is broken, or an unexpected error ended the world (``WorldCrashed``).
@@ -57,7 +57,8 @@ async def run_world(
     """
     clock, wallet = VirtualClock(DAWN_MS), node_wallet(seed)
     commit_delay_ms = sum(fault.commit_delay_ms() for fault in scenario.faults.of_kind(NodeFault))
-    crashable = CrashableNode(path, wallet=wallet, clock=clock, commit_delay_ms=commit_delay_ms)
+    live_max = max(fault.live_max() for fault in scenario.faults.of_kind(NodeFault))
+    crashable = CrashableNode(path, wallet=wallet, clock=clock, commit_delay_ms=commit_delay_ms, live_max=live_max)
     has_started = False
     try:
         async with crashable:
@@ -67,7 +68,9 @@ async def run_world(
             operator = Operator(wallet, keys_wallet(seed), path.with_name(path.name + ".archive"))
             if scenario.relation.share and not keys_path(path).exists():
                 operator.secret.save(keys_path(path))
-            town = Town(crashable, clock, scenario, operator, seed=seed, progress=progress)
+            town = Town(crashable, clock, scenario, operator, seed=seed, progress=progress, checked=checked)
+            if town.step_check:
+                await town.step_check.check_step((), (), restarted=False)
             outcome = await town.run()
             result = WorldResult(
                 outcome,

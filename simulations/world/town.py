@@ -21,9 +21,11 @@ from simulations.faults.virtual_time import IN_FLIGHT_MAX, VirtualClock, Virtual
 from simulations.scenario.attacks import ATTACKS, Captured, Target
 from simulations.scenario.scenario import Scenario
 from simulations.scenario.workload import TICK_S, Act, Life, plan_day
+from simulations.world.errands import appoint, look_back, send_under_a_missing_key, stand_in
 from simulations.world.invariants import ExpectedHandle, Finding, Journal, check, check_handle
 from simulations.world.outsider import Outsider
 from simulations.world.relation_town import Operator, RelationOutcome, RelationTown
+from simulations.world.step_check import StepCheck
 from simulations.world.town_groups import TownGroup
 
 DAWN_MS = 1_767_225_600_000
@@ -65,9 +67,11 @@ class Town:
         operator: the keys and files of the operator.
         seed: the same seed gives the same day.
         progress: called for each message that is sent.
+        checked: also compare the node with the model after each step.
 
     Attributes:
         journal: records what is sent and read.
+        step_check: compares the node with the model; None if not ``checked``.
     """
 
     def __init__(
@@ -79,6 +83,7 @@ class Town:
         *,
         seed: int,
         progress: Callable[[], Any],
+        checked: bool = False,
     ) -> None:
         node_faults = scenario.faults.of_kind(NodeFault)
         network_faults = scenario.faults.of_kind(NetworkFault)
@@ -110,6 +115,8 @@ class Town:
         self._refusals: Counter[str] = Counter()
         self._progress = progress
         self.journal = Journal()
+        self.step_check = StepCheck(crashable, clock, self._people) if checked else None
+        self._time.observer = self.step_check
         self._relation = None
         groups = scenario.groups.count
         if scenario.relation.share:
@@ -158,6 +165,8 @@ class Town:
             self._attempts += self._relation.attempts
             self._refusals += self._relation.refusals
         await self._run_in_batches(self._outsider.try_session(session) for session in self._sessions)
+        if self.step_check:
+            await self.step_check.check_all(self.journal)
         return Outcome(
             users=len(self._people),
             handles=sum(1 for user in self._people if user.pid),
@@ -230,10 +239,26 @@ class Town:
         elif act.kind == "contact":
             await user.ask(client, user.pid, "AddContact", {"handle": other.handle, "note": act.text})
             self._contacts[number].add(other.handle)
+        elif act.kind in ("look back", "delegate", "stand in", "mistake"):
+            await self._run_errand(number, act)
         else:
             chat = await self._chat(number, other)
             if act.kind == "talk":
                 await self._talk(user, chat, act)
+
+    async def _run_errand(self, number: int, act: Act) -> None:
+        user, client, other = self._people[number], self._clients[number], self._people[act.other]
+        subject = other if act.kind == "stand in" else user
+        sessions = self._sessions_of[subject]
+        session = sessions[(number + act.other) % len(sessions)] if sessions else ""
+        if act.kind == "delegate":
+            await appoint(user, client, other, self._now())
+        elif act.kind == "look back" and session:
+            await look_back(user, client, session)
+        elif act.kind == "stand in" and session:
+            await stand_in(user, client, other, session)
+        elif act.kind == "mistake" and user.chats:
+            await send_under_a_missing_key(next(iter(user.chats.values())))
 
     async def _change_profile(self, number: int, bio: str) -> None:
         user = self._people[number]

@@ -10,6 +10,8 @@ from simulations.scenario.workload import DAY_S, HOUR_S, TALK_H, TICK_S
 from simulations.world.invariants import Channel, Journal, check
 
 Member = tuple[User, NodeClient]
+READ_EVERY = 3
+"""Messages between two moments at which a member reads and views the group."""
 
 
 class TownGroup:
@@ -33,6 +35,8 @@ class TownGroup:
         members = min(scenario.members, len(people))
         self._outside = random.sample(people, len(people))
         self._chats: list[tuple[User, GroupChat]] = []
+        self._former: list[tuple[User, GroupChat]] = []
+        """Former members. Once there are two, the first of them comes back."""
         self._founders = [self._outside.pop() for _ in range(members)]
         times = (random.randrange(int((TALK_H + 1) * HOUR_S), DAY_S) for _ in range(scenario.messages))
         self.times = sorted(time // TICK_S * TICK_S for time in times)
@@ -64,6 +68,8 @@ class TownGroup:
         interval = max(len(self.times) // (self._scenario.changes + 1), 1)
         if index and index % interval == 0 and self._outside and len(self._chats) > 1:
             await self._replace_member(now_ms)
+        if index % READ_EVERY == 0:
+            await self._read(*self._chats[index % len(self._chats)], now_ms)
         user, chat = self._random.choice(self._chats)
         text = f"{self._name}, message {index}"
         message = await chat.send(text)
@@ -77,15 +83,21 @@ class TownGroup:
             await self._read(reader, chat, now_ms)
 
     async def _replace_member(self, now_ms: Callable[[], int]) -> None:
+        """Remove a member, and add another person: a new one, or one who was a member before."""
         founder, chat = self._chats[0]
         leaver, leaver_chat = self._chats.pop(self._random.randrange(1, len(self._chats)))
         await self._read(leaver, leaver_chat, now_ms)
+        self._former.append((leaver, leaver_chat))
         await chat.relay("Remove", {"members": [leaver.pid]})
-        user, client = self._outside.pop()
-        self.all_members.append(user)
+        if len(self._former) > 1:
+            user, joiner_chat = self._former.pop(0)
+            self._former.clear()
+        else:
+            user, client = self._outside.pop()
+            joiner_chat = GroupChat(user, client, chat.group)
+            self.all_members.append(user)
         await chat.add([user.pid])
         await chat.rotate_key()
-        joiner_chat = GroupChat(user, client, chat.group)
         messages = await joiner_chat.read()
         check(not messages, f"earlier messages of {self._name} that its new member {user.handle} reads", [], messages)
         self._chats.append((user, joiner_chat))
@@ -97,11 +109,15 @@ class TownGroup:
         messages = await leaver_chat.read()
         unreadable = not messages and leaver_chat.keys == keys
         check(unreadable, f"messages of {self._name} that its former member {leaver.handle} reads", [], messages)
+        await leaver_chat.relay("SendMessage", {"content": "bm8gbWVtYmVy"})  # the group refuses it
 
     async def _read(self, reader: User, chat: GroupChat, now_ms: Callable[[], int]) -> None:
-        for message in await chat.read():
+        messages = await chat.read()
+        for message in messages:
             if message.sender != reader.pid:
                 self._journal.record_read((f"{chat.group} to {reader.pid}", message.sender), message.text, now_ms())
+        if messages:
+            await chat.relay("MarkAsViewed")
 
 
 def _channel(chat: GroupChat, sender: User, reader: User) -> Channel:

@@ -20,6 +20,7 @@ ALWAYS = {
     "crash_at_message": [5],
     "crash_at_h": [1.5],
     "slow_disk_ms": 2,
+    "live_processes": 9,
     "wrong_clock": 1,
 }
 KINDS = (NetworkFault, NodeFault, PersonFault)

@@ -18,6 +18,7 @@ EVERY_FAULT = {
     "crash_at_message": [30, 80, 150],
     "crash_at_h": [9, 15],
     "slow_disk_ms": 0.1,
+    "live_processes": 8,
     "wrong_clock": 0.5,
 }
 
@@ -34,7 +35,8 @@ def test_what_explain_prints_is_a_scenario_of_the_defaults() -> None:
 
 def test_list_names_every_scenario_with_a_line() -> None:
     printed = CliRunner().invoke(main, ["simulate", "--list"]).output
-    assert set(built_in()) == {"two-friends", "town", "flash-crowd", "churn", "hostile", "long-memory", "relation"}
+    names = {"two-friends", "town", "flash-crowd", "churn", "hostile", "long-memory", "relation", "everything"}
+    assert set(built_in()) == names
     for name, scenario in built_in().items():
         assert scenario.description
         assert f"{name:<14} {scenario.description}" in printed

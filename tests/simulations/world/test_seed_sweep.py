@@ -1,4 +1,4 @@
-"""A sweep finds planted bugs, and passes a correct node."""
+"""A sweep runs many worlds, and names what is wrong in one that fails."""
 
 import itertools
 from collections.abc import Callable
@@ -8,17 +8,12 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
-from actors.node.executor import Executor
-from actors.node.group_commit import GroupCommit
-from actors.processes import HandleV2, SessionV3
-from actors.processes.collections.map import Map
+from actors.processes import SessionV3
 from actors.protocol.messages import Effects
 from simulations.cli.main import main
 from simulations.scenario.scenario import Scenario, load, override
 from simulations.world.failure import Failure
 from simulations.world.seed_sweep import SeedResult, run_seed, sweep
-
-SEEDS = range(1, 51)
 
 
 def small(**faults: Any) -> Scenario:
@@ -34,62 +29,6 @@ def changed(monkeypatch: pytest.MonkeyPatch, module: Any, action: str, change: C
         return change(handler.method(self, body, context), self, body, context)
 
     monkeypatch.setitem(module.handlers, action, handler._replace(method=method))
-
-
-def lost_notification(monkeypatch: pytest.MonkeyPatch) -> None:
-    def change(effects: Effects, _: Any, __: Any, context: Any) -> Effects:
-        return msgspec.structs.replace(effects, messages=()) if context.slot % 5 == 0 else effects
-
-    changed(monkeypatch, SessionV3, "SendMessage", change)
-
-
-def reordered_mailbox(monkeypatch: pytest.MonkeyPatch) -> None:
-    evaluated = Executor._evaluated
-
-    def reordered(self: Executor, assignment: Any, result: Any) -> None:
-        evaluated(self, assignment, msgspec.structs.replace(result, outbox=result.outbox[::-1]))
-
-    monkeypatch.setattr(Executor, "_evaluated", reordered)
-
-
-def double_send(monkeypatch: pytest.MonkeyPatch) -> None:
-    def change(effects: Effects, _: Any, __: Any, context: Any) -> Effects:
-        twice = context.slot % 7 == 0
-        return msgspec.structs.replace(effects, messages=effects.messages * 2) if twice else effects
-
-    changed(monkeypatch, HandleV2, "RelayMessage", change)
-
-
-def early_acknowledgement(monkeypatch: pytest.MonkeyPatch) -> None:
-    def release(self: GroupCommit, result: Any, waiter: Any) -> None:
-        if not waiter.done():
-            waiter.set_result(result)
-
-    monkeypatch.setattr(GroupCommit, "release_when_durable", release)
-
-
-def shared_mutable_state(monkeypatch: pytest.MonkeyPatch) -> None:
-    shared: dict[str, str] = {}
-
-    def change(effects: Effects, process: HandleV2, body: Any, _: Any) -> Effects:
-        shared[body.handle] = body.note or ""
-        process.state = msgspec.structs.replace(process.state, contacts=Map(shared))
-        return effects
-
-    changed(monkeypatch, HandleV2, "AddContact", change)
-
-
-@pytest.mark.parametrize(
-    "plant", [lost_notification, reordered_mailbox, double_send, early_acknowledgement, shared_mutable_state]
-)
-def test_a_node_with_a_planted_bug_is_caught_within_fifty_seeds(
-    plant: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    scenario = small(crash_at_h=[9, 12, 15, 18, 21])
-    assert not run_seed(scenario, 1).finding
-    plant(monkeypatch)
-    caught = next((world for world in (run_seed(scenario, seed) for seed in SEEDS) if world.finding), None)
-    assert caught is not None
 
 
 def test_the_first_message_that_is_concerned_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,163 @@
+"""The model of a registry: names, sessions and groups."""
+
+from collections.abc import Iterator
+from typing import Any, ClassVar, NamedTuple
+
+from actors.protocol.derived_ids import spawned_id
+from simulations.world.model.process import (
+    SUCCESS,
+    Body,
+    Expected,
+    NotModelled,
+    ProcessModel,
+    Received,
+    Refused,
+    Sent,
+    Started,
+)
+
+
+class Name(NamedTuple):
+    """A registered handle."""
+
+    shown: str
+    pid: str
+    owner: str
+
+
+class RegistryModel(ProcessModel):
+    """Keeps handles, sessions and groups; domains and the transfer of names are not modelled."""
+
+    def __init__(self, start: Received) -> None:
+        super().__init__(start)
+        self._names: dict[str, Name] = {}
+        self._sessions: dict[frozenset[str], str] = {}
+        self._groups: dict[str, str] = {}
+
+    def name_of(self, pid: str) -> str:
+        """The name of a handle process; empty if it has none."""
+        return next((name.shown for name in self._names.values() if name.pid == pid), "")
+
+    def parts(self) -> Iterator[Any]:
+        """See ``ProcessModel.parts``."""
+        yield from self._names
+        yield from self._sessions
+
+    def shown_by(self, part: Any) -> Iterator[tuple[str, Body]]:
+        """See ``ProcessModel.shown_by``."""
+        if isinstance(part, frozenset):
+            one, other = (self.name_of(pid) for pid in sorted(part))
+            if one and other:
+                yield "QuerySession", {"handleA": one, "handleB": other}
+        else:
+            yield "QueryHandle", {"handle": part}
+
+    def _register(self, message: Received) -> Expected:
+        body = message.body
+        if "pid" in body or "handle" not in body:
+            raise NotModelled("Register of a domain, or with a process")
+        shown = body["handle"].strip()
+        if shown.lower() in self._names:
+            raise Refused(f"{shown!r} is taken")
+        pid = spawned_id(message.id, 0)
+        self._names[shown.lower()] = Name(shown, pid, message.sender)
+        self.touch(shown.lower())
+        started = Started(pid, "mostao.handle", message.sender, {"name": shown, "pubkey": body.get("pubkey") or ""})
+        return Expected({**SUCCESS, "handle": shown, "pid": pid, "owner": message.sender}, started=(started,))
+
+    def _renounce(self, message: Received) -> Expected:
+        shown = message.body["handle"].strip()
+        name = self._names.get(shown.lower())
+        if name is None:
+            raise Refused(f"{shown!r} is not registered")
+        if name.owner != message.sender:
+            raise Refused(f"only the owner of {name.shown!r} can do that")
+        del self._names[shown.lower()]
+        self.touch(shown.lower())
+        return Expected({**SUCCESS, "handle": shown})
+
+    def _establish(self, message: Received) -> Expected:
+        one, other = self._registered(message.body["handleA"]), self._registered(message.body["handleB"])
+        if message.sender not in (one.pid, other.pid, one.owner, other.owner):
+            raise Refused(f"only the owner of {one.shown!r} or of {other.shown!r} can establish their session")
+        if one.pid == other.pid:
+            raise Refused("a session is between two handles, not of one with itself")
+        pair = frozenset((one.pid, other.pid))
+        is_new = pair not in self._sessions
+        session = self._sessions.setdefault(pair, spawned_id(message.id, 0))
+        entries = [
+            _chat_list_entry(side.pid, session, counterpart.shown, counterpart.pid, message.sender)
+            for side, counterpart in ((one, other), (other, one))
+            if is_new or message.sender in (side.pid, side.owner)
+        ]
+        started = Started(session, "mostao.session", self.id, {"a": one.pid, "b": other.pid})
+        self.touch(pair)
+        return Expected({**SUCCESS, "sessionID": session}, tuple(entries), (started,) if is_new else ())
+
+    def _create_group(self, message: Received) -> Expected:
+        founder, name = self._owned(message), message.body["name"]
+        group = spawned_id(message.id, 0)
+        self._groups[group] = name
+        start = {"name": name, "creator": founder.pid, "free": message.body.get("free", False)}
+        return Expected(
+            {**SUCCESS, "groupID": group},
+            (_chat_list_entry(founder.pid, group, name, group, message.sender),),
+            (Started(group, "mostao.group", self.id, start),),
+        )
+
+    def _join_group(self, message: Received) -> Expected:
+        joiner, group = self._owned(message), message.body["group"]
+        if group not in self._groups:
+            raise Refused(f"there is no group {group!r}")
+        return Expected(SUCCESS, (Sent(group, "Join", {"member": joiner.pid, "by": message.sender}),))
+
+    def _group_joined(self, message: Received) -> Expected:
+        if not message.from_process or message.sender not in self._groups:
+            raise Refused("only a group of this registry can say who joined it")
+        group, body = message.sender, message.body
+        known = {registered.pid for registered in self._names.values()}
+        members = [pid for pid in body["members"] if pid in known]
+        entries = (_chat_list_entry(pid, group, body["name"], group, body["by"]) for pid in members)
+        return Expected(SUCCESS, tuple(entries), quiet=True)
+
+    def _reply(self, _: Received) -> Expected:
+        return Expected()
+
+    def _registered(self, text: str) -> Name:
+        name = self._names.get(text.strip().lower())
+        if name is None:
+            raise Refused(f"the handle {text.strip()!r} is not registered")
+        return name
+
+    def _owned(self, message: Received) -> Name:
+        name = self._registered(message.body["handle"])
+        if message.sender not in (name.pid, name.owner):
+            raise Refused(f"only the owner of {name.shown!r} can do that")
+        return name
+
+    def _query_handle(self, body: Body, _: int) -> Body:
+        text = body["handle"].strip()
+        name = self._names.get(text.lower())
+        if name is None:
+            return {**SUCCESS, "handle": text, "registered": False}
+        return {**SUCCESS, "handle": name.shown, "registered": True, "pid": name.pid, "owner": name.owner}
+
+    def _query_session(self, body: Body, _: int) -> Body:
+        pids = [self._names[body[side].strip().lower()].pid for side in ("handleA", "handleB")]
+        return {**SUCCESS, "sessionID": self._sessions[frozenset(pids)]}
+
+    changes: ClassVar[dict[str, Any]] = {
+        "Register": _register,
+        "Renounce": _renounce,
+        "EstablishSession": _establish,
+        "CreateGroup": _create_group,
+        "JoinGroup": _join_group,
+        "GroupJoined": _group_joined,
+        "Reply": _reply,
+    }
+    queries: ClassVar[dict[str, Any]] = {"QueryHandle": _query_handle, "QuerySession": _query_session}
+
+
+def _chat_list_entry(pid: str, session: str, other_name: str, other_id: str, by: str) -> Sent:
+    body = {"sessionID": session, "otherHandleName": other_name, "otherHandleID": other_id, "by": by}
+    return Sent(pid, "UpdateChatList", body)
