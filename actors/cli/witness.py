@@ -78,8 +78,9 @@ def witness(
     logs = _by_origin([*keys, *_read_keys(key_file), *map(_key_of, log_paths)])
     if not logs:
         raise click.UsageError("name the logs to witness with --log, --logs or --log-of")
-    if path.exists() and not key_path(path).exists():
-        raise click.UsageError(f"{key_path(path)} is missing: restore it, or choose another FILE for a new witness")
+    if path.exists() != key_path(path).exists():  # a key without its file would cosign a log that was rewritten
+        missing = key_path(path) if path.exists() else path
+        raise click.UsageError(f"{missing} is missing: restore it, or choose another FILE for a new witness")
     wallet = Wallet.load_or_create(key_path(path))
     try:
         store = WitnessStore.open(path)

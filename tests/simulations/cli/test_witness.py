@@ -203,9 +203,11 @@ def test_a_witness_keeps_its_name_and_key(log: Path, tmp_path: Path) -> None:
         assert second.logs == first.logs
     renamed = mostao("witness", state, "--log-of", log, "--name", "another")
     assert (renamed.exit_code, "a new name needs a new FILE" in renamed.output) == (2, True)
-    (tmp_path / "witness.db.key").unlink()
-    lost = mostao("witness", state, "--log-of", log)
-    assert (lost.exit_code, "witness.db.key is missing" in lost.output) == (2, True)
+    for name in ("witness.db", "witness.db.key"):
+        (tmp_path / name).rename(tmp_path / "elsewhere")
+        lost = mostao("witness", state, "--log-of", log)
+        assert (lost.exit_code, f"{name} is missing: restore it" in lost.output) == (2, True)
+        (tmp_path / "elsewhere").rename(tmp_path / name)
 
 
 def test_misuse_is_answered_with_a_sentence_and_exit_code_2(log: Path, tmp_path: Path) -> None:
