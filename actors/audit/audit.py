@@ -1,4 +1,8 @@
-"""Audit: replay, plus every check that a log allows, for a reader who trusts neither the node nor the file."""
+"""Audit: replay, plus every check that a log allows, for a reader who trusts neither the node nor the file.
+
+Without a statement from outside, an audit proves that a log is consistent and that its people signed its messages. It
+does not prove that messages are all there, in the order and at the times at which they were sent.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice, zip_longest

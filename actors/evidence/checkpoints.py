@@ -1,7 +1,7 @@
 """Checkpoints: signed statements of a log's name, its size and the root of its Merkle tree.
 
 The format is C2SP's tlog-checkpoint in a signed note, which the tools of transparency logs read. With an older
-checkpoint, a reader tells a log that only grew from one that was rewritten or truncated.
+checkpoint that was kept elsewhere, a reader tells a log that only grew from one that was rewritten or truncated.
 """
 
 import re

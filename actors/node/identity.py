@@ -63,7 +63,7 @@ class Identity:
         self.registry, self.address = first.process, first.message.sender
 
     def sign_checkpoint(self, log: LogFile) -> None:
-        """Store a signed statement of the log's end. A later change of the log contradicts it."""
+        """Store a signed statement of the log's end. A later change contradicts it, unless a forger signs again."""
         sequence = log.head().sequence
         if not sequence:
             return
