@@ -11,6 +11,7 @@ from eventstore.commit_log import CommitLog, Head, Lease, sequence_at
 from eventstore.engines import Upgraded, open_log, read_log, upgrade_log
 from eventstore.errors import (
     EventStoreError,
+    LogDamaged,
     LogExists,
     LogFailed,
     LogFault,
@@ -37,6 +38,7 @@ __all__ = [
     "Evidence",
     "Head",
     "Lease",
+    "LogDamaged",
     "LogExists",
     "LogFailed",
     "LogFault",

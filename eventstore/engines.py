@@ -4,12 +4,13 @@ A location is ``engine://…``, or the path of a SQLite log file. A new engine i
 ``Engine``, and one line in ``ENGINES``.
 """
 
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple, Protocol, cast
 
 from eventstore.commit_log import CommitLog, Head
-from eventstore.errors import LogUnusable
+from eventstore.errors import LogFault, LogUnusable
 from eventstore.log_file import LogFile
 from eventstore.snapshots import SnapshotStore
 
@@ -109,6 +110,31 @@ class Engine(Protocol):
             LogMissing: there is no such log.
             LogInUse: a node is writing it.
             LogUnusable: this is not a log, it has a newer format, or it cannot be written.
+        """
+
+    def schema_faults(self, location: Location) -> list[LogFault]:
+        """What the storage of a log defines in another way than its format: tables, indexes, views, triggers.
+
+        It reads no row, so nothing that the storage defines can mislead or delay it.
+
+        Raises:
+            LogMissing: there is no such log.
+            LogUnusable: this is not a log, it has another format, or it cannot be read at all.
+        """
+
+    def integrity_faults(
+        self, location: Location, *, faults_max: int, is_stopped: Callable[[], bool]
+    ) -> list[LogFault]:
+        """Damage of the storage itself: of its pages, and of entries that its indexes lack.
+
+        Args:
+            location: names the log.
+            faults_max: report so many.
+            is_stopped: called now and then; if it is true, the check ends and reports nothing.
+
+        Raises:
+            LogMissing: there is no such log.
+            LogUnusable: it cannot be read at all.
         """
 
     def size_bytes(self, location: Location) -> int:

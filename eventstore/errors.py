@@ -6,6 +6,10 @@ if TYPE_CHECKING:
     from eventstore.records import Assignment
 
 
+NO_PROCESS = "(none)"
+"""The process of a fault that belongs to no process."""
+
+
 class EventStoreError(Exception):
     """Base of all errors that this package defines."""
 
@@ -20,6 +24,18 @@ class LogExists(EventStoreError):
 
 class LogUnusable(EventStoreError):
     """The file is not a log, has another format, or cannot be read or written."""
+
+
+class LogDamaged(LogUnusable):
+    """Part of a log cannot be read: a damaged page, text that is not UTF-8, or a statement that took too long.
+
+    Attributes:
+        fault: the damage, as an audit reports it.
+    """
+
+    def __init__(self, message: str, fault: "LogFault") -> None:
+        super().__init__(message)
+        self.fault = fault
 
 
 class LogInUse(EventStoreError):
@@ -72,11 +88,22 @@ class LogFault(EventStoreError):
         self.expected = expected
         self.found = found
 
+    def detached(self) -> "LogFault":
+        """A copy without traceback: the frames of a traceback keep cursors open, which lock the file."""
+        return LogFault(
+            self.what, sequence=self.sequence, process=self.process, expected=self.expected, found=self.found
+        )
+
     @classmethod
     def at(cls, assignment: "Assignment", what: str, expected: object, found: object) -> "LogFault":
         """The fault of one assignment."""
         sequence, process = assignment.sequence, assignment.process
         return cls(what, sequence=sequence, process=process, expected=expected, found=found)
+
+    @classmethod
+    def of_file(cls, what: str, expected: object, found: object, *, sequence: int = 0) -> "LogFault":
+        """A fault of the file itself, not of an assignment of one process."""
+        return cls(what, sequence=sequence, process=NO_PROCESS, expected=expected, found=found)
 
     @classmethod
     def of_malformed_row(cls, assignment: "Assignment", reason: str) -> "LogFault":

@@ -33,3 +33,9 @@ class LogFile(CommitLog, LogIndex, Evidence, PartitionScan, Protocol):
 
     def mark_excerpt(self) -> None:
         """Mark the log as an excerpt. No node opens an excerpt for writing."""
+
+    def limit_statements(self, seconds: float) -> None:
+        """Interrupt a statement that yields no row for so long, plus the time that a scan of the whole log takes.
+
+        Reads then raise ``LogDamaged``. A hostile file cannot make an audit run endlessly.
+        """

@@ -1,7 +1,9 @@
 """An engine under another name, on top of SQLite: its locations are ``another://PATH``, which are no paths."""
 
+from collections.abc import Callable
 from pathlib import Path
 
+from eventstore import LogFault
 from eventstore.engines import Location, Upgraded
 from eventstore.sqlite import engine
 from eventstore.sqlite.log import SqliteLog
@@ -38,6 +40,14 @@ def read_snapshots(location: Location, *, verify: bool = True) -> SqliteSnapshot
 
 def upgrade_log(location: Location) -> Upgraded:
     return engine.upgrade_log(path_of(location))
+
+
+def schema_faults(location: Location) -> list[LogFault]:
+    return engine.schema_faults(path_of(location))
+
+
+def integrity_faults(location: Location, *, faults_max: int, is_stopped: Callable[[], bool]) -> list[LogFault]:
+    return engine.integrity_faults(path_of(location), faults_max=faults_max, is_stopped=is_stopped)
 
 
 def size_bytes(location: Location) -> int:

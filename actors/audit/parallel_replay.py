@@ -46,6 +46,7 @@ def replay_partitions(
     partitions: int,
     audited: bool = False,
     signatures: bool = False,
+    statement_s: float | None = None,
     progress: Callable[[int], Any] | None = None,
     run: RunPartitions = run_in_processes,
 ) -> ParallelResult | None:
@@ -57,6 +58,7 @@ def replay_partitions(
         partitions: how many.
         audited: check the Merkle tree's hashes and the snapshots, too.
         signatures: check external messages against their signed items.
+        statement_s: see ``LogFile.limit_statements``; None for no limit.
         progress: called now and then with the number of events that were replayed.
         run: replays the partitions.
 
@@ -75,6 +77,7 @@ def replay_partitions(
         os.urandom(KEY_BYTES),
         audited,
         signatures,
+        statement_s,
     )
     results = run(job, progress or ignore_progress)
     if any(result.doubt for result in results) or _has_duplicate(results):

@@ -9,7 +9,7 @@ from actors.audit.snapshot_check import SnapshotCheck
 from actors.evaluation.evaluate import Evaluated
 from actors.evaluation.process_table import ProcessTable, RestoredState, UnknownModule
 from actors.evaluation.state_root import leaf_of
-from eventstore import Assignment, EventStoreError, Evidence, LogFile, Unevaluable, read_log
+from eventstore import Assignment, EventStoreError, Evidence, LogFault, LogFile, Unevaluable, read_log
 from eventstore.merkle.rfc9162 import leaf_hashes, root_of
 from eventstore.merkle.tiles import FAN
 from eventstore.replay.partitioned import Partition, PartitionReplay, PartitionScan, PartitionSummary
@@ -32,6 +32,8 @@ class PartitionJob(msgspec.Struct, frozen=True):
     """Check the Merkle tree and the snapshots, too."""
     signatures: bool
     """Check external messages against their signed items."""
+    statement_s: float | None = None
+    """See ``LogFile.limit_statements``; None for no limit."""
 
 
 class PartitionResult(msgspec.Struct):
@@ -67,6 +69,8 @@ def replay_partition(
     result = PartitionResult()
     log = read_log(job.location, exclusive=exclusive)
     try:
+        if job.statement_s is not None:
+            log.limit_statements(job.statement_s)
         _replay(log, job, number, result, progress)
     except (EventStoreError, Unevaluable, UnknownModule, TypeError, ValueError, AttributeError, LookupError) as error:
         result.doubt = f"{type(error).__name__}: {error}"
@@ -137,7 +141,10 @@ def _nodes(log: Evidence, events: int, part: int, parts: int) -> Iterator[bytes]
     """The hashes over each 256 rows of one part of the log."""
     blocks = events // FAN
     for block in range(blocks * part // parts, blocks * (part + 1) // parts):
-        yield root_of(leaf_hashes(log.leaves(block * FAN, (block + 1) * FAN)))
+        leaves = log.leaves(block * FAN, (block + 1) * FAN)
+        if len(leaves) != FAN:  # a false last sequence would make this loop endless
+            raise LogFault.of_file("rows of a block", FAN, len(leaves), sequence=block * FAN)
+        yield root_of(leaf_hashes(leaves))
 
 
 class _OtherPartitions:

@@ -41,7 +41,7 @@ class SnapshotCheck:
         except SnapshotsOutdated:
             pass  # a node discards them
         except SnapshotsUnusable as error:
-            self._faults.append(_fault_of_file("the snapshots", "readable", str(error)))
+            self._faults.append(LogFault.of_file("the snapshots", "readable", str(error)))
 
     @property
     def due(self) -> int:
@@ -59,6 +59,10 @@ class SnapshotCheck:
                 continue
             if stored is None or stored.slot != slot:
                 continue  # a node that writes the log meanwhile has replaced it
+            if assignment.process not in processes.entries:
+                what = "a snapshot of a process that was not started"
+                faults.append(LogFault.at(assignment, what, None, process))
+                continue
             replayed = _snapshot(assignment, processes)
             self.checked += stored == replayed
             for field in Snapshot.__struct_fields__:
@@ -81,7 +85,7 @@ class SnapshotCheck:
                 faults.append(LogFault(what, sequence=sequence, process=process, expected=None, found=f"slot {slot}"))
         if self._snapshots is not None:
             if self._watermark is not None and not self._log.has_head(self._watermark):
-                faults.append(_fault_of_file("the watermark of the snapshots", "a head of the log", self._watermark))
+                faults.append(LogFault.of_file("the watermark of the snapshots", "a head of the log", self._watermark))
             self._snapshots.close()
         return faults
 
@@ -89,13 +93,9 @@ class SnapshotCheck:
         self, sequence: object, process: object, slot: object, *, among: Callable[[str], bool] | None, until: int | None
     ) -> None:
         if not (isinstance(sequence, int) and isinstance(process, str) and isinstance(slot, int)):
-            self._faults.append(_fault_of_file("a malformed snapshot", "text and numbers", (sequence, process, slot)))
+            self._faults.append(LogFault.of_file("a malformed snapshot", "text and numbers", (sequence, process, slot)))
         elif (until is None or sequence <= until) and (among is None or among(process)):
             self._due.setdefault(sequence, []).append((process, slot))
-
-
-def _fault_of_file(what: str, expected: str, found: object) -> LogFault:
-    return LogFault(what, sequence=0, process="(none)", expected=expected, found=found)
 
 
 def _snapshot(assignment: Assignment, processes: ProcessTable) -> Snapshot:

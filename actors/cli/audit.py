@@ -17,10 +17,12 @@ from actors.cli.statement_text import statement_json, statement_line
 from actors.cli.witness_notes import held_notes
 from actors.cli.witness_options import WITNESS_KEY_TEXT, WitnessUrl
 from actors.evidence.checkpoints import VerifierKey
-from eventstore import LogFault
+from eventstore import LogFault, LogMissing, LogUnusable
 from eventstore.engines import Location
 
 EXIT_FINDING = 1
+_VALUE_MAX = 1_000
+"""Characters of a value of a fault that are printed."""
 
 
 @click.command()
@@ -65,8 +67,9 @@ def audit(
 ) -> None:
     """Verify LOG: every hash, signature, message and result.
 
-    The command replays the whole log. It checks both hash chains, order and time, every signature and sender's
-    address, every message that a process sent, every result, the Merkle tree, every checkpoint and every snapshot.
+    The command compares the file's tables with those of its format, checks every page and index, and replays the whole
+    log. It checks both hash chains, order and time, every signature and sender's address, every message that a process
+    sent, every result, the Merkle tree, every checkpoint and every snapshot.
 
     The last line names the statement from outside that vouches for LOG, or says that there is none. Without one, the
     audit proves that LOG is consistent and that its people signed its messages, but not that the messages are all
@@ -86,7 +89,7 @@ def audit(
         notes, known_keys = held_notes(path, witnesses, witness_keys)
         sources |= {note: f"held by the witness at {url}" for note, url in zip(notes, witnesses, strict=False)}
     begun = time.perf_counter()
-    with progress_bar("auditing", events_of(path)) as bar:
+    with progress_bar("auditing", _events_of(path)) as bar:
         report = audit_log(
             path,
             checkpoints=list(sources),
@@ -96,23 +99,34 @@ def audit(
             progress=bar.at,
         )
     elapsed = time.perf_counter() - begun
+    if not (report.events or report.faults):
+        raise LogMissing(f"{path} holds no events")
     click.echo(_object(report, elapsed, sources) if as_json else _text(report, elapsed, sources))
     if report.faults:
         context.exit(EXIT_FINDING)
+
+
+def _events_of(path: Location) -> int:
+    """Number of events in a log, for the progress bar; 0 if it cannot be read: the audit reports why."""
+    try:
+        return events_of(path)
+    except (LogMissing, LogUnusable):
+        return 0
 
 
 def _object(report: Audit, elapsed: float, sources: Mapping[str, str]) -> bytes:
     fields: dict[str, Any] = {name: getattr(report, name) for name in report.__struct_fields__ if name != "faults"}
     fields["statement"] = statement_json(report, sources)
     fields["elapsed_s"] = round(elapsed, 3)
+    fields["integrity_s"] = round(report.integrity_s, 3)
     fields["events_per_s"] = round(report.events / elapsed, 1)
     fields["faults"] = [
         {
             "sequence": fault.sequence,
             "process": fault.process,
             "what": fault.what,
-            "expected": str(fault.expected),
-            "found": str(fault.found),
+            "expected": _value(fault.expected),
+            "found": _value(fault.found),
         }
         for fault in report.faults
     ]
@@ -128,6 +142,7 @@ def _text(report: Audit, elapsed: float, sources: Mapping[str, str]) -> str:
     )
     lines = [
         f"{report.events:,} events audited in {elapsed:.2f} s ({report.events / elapsed:,.0f} per second)",
+        f"  file        tables as the format defines; every page and index entry, in {report.integrity_s:.2f} s",
         "  order       both hash chains, sequences, slots, time",
         f"  outside     {signed}",
         f"  inside      {report.inside:,} messages between processes, each sent by the evaluation of its parent",
@@ -146,8 +161,13 @@ def _text(report: Audit, elapsed: float, sources: Mapping[str, str]) -> str:
 
 
 def _fault_text(fault: LogFault) -> str:
-    return (
-        f"FAULT at sequence {fault.sequence}, process {fault.process}: {fault.what}\n"
-        f"  expected  {fault.expected}\n"
-        f"  found     {fault.found}"
-    )
+    place = f" at sequence {fault.sequence}, process {fault.process}" if fault.sequence else ""
+    return f"FAULT{place}: {fault.what}\n  expected  {_value(fault.expected)}\n  found     {_value(fault.found)}"
+
+
+def _value(value: object) -> str:
+    """A value of a fault: shortened, and without what would control a terminal, since a forger may have chosen it."""
+    text = str(value)
+    if len(text) > _VALUE_MAX:
+        text = f"{text[:_VALUE_MAX]}… ({len(text):,} characters)"
+    return text if all(character.isprintable() or character == "\n" for character in text) else repr(text)[1:-1]

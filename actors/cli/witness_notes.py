@@ -8,7 +8,7 @@ import click
 from actors.evidence.checkpoints import NoteInvalid, VerifierKey, key_of
 from actors.evidence.cosignatures import cosignatures_of
 from actors.http.witness.client import WitnessClient, WitnessUnavailable
-from eventstore import LogFault, read_log
+from eventstore import LogFault, LogUnusable, read_log
 from eventstore.engines import Location
 
 HINT = "'--witness'"
@@ -28,7 +28,10 @@ def held_notes(path: Location, urls: Sequence[str], keys: Sequence[VerifierKey])
     Raises:
         BadParameter: a witness cannot be reached, or holds no checkpoint of this log.
     """
-    log = read_log(path)
+    try:
+        log = read_log(path)
+    except LogUnusable:  # the audit reports why
+        return [], list(keys)
     try:
         origin = key_of(log).name
     except LogFault:  # the log does not begin as a log does; the audit reports it

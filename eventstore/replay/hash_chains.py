@@ -1,12 +1,12 @@
 """Verification of both hash chains, and of the column types, of every row. It evaluates no message."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from hashlib import sha256
 
 import msgspec
 
 from eventstore.commit_log import CommitLog
-from eventstore.errors import LogFault
+from eventstore.errors import LogDamaged, LogFault
 from eventstore.merkle.tiles import TreeBuilder
 from eventstore.records import Assignment, canonical_bytes, decode_id, malformed
 from eventstore.sequencer import GENESIS_CHAIN
@@ -42,12 +42,27 @@ def check_chains(
         all_faults: continue after the first fault.
         progress: called with the sequence of each checked row.
     """
-    report, tree, chains = ChainReport(), TreeBuilder(), _Chains()
-    for assignment in log.read(until=until):
+    report = ChainReport()
+    try:
+        _check(log.read(until=until), report, extra_check, all_faults, progress)
+    except LogDamaged as damage:
+        report.faults.append(damage.fault)
+    return report
+
+
+def _check(
+    assignments: Iterable[Assignment],
+    report: ChainReport,
+    extra_check: RowCheck | None,
+    all_faults: bool,
+    progress: Callable[[int], object],
+) -> None:
+    tree, chains = TreeBuilder(), _Chains()
+    for assignment in assignments:
         try:
             faults = _row_faults(assignment, chains)
         except LogFault as malformed_row:  # the chains after a malformed row cannot be computed
-            report.faults.append(malformed_row)
+            report.faults.append(malformed_row.detached())
             break
         report.nodes += [node.hash for node in tree.append(assignment.log_chain) if node.level == 1]
         if extra_check is not None and assignment.message.envelope is not None and not faults:
@@ -60,7 +75,6 @@ def check_chains(
         if faults and not all_faults:
             break
         progress(assignment.sequence)
-    return report
 
 
 def _row_faults(assignment: Assignment, chains: "_Chains") -> list[LogFault]:

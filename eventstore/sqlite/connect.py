@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import cast
 
 from eventstore.errors import LogMissing, LogUnusable
-from eventstore.sqlite.file_format import check_format
+from eventstore.sqlite.file_format import FORMAT, check_format
+from eventstore.sqlite.orphans import refuse_empty_log
 
 WAL_PAGES = 4_096
 """Pages (of 4 KiB) of the write-ahead log above which it is copied into the file. A batch touches hundreds of index
@@ -47,6 +48,7 @@ def connect(path: Path, query: str, *, exclusive: bool = False) -> sqlite3.Conne
     else:
         connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
     connection.execute("pragma schema_version").fetchone()
+    connection.execute("pragma trusted_schema = off")  # a file's own views and indexes call no unsafe function
     return connection
 
 
@@ -65,6 +67,34 @@ def connect_to_read(path: Path, *, exclusive: bool = False) -> sqlite3.Connectio
         if path.with_name(path.name + "-wal").exists():
             raise
         return connect(path, "mode=ro&immutable=1", exclusive=exclusive)
+
+
+def connect_to_log(path: Path, *, excerpt: bool = False, exclusive: bool = False) -> sqlite3.Connection:
+    """Open a log of the newest format for reading only. Its schema is not compared yet.
+
+    Raises:
+        LogUnusable: the file is not a log, has another format, or cannot be read.
+    """
+    refuse_empty_log(path)
+    try:
+        connection = connect_to_read(path, exclusive=exclusive)
+    except sqlite3.Error as error:
+        raise LogUnusable(unusable_message(path, error)) from None
+    try:
+        format_ = check_format(connection, path, excerpt=excerpt)
+        if format_ == 0:
+            raise LogUnusable(f"{path} is empty: it holds no log")
+        if format_ < FORMAT:
+            raise LogUnusable(
+                f"{path} is a log of format {format_}; this version reads format {FORMAT}: run `mostao upgrade {path}`"
+            )
+    except sqlite3.Error as error:
+        connection.close()
+        raise LogUnusable(unusable_message(path, error)) from None
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def prepare_to_write(connection: sqlite3.Connection) -> None:
@@ -94,7 +124,7 @@ def refuse_other_files(path: Path) -> None:
             raise LogUnusable(unusable_message(path, error)) from None
 
 
-def unusable_message(path: Path, error: sqlite3.Error) -> str:
+def unusable_message(path: Path, error: Exception) -> str:
     """The error message for a file that cannot be used as a log."""
     if _is_not_a_database(error):
         return f"{path} is not a mostao log (it is not an SQLite file)"
@@ -102,5 +132,5 @@ def unusable_message(path: Path, error: sqlite3.Error) -> str:
     return f"{path} cannot be used ({error}){remedy}"
 
 
-def _is_not_a_database(error: sqlite3.Error) -> bool:
+def _is_not_a_database(error: Exception) -> bool:
     return getattr(error, "sqlite_errorname", "") == "SQLITE_NOTADB"

@@ -1,8 +1,10 @@
 """The SQLite engine: a location is the path of a log file."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from eventstore.engines import Upgraded
+from eventstore.errors import LogFault
 from eventstore.sqlite.file_format import FORMAT
 from eventstore.sqlite.log import SqliteLog
 from eventstore.sqlite.snapshots import SqliteSnapshots, snapshots_path
@@ -41,6 +43,20 @@ def upgrade_log(location: Location) -> Upgraded:
 
     old_format, head = upgrade(location)
     return Upgraded(old_format, FORMAT, head)
+
+
+def schema_faults(location: Location) -> list[LogFault]:
+    """See ``Engine.schema_faults``."""
+    from eventstore.sqlite import file_check  # only an audit needs it
+
+    return file_check.schema_faults(Path(location))
+
+
+def integrity_faults(location: Location, *, faults_max: int, is_stopped: Callable[[], bool]) -> list[LogFault]:
+    """See ``Engine.integrity_faults``."""
+    from eventstore.sqlite import file_check
+
+    return file_check.integrity_faults(Path(location), faults_max=faults_max, is_stopped=is_stopped)
 
 
 def size_bytes(location: Location) -> int:

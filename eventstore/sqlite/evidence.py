@@ -32,7 +32,7 @@ class SqliteEvidence(RowReader):
 
     def tree_nodes(self) -> Iterator[TreeNode]:
         """See ``Evidence.tree_nodes``."""
-        rows = self._rows("select level, number, cast(hash as blob) from tree order by level, number")
+        rows = self._rows("select level, number, cast(hash as blob) from tree order by level, number", table="tree")
         yield from map(TreeNode._make, rows)
 
     def has_head(self, head: Head) -> bool:
@@ -41,7 +41,14 @@ class SqliteEvidence(RowReader):
 
     def checkpoints(self) -> list[str]:
         """See ``Evidence.checkpoints``."""
-        return [note for [note] in self._rows("select cast(note as text) from checkpoints order by sequence")]
+        notes = []
+        query = "select sequence, cast(note as blob) from checkpoints order by sequence"
+        for sequence, note in self._rows(query, table="checkpoints"):
+            try:
+                notes.append(note.decode())  # here, because SQLite does not check that a text is UTF-8
+            except UnicodeDecodeError as error:
+                raise self._damage(error, "checkpoints", sequence) from None
+        return notes
 
     def store_checkpoint(self, sequence: int, note: str) -> None:
         """See ``Evidence.store_checkpoint``."""
@@ -63,8 +70,13 @@ class SqliteEvidence(RowReader):
 
     def bad_index_entry(self) -> int | None:
         """See ``Evidence.bad_index_entry``."""
-        return self._ids.bad_index_entry()
+        if self._timer is not None:
+            self._timer.restart()
+        try:
+            return self._ids.bad_index_entry()
+        except sqlite3.DatabaseError as error:
+            raise self._damage(error, "ids") from None
 
     def _nodes(self, level: int, start: int, stop: int) -> list[bytes]:
         query = "select cast(hash as blob) from tree where level = ? and number >= ? and number < ? order by number"
-        return [node for [node] in self._rows(query, (level, start, stop))]
+        return [node for [node] in self._rows(query, (level, start, stop), table="tree")]

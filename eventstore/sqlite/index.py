@@ -1,5 +1,6 @@
 """``LogIndex`` on the log file's tables."""
 
+import sqlite3
 from collections.abc import Iterator, Sequence
 
 from eventstore.records import Assignment
@@ -15,16 +16,25 @@ class SqliteIndex(RowReader):
 
     def find(self, message_id: str) -> Assignment | None:
         """See ``LogIndex.find``."""
-        sequence = self._ids.sequence_of(message_id)
+        try:
+            sequence = self._ids.sequence_of(message_id)
+        except sqlite3.DatabaseError as error:
+            raise self._damage(error, "ids") from None
         return None if sequence is None else next(self._select("where sequence = ?", (sequence,)))
 
     def existing_ids(self, message_ids: Sequence[str]) -> set[str]:
         """See ``LogIndex.existing_ids``."""
-        return self._ids.existing_ids(message_ids)
+        try:
+            return self._ids.existing_ids(message_ids)
+        except sqlite3.DatabaseError as error:
+            raise self._damage(error, "ids") from None
 
     def id_prefixes(self) -> Iterator[list[str]]:
         """See ``LogIndex.id_prefixes``."""
-        return self._ids.prefixes()
+        try:
+            yield from self._ids.prefixes()
+        except sqlite3.DatabaseError as error:
+            raise self._damage(error, "ids") from None
 
     def children(self, sequence: int) -> list[Assignment]:
         """See ``LogIndex.children``."""

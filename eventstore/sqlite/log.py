@@ -18,7 +18,7 @@ from eventstore.sequencer import GENESIS_CHAIN
 from eventstore.sqlite.connect import (
     WAL_PAGES,
     connect,
-    connect_to_read,
+    connect_to_log,
     existing_log,
     prepare_to_write,
     refuse_other_files,
@@ -29,10 +29,12 @@ from eventstore.sqlite.file_format import EXCERPT_ID, FORMAT, check_format, is_e
 from eventstore.sqlite.file_identity import LogIdentity
 from eventstore.sqlite.index import SqliteIndex
 from eventstore.sqlite.message_ids import IdTable
-from eventstore.sqlite.orphans import refuse_empty_log, refuse_hard_links, refuse_orphans, warn_if_cut_off
+from eventstore.sqlite.orphans import refuse_hard_links, refuse_orphans, warn_if_cut_off
 from eventstore.sqlite.partition_scan import SqlitePartitionScan
 from eventstore.sqlite.row_reader import SPAWN
 from eventstore.sqlite.rows import insert_parts, insert_statement, row_of
+from eventstore.sqlite.schema_check import refuse_other_schema, refuse_unknown_schema
+from eventstore.sqlite.statement_timer import StatementTimer
 from eventstore.sqlite.writer_lock import DelegateLock, WriterLock, lock_path
 
 if TYPE_CHECKING:
@@ -40,6 +42,10 @@ if TYPE_CHECKING:
 
 _SPAWNS_MAX = 50_000
 """Processes whose first message's sequence is cached."""
+_SEQUENCE_MAX = 2**62
+_BYTES_PER_S_MIN = 10_000_000
+"""A statement that reads the whole file may take this much longer per byte of the file."""
+_SELECT_HEAD = "select sequence, cast(log_chain as blob) from assignments order by sequence desc limit 1"
 _FOLLOW_POLL_S = 0.05
 """How often ``follow`` looks for batches that another process committed."""
 
@@ -108,6 +114,8 @@ class SqliteLog(SqliteIndex, SqliteEvidence, SqlitePartitionScan):
         log = cls(path, connection, lock)
         try:
             format_ = check_format(connection, path, excerpt=excerpt)
+            check_schema = refuse_other_schema if format_ == FORMAT else refuse_unknown_schema
+            check_schema(connection, path)  # before any statement reads a table, which may be an endless view
             if new and format_ and (events := log.head().sequence):
                 raise LogExists(f"{path} already contains a log ({events} events): choose another file, or remove it")
             prepare_to_write(connection)
@@ -117,6 +125,7 @@ class SqliteLog(SqliteIndex, SqliteEvidence, SqlitePartitionScan):
                 from eventstore.sqlite.schema import migrate
 
                 migrate(Database(connection))
+                refuse_other_schema(connection, path)
             connection.execute("pragma schema_version").fetchone()  # makes LOG-wal and LOG-shm
             log._identity = LogIdentity(path, lock)
             lock.record_file(log._identity.file_id)
@@ -166,23 +175,9 @@ class SqliteLog(SqliteIndex, SqliteEvidence, SqlitePartitionScan):
             LogUnusable: the file is not a log, has another format, or cannot be read.
         """
         path = existing_log(path)
-        refuse_empty_log(path)
+        connection = connect_to_log(path, excerpt=excerpt, exclusive=exclusive)
         try:
-            connection = connect_to_read(path, exclusive=exclusive)
-        except sqlite3.Error as error:
-            raise LogUnusable(unusable_message(path, error)) from None
-        try:
-            format_ = check_format(connection, path, excerpt=excerpt)
-            if format_ == 0:
-                raise LogUnusable(f"{path} is empty: it holds no log")
-            if format_ < FORMAT:
-                raise LogUnusable(
-                    f"{path} is a log of format {format_}; this version reads format {FORMAT}:"
-                    f" run `mostao upgrade {path}`"
-                )
-        except sqlite3.Error as error:
-            connection.close()
-            raise LogUnusable(unusable_message(path, error)) from None
+            refuse_other_schema(connection, path)
         except BaseException:
             connection.close()
             raise
@@ -209,7 +204,7 @@ class SqliteLog(SqliteIndex, SqliteEvidence, SqlitePartitionScan):
             execute("begin immediate")
             try:
                 self._check_epoch(epoch)
-                check_batch(batch, expected=expected, found=self.head().sequence)
+                check_batch(batch, expected=expected, found=self._sequence())
                 for part in insert_parts(batch):
                     self._refuse_duplicates(part)
                     self._insert([row_of(assignment, self._spawn(assignment)) for assignment in part])
@@ -237,9 +232,12 @@ class SqliteLog(SqliteIndex, SqliteEvidence, SqlitePartitionScan):
 
     def read(self, *, after: int = 0, until: int | None = None) -> Iterator[Assignment]:
         """See ``CommitLog.read``."""
-        return self._select(
-            "where sequence > ? and sequence <= ? order by sequence", (after, 2**62 if until is None else until)
-        )
+        return self._select_after(after, _SEQUENCE_MAX if until is None else until)
+
+    def limit_statements(self, seconds: float) -> None:
+        """See ``LogFile.limit_statements``."""
+        self._connection.execute("pragma cell_size_check = on")  # notices more kinds of damage when it reads a page
+        self._timer = StatementTimer(self._connection, limit_s=seconds + self.path.stat().st_size / _BYTES_PER_S_MIN)
 
     async def follow(self, *, after: int = 0) -> AsyncIterator[Sequence[Assignment]]:
         """See ``CommitLog.follow``. SQLite cannot notify other processes, so this polls."""
@@ -253,9 +251,7 @@ class SqliteLog(SqliteIndex, SqliteEvidence, SqlitePartitionScan):
 
     def head(self) -> Head:
         """See ``CommitLog.head``."""
-        row = self._connection.execute(
-            "select sequence, cast(log_chain as blob) from assignments order by sequence desc limit 1"
-        ).fetchone()
+        row = self._first(_SELECT_HEAD)
         return Head(*row) if row else Head(0, GENESIS_CHAIN)
 
     @property
@@ -299,6 +295,10 @@ class SqliteLog(SqliteIndex, SqliteEvidence, SqlitePartitionScan):
         """Copy the write-ahead log into the file, whatever their names are now. Nothing is deleted by name."""
         with suppress(sqlite3.Error):
             self._connection.execute("pragma wal_checkpoint(truncate)").fetchall()
+
+    def _sequence(self) -> int:
+        row = self._connection.execute(_SELECT_HEAD).fetchone()
+        return int(row[0]) if row else 0
 
     def _check_epoch(self, epoch: int) -> None:
         current = self._lock.epoch if self._lock is not None else 0

@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from eventstore.errors import LogUnusable
+from eventstore.errors import LogDamaged, LogFault
 from eventstore.records import ID_START, Assignment
 from eventstore.sqlite.connect import unusable_message
 from eventstore.sqlite.rows import SELECTED, assignment_of
+from eventstore.sqlite.statement_timer import StatementTimer
 
 SPAWN = f"""(
     select sequence from assignments where slot = 0 and substr(process, 1, {ID_START}) = substr(?1, 1, {ID_START})
@@ -25,6 +26,7 @@ class RowReader:
 
     path: Path
     _connection: sqlite3.Connection
+    _timer: StatementTimer | None = None
     _check: Callable[[], None] | None = None
     _checked_cursors: set[sqlite3.Cursor] | None = None
     """Cursors of unfinished queries since the check was set."""
@@ -51,17 +53,40 @@ class RowReader:
     def _select(self, where: str, arguments: tuple[int | str, ...]) -> Iterator[Assignment]:
         return map(assignment_of, self._rows(f"select {SELECTED} from assignments {where}", arguments))
 
-    def _first(self, query: str, arguments: tuple[int | str, ...] = ()) -> Any:
-        """The first row of a query, or None."""
-        return next(self._rows(query, arguments), None)
+    def _select_after(self, after: int, until: int) -> Iterator[Assignment]:
+        """The assignments with ``after < sequence <= until``, in order."""
+        where = "where sequence > ? and sequence <= ? order by sequence"
+        query = f"select {SELECTED} from assignments {where}"
+        return map(assignment_of, self._rows(query, (after, until), after_sequence=after))
 
-    def _rows(self, query: str, arguments: tuple[int | str, ...] = ()) -> Iterator[Any]:
+    def _first(self, query: str, arguments: tuple[int | str, ...] = (), *, table: str = "assignments") -> Any:
+        """The first row of a query, or None."""
+        return next(self._rows(query, arguments, table=table), None)
+
+    def _rows(
+        self,
+        query: str,
+        arguments: tuple[int | str, ...] = (),
+        *,
+        table: str = "assignments",
+        after_sequence: int | None = None,
+    ) -> Iterator[Any]:
         """The rows of a query.
 
+        Args:
+            query: the statement.
+            arguments: its values.
+            table: the table that it reads, for the error message.
+            after_sequence: the rows are assignments after this sequence, in order: the error names the first bad one.
+
         Raises:
-            LogUnusable: the file is damaged.
+            LogDamaged: the rows cannot be read, or reading them takes too long.
         """
+        timer = self._timer
+        rows: list[Any] = []
         try:
+            if timer is not None:
+                timer.restart()
             cursor = self._connection.execute(query, arguments)
             if (check := self._check) is not None and (open_cursors := self._checked_cursors) is not None:
                 open_cursors.add(cursor)
@@ -73,5 +98,32 @@ class RowReader:
                 return
             while rows := cursor.fetchmany(_READ_ROWS):
                 yield from rows
+                if timer is not None:
+                    timer.restart()
         except sqlite3.DatabaseError as error:
-            raise LogUnusable(unusable_message(self.path, error)) from None
+            if after_sequence is None or self._check is not None or self._is_late:
+                raise self._damage(error, table) from None
+            raise self._damaged_row(error, after=rows[-1][0] if rows else after_sequence) from None
+
+    def _damage(self, error: Exception, table: str, sequence: int = 0) -> LogDamaged:
+        """The error to raise when a table cannot be read."""
+        found = str(error)
+        if self._timer is not None and self._is_late:
+            found = f"no row within {self._timer.limit_s:.0f} s, the time limit of a statement"
+        place = f"sequence {sequence} of {table}" if sequence else table
+        fault = LogFault.of_file(f"{place} cannot be read", "readable rows", found, sequence=sequence)
+        return LogDamaged(f"{unusable_message(self.path, error)}: {place} cannot be read", fault)
+
+    def _damaged_row(self, error: sqlite3.DatabaseError, *, after: int) -> LogDamaged:
+        """The error for the first row that cannot be read. It is among the next rows that were read at once."""
+        query = f"select {SELECTED} from assignments where sequence = ?"
+        for sequence in range(after + 1, after + 1 + _READ_ROWS):
+            try:
+                self._connection.execute(query, (sequence,)).fetchall()
+            except sqlite3.DatabaseError as row_error:
+                return self._damage(row_error, "assignments", sequence)
+        return self._damage(error, "assignments")
+
+    @property
+    def _is_late(self) -> bool:
+        return self._timer is not None and self._timer.is_over

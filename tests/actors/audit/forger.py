@@ -8,7 +8,7 @@ import msgspec
 
 from eventstore import Assignment, Message, Sequencer, read_log
 from eventstore.sqlite.log import SqliteLog
-from tests.sqlite_file import drop_indexes, execute
+from tests.sqlite_file import execute, loose
 
 Rows = list[Assignment]
 
@@ -22,13 +22,13 @@ def read(path: Path) -> Rows:
 
 
 def write(path: Path, rows: Rows) -> None:
-    drop_indexes(path)
     for table in ("assignments", "tree", "ids"):
         execute(path, f"delete from {table}")
     log = SqliteLog.open(path)
-    log._refuse_duplicates = lambda _: None  # type: ignore[method-assign]
-    log.append(rows, expected=0, epoch=log.take_lease("forger").epoch)
-    log.close()
+    with loose(path):
+        log._refuse_duplicates = lambda _: None  # type: ignore[method-assign]
+        log.append(rows, expected=0, epoch=log.take_lease("forger").epoch)
+        log.close()
 
 
 def forget_checkpoints(path: Path) -> None:

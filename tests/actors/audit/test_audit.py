@@ -39,7 +39,7 @@ from tests.actors.audit.forger import (
 )
 from tests.actors.audit.in_process import run_in_this_process
 from tests.actors.people import ALICE, BOB, EVE, NODE, item, register, relay, still, talking
-from tests.sqlite_file import drop_indexes, execute
+from tests.sqlite_file import execute, loose
 
 OTHER = "B" * 42 + "A"
 
@@ -90,6 +90,7 @@ def test_an_honest_log_has_no_fault_and_everything_is_counted(honest: Path) -> N
         spawns=5,
         refusals=2,
         checkpoints=1,
+        integrity_s=report.integrity_s,
         log_head=rows[-1].log_chain.hex(),
         state_root=report.state_root,
     )
@@ -138,8 +139,8 @@ EDITS = [
 def test_no_column_of_any_row_can_be_changed(forged: Path, action: str, change: str) -> None:
     where = "sequence = (select sequence from assignments where action = ? limit 1)"
     sequence = execute(forged, "select sequence from assignments where action = ?", [action])[0][0]
-    drop_indexes(forged)
-    execute(forged, f"update assignments set {change} where {where}", [action])
+    with loose(forged):
+        execute(forged, f"update assignments set {change} where {where}", [action])
     [fault] = audit(forged).faults
     assert fault.sequence in (sequence, sequence + 1, sequence + 1000)
 
@@ -415,15 +416,12 @@ def test_no_hash_of_the_tree_can_be_changed(long: Path, path: Path, change: str)
 @pytest.mark.parametrize("action", ["GetProfile", "Notify"])
 def test_a_column_of_another_type_is_a_fault_like_any_other(forged: Path, action: str, change: str) -> None:
     sequence = place(read(forged), action) + 1
-    drop_indexes(forged)
-    execute(forged, "create table loose as select * from assignments")  # where no column has a type
-    execute(forged, "drop view processes")
-    execute(forged, "drop table assignments")
-    execute(forged, "alter table loose rename to assignments")
-    execute(forged, f"update assignments set {change} where sequence = ?", [sequence])
+    with loose(forged):
+        execute(forged, f"update assignments set {change} where sequence = ?", [sequence])
     [fault] = audit(forged).faults
     assert fault.sequence == sequence
-    assert audit(forged, all_faults=True).faults[0].sequence == sequence
+    listed = [fault.sequence for fault in audit(forged, all_faults=True).faults]
+    assert sequence in listed[:2]  # the integrity check finds a number in a text column, too
     with pytest.raises(LogFault):
         replay(forged)
 

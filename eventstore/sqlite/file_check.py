@@ -1,0 +1,92 @@
+"""What an audit checks of a log's file before and beside its rows: the schema, and every page and index entry."""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from eventstore.errors import LogFault, LogUnusable
+from eventstore.sqlite.connect import connect_to_log, connect_to_read, existing_log, unusable_message
+from eventstore.sqlite.schema_check import DEFINED, MIGRATIONS, schema_differences
+
+_OPERATIONS = 5_000_000
+"""Operations of SQLite's virtual machine between two looks at whether to stop. Each one needs the interpreter lock."""
+
+
+def schema_faults(path: Path) -> list[LogFault]:
+    """See ``Engine.schema_faults``."""
+    path = existing_log(path)
+    connection = connect_to_log(path, excerpt=True)
+    try:
+        return [
+            LogFault.of_file(f"schema: {object_}", expected or "no such object", found or "no such object")
+            for object_, expected, found, _ in schema_differences(connection)
+        ]
+    finally:
+        connection.close()
+
+
+def integrity_faults(path: Path, *, faults_max: int, is_stopped: Callable[[], bool]) -> list[LogFault]:
+    """See ``Engine.integrity_faults``."""
+    path = existing_log(path)
+    try:
+        connection = connect_to_read(path)
+    except sqlite3.Error as error:
+        raise LogUnusable(unusable_message(path, error)) from None
+    connection.set_progress_handler(is_stopped, _OPERATIONS)
+    faults: list[LogFault] = []
+    try:
+        faults += _row_faults(connection)
+    except sqlite3.DatabaseError as error:
+        faults.append(LogFault.of_file("reading the file", "readable rows", str(error)))
+    try:
+        faults += _page_faults(connection, faults_max)
+    finally:
+        connection.close()
+    return [] if is_stopped() else faults[:faults_max]
+
+
+def _row_faults(connection: sqlite3.Connection) -> Iterator[LogFault]:
+    """Rows that no reader of this project shows, but other readers of the file do; and other migrations."""
+    query = "select sequence from assignments where sequence < 1 order by sequence limit 1"
+    for [sequence] in connection.execute(query):
+        yield LogFault.of_file("a row before the first", "sequences from 1", sequence, sequence=sequence)
+    query = """
+        select sequence, note from checkpoints
+        where cast(substr(note, instr(note, char(10)) + 1) as integer) is not sequence limit 1 -- the note's second line
+    """
+    for sequence, note in connection.execute(query):
+        what = f"the size in the note of checkpoint {sequence}"
+        yield LogFault.of_file(what, sequence, note, sequence=sequence)
+    query = """
+        select group_concat(migration_set || ' ' || name, ', ')
+        from (select migration_set, name from _sqlite_migrations order by id limit 100)
+    """
+    [found] = connection.execute(query).fetchone()
+    if found != _MIGRATIONS:
+        yield LogFault.of_file("the migrations in table _sqlite_migrations", _MIGRATIONS, found)
+
+
+_MIGRATIONS = ", ".join(f"mostao {name}" for name in MIGRATIONS)
+
+
+def _page_faults(connection: sqlite3.Connection, faults_max: int) -> Iterator[LogFault]:
+    """What SQLite finds: damaged pages, missing and wrong index entries, values that a column does not permit."""
+    found = _integrity_check(connection, faults_max)
+    if not found:
+        return
+    for table in (defined.name for defined in DEFINED if defined.type == "table"):  # the messages lack the table's name
+        for message in _integrity_check(connection, table):
+            yield LogFault.of_file(f"integrity_check of table {table} and its indexes", "ok", message)
+            found.pop(message, None)
+    for message in found:
+        yield LogFault.of_file("integrity_check", "ok", message)
+
+
+def _integrity_check(connection: sqlite3.Connection, argument: str | int) -> dict[str, None]:
+    """The messages of SQLite's check of the file, or of one table, in order."""
+    try:
+        rows = connection.execute(f"pragma integrity_check({argument})").fetchall()
+    except sqlite3.DatabaseError as error:
+        rows = [(str(error),)]
+    lines = (line for [text] in rows for line in str(text).splitlines())
+    return dict.fromkeys(line for line in lines if line != "ok" and not line.startswith("***"))

@@ -1,0 +1,266 @@
+"""Compares the tables, indexes, views and triggers of a file with those that its format defines.
+
+A file that someone else wrote may contain anything under the name of a log's table: a view that shows some readers
+other rows, or that never ends; a trigger that changes what a node writes. So a log's schema is compared before any
+statement reads a table. The definitions below are text, because readers do not import ``schema``, which needs
+sqlite-utils. A test keeps them equal to what the migrations create.
+"""
+
+import re
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+from eventstore.errors import LogUnusable
+from eventstore.records import ID_START
+from eventstore.sqlite.file_format import FORMAT
+
+_OBJECTS_MAX = 1_000
+"""Objects of a file that are read. A log has eleven."""
+_SQL_MAX = 4_096
+"""Characters of a statement that is compared. The longest of a log has 550."""
+
+
+class SchemaObject(NamedTuple):
+    """A table, index, view or trigger."""
+
+    type: str
+    name: str
+    table: str
+    """The table that an index or a trigger belongs to; otherwise the object's own name."""
+    sql: str | None
+    """The statement that created it, normalised; None for an index that SQLite created for a primary key."""
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.name}"
+
+
+class Difference(NamedTuple):
+    """An object that a file lacks, has in addition, or defines in another way than its format does."""
+
+    object: str
+    expected: str | None
+    found: str | None
+    is_harmless: bool
+    """The object is additional, and neither a node nor a reader of this project uses it."""
+
+
+def normalised(sql: str) -> str:
+    """A statement with one space between words, words in lower case, and names in double quotes as they are.
+
+    Two statements that differ in meaning never become equal: the text in quotes and the order of words stay.
+    """
+    return sql if len(sql) > _SQL_MAX else _normalised(sql)
+
+
+@lru_cache(maxsize=64)
+def _normalised(sql: str) -> str:
+    return " ".join(
+        word if word[0] in "\"'" else f'"{word[1:-1]}"' if word[0] in "[`" else word.lower()
+        for word in _WORD.findall(sql)
+    )
+
+
+_WORD = re.compile(r""""(?:[^"]|"")*"|'(?:[^']|'')*'|\[[^]"]*\]|`[^`"]*`|\w+|[^\s\w]""")
+
+
+def _table(name: str, sql: str) -> SchemaObject:
+    return SchemaObject("table", name, name, normalised(sql))
+
+
+def _index(name: str, table: str, sql: str | None) -> SchemaObject:
+    return SchemaObject("index", name, table, sql and normalised(sql))
+
+
+_COLUMNS = """
+    "sequence" INTEGER PRIMARY KEY,
+    "process" TEXT NOT NULL,
+    "slot" INTEGER NOT NULL,
+    "timestamp" INTEGER NOT NULL,
+    "message_id" TEXT NOT NULL,
+    "sender" TEXT NOT NULL,
+    "action" TEXT NOT NULL,
+    "parent" INTEGER,
+    "tags" TEXT NOT NULL,
+    "data" BLOB NOT NULL,
+    "anchor" TEXT,
+    "envelope" BLOB,
+    "process_chain" BLOB,
+    "log_chain" BLOB,
+    "output" TEXT,
+    "error" TEXT
+"""
+_PROCESSES = """
+    CREATE VIEW "processes" AS select process, sequence, timestamp, sender as spawned_by, (
+        select json_extract(value, '$[1]') from json_each(tags) where json_extract(value, '$[0]') = 'Module'
+    ) as module, coalesce((
+        select json_extract(value, '$[1]') from json_each(tags) where json_extract(value, '$[0]') = 'Owner'
+    ), sender) as owner from assignments where slot = 0
+"""
+_MIGRATIONS_INDEX = "idx__sqlite_migrations_migration_set_name"
+_PARENT = "idx_assignments_parent"
+
+DEFINED = (
+    _table(
+        "_sqlite_migrations",
+        'CREATE TABLE "_sqlite_migrations" ("id" INTEGER PRIMARY KEY, "migration_set" TEXT, "name" TEXT,'
+        ' "applied_at" TEXT)',
+    ),
+    _index(
+        _MIGRATIONS_INDEX,
+        "_sqlite_migrations",
+        f'CREATE UNIQUE INDEX "{_MIGRATIONS_INDEX}" ON "_sqlite_migrations" ("migration_set", "name")',
+    ),
+    _table("assignments", f'CREATE TABLE "assignments" ({_COLUMNS}, "spawn" INTEGER)'),
+    _index(_PARENT, "assignments", f"CREATE INDEX {_PARENT} on assignments(parent) where parent is not null"),
+    _index(
+        "idx_assignments_spawn_slot",
+        "assignments",
+        'CREATE UNIQUE INDEX "idx_assignments_spawn_slot" ON "assignments" ("spawn", "slot")',
+    ),
+    _index(
+        "idx_assignments_first",
+        "assignments",
+        f"CREATE INDEX idx_assignments_first on assignments(substr(process, 1, {ID_START})) where slot = 0",
+    ),
+    _table(
+        "tree",
+        'CREATE TABLE "tree" ("level" INTEGER NOT NULL, "number" INTEGER NOT NULL, "hash" BLOB NOT NULL,'
+        ' PRIMARY KEY ("level", "number"))',
+    ),
+    _index("sqlite_autoindex_tree_1", "tree", None),
+    _table("checkpoints", 'CREATE TABLE "checkpoints" ("sequence" INTEGER PRIMARY KEY, "note" TEXT NOT NULL)'),
+    _table(
+        "ids",
+        "CREATE TABLE ids (id_start text not null, sequence integer not null, primary key (id_start, sequence))"
+        " without rowid",
+    ),
+    SchemaObject("view", "processes", "processes", normalised(f"{_PROCESSES} order by sequence")),
+)
+"""What the newest format defines."""
+
+DEFINED_BEFORE = (
+    _table("assignments", f'CREATE TABLE "assignments" ({_COLUMNS})'),
+    _table("assignments", f'CREATE TABLE "assignments" ({_COLUMNS}, "id_start" TEXT, "spawn" INTEGER)'),
+    _index(_PARENT, "assignments", f'CREATE INDEX "{_PARENT}" ON "assignments" ("parent")'),
+    _index(
+        "idx_assignments_message_id",
+        "assignments",
+        'CREATE UNIQUE INDEX "idx_assignments_message_id" ON "assignments" ("message_id")',
+    ),
+    _index(
+        "idx_assignments_process_slot",
+        "assignments",
+        'CREATE UNIQUE INDEX "idx_assignments_process_slot" ON "assignments" ("process", "slot")',
+    ),
+    _index(
+        "idx_assignments_id_start",
+        "assignments",
+        'CREATE INDEX "idx_assignments_id_start" ON "assignments" ("id_start")',
+    ),
+    SchemaObject("view", "processes", "processes", normalised(_PROCESSES)),
+    SchemaObject(
+        "trigger",
+        "no_message_twice",
+        "assignments",
+        normalised(
+            "CREATE TRIGGER no_message_twice before insert on assignments when exists ("
+            " select 1 from assignments where id_start = new.id_start and message_id = new.message_id"
+            ") begin select raise(rollback, 'a message with this id is there already'); end"
+        ),
+    ),
+)
+"""What older formats defined in addition or in another way. An interrupted upgrade may leave objects of two formats."""
+
+MIGRATIONS = ("m001_assignments", "m002_tree_and_checkpoints", "m003_short_indexes", "m004_ids_in_order")
+"""The migrations that made a file of the newest format, in order."""
+
+_STATISTICS = (
+    _table("sqlite_stat1", "CREATE TABLE sqlite_stat1(tbl,idx,stat)"),
+    _table("sqlite_stat4", "CREATE TABLE sqlite_stat4(tbl,idx,neq,nlt,ndlt,sample)"),
+)
+"""What ``ANALYZE`` creates. It changes how fast a query runs, never what it finds."""
+
+
+def refuse_other_schema(connection: sqlite3.Connection, path: Path) -> None:
+    """Check that nothing stands in the place of a log's tables, and that no trigger changes what is written.
+
+    Additional tables, views and indexes of a user are permitted; ``schema_differences`` reports them.
+
+    Raises:
+        LogUnusable: the schema is not that of the newest format.
+    """
+    _refuse((difference for difference in schema_differences(connection) if not difference.is_harmless), path)
+
+
+def refuse_unknown_schema(connection: sqlite3.Connection, path: Path) -> None:
+    """Check a log of an older format before its upgrade: each object must be one that some format defines.
+
+    Raises:
+        LogUnusable: a table, index, view or trigger has another definition than in every format.
+    """
+    known = {*DEFINED, *DEFINED_BEFORE}
+    names = {defined.name for defined in known}
+    _refuse(
+        (
+            _surplus(found)
+            for found in _objects(connection)
+            if found not in known and (found.name in names or not _surplus(found).is_harmless)
+        ),
+        path,
+    )
+
+
+def schema_differences(connection: sqlite3.Connection) -> list[Difference]:
+    """Every difference between a file's schema and that of the newest format."""
+    try:
+        found = _objects(connection)
+    except sqlite3.DatabaseError as error:
+        return [Difference("the whole schema", "one that SQLite can read", str(error), is_harmless=False)]
+    unexpected = Counter(found) - Counter((*DEFINED, *_STATISTICS))
+    by_name = {(surplus.type, surplus.name): surplus for surplus in unexpected}
+    differences = []
+    for defined in DEFINED:
+        if defined not in found:
+            if defined.name == _MIGRATIONS_INDEX and (defined.type, defined.name) not in by_name:
+                continue  # sqlite-utils creates it after its table, in a transaction of its own: a crash may omit it
+            other = by_name.get((defined.type, defined.name))
+            if other is not None:
+                del unexpected[other]
+            differences.append(Difference(str(defined), defined.sql, other and other.sql, is_harmless=False))
+    return differences + [_surplus(other) for other in unexpected]
+
+
+def _surplus(found: SchemaObject) -> Difference:
+    """An object that the format does not define."""
+    is_harmless = found.type in ("table", "index", "view") and not found.name.lower().startswith("sqlite_")
+    return Difference(str(found), None, found.sql, is_harmless and found.name not in _NAMES)
+
+
+_NAMES = {defined.name for defined in (*DEFINED, *DEFINED_BEFORE)}
+
+
+def _objects(connection: sqlite3.Connection) -> list[SchemaObject]:
+    # The table's first name: a forger's view may have the name sqlite_schema. As bytes: text may not be UTF-8.
+    rows = connection.execute(
+        "select cast(type as blob), cast(name as blob), cast(tbl_name as blob), cast(sql as blob) from sqlite_master"
+        f" limit {_OBJECTS_MAX}"
+    ).fetchall()
+    return [_object_of([None if value is None else value.decode(errors="replace") for value in row]) for row in rows]
+
+
+def _object_of(row: list[str | None]) -> SchemaObject:
+    type_, name, table, sql = row
+    return SchemaObject(str(type_), str(name), str(table), sql and normalised(sql))
+
+
+def _refuse(differences: Iterable[Difference], path: Path) -> None:
+    for object_, expected, found, _ in differences:
+        what = "is missing" if found is None else "is not part of a log" if expected is None else "is not as defined"
+        raise LogUnusable(
+            f"{path} does not have the tables of a mostao log: the {object_} {what}. Restore a copy of the log;"
+            f" `mostao audit {path} --all` lists every difference of a log of format {FORMAT}"
+        )
