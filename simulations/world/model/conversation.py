@@ -28,26 +28,30 @@ def page_of(messages: list[Spoken], body: Body) -> list[Spoken]:
     """The page that a query must return: both ends of the time span are included, newest first by default."""
     since, until, after = body.get("from"), body.get("until"), body.get("after")
     is_ascending = str(body.get("order") or "DESC").upper() == "ASC"
-    found = [
-        message
-        for message in messages
-        if (since is None or message.timestamp >= round(since * 1000))
-        and (until is None or message.timestamp <= round(until * 1000))
-        and (after is None or (message.id > after if is_ascending else message.id < after))
-    ]
-    if not is_ascending:
-        found.reverse()
-    limit = body.get("limit")
-    return found[: PAGE if limit is None else limit]
+    limit = PAGE if body.get("limit") is None else body["limit"]
+    found: list[Spoken] = []
+    for message in messages if is_ascending else reversed(messages):
+        if len(found) == limit:
+            break
+        is_early = since is not None and message.timestamp < round(since * 1000)
+        is_late = until is not None and message.timestamp > round(until * 1000)
+        if is_late if is_ascending else is_early:
+            break
+        is_after = after is None or (message.id > after if is_ascending else message.id < after)
+        if is_after and not is_early and not is_late:
+            found.append(message)
+    return found
 
 
 def queries_of(messages: list[Spoken], number: int) -> Iterator[tuple[str, Body]]:
     """The query that shows a message and those before it, if the message is the newest or the last of a full page.
 
-    The direction alternates, because both directions cost as much as all other queries after a message.
+    The direction alternates, because both directions cost as much as all other queries after a message. The oldest
+    first is rare in long conversations, where the model looks for it from the start.
     """
     if number == len(messages) or number % SHOWN == 0:
         until = messages[number - 1].timestamp / 1000
         since = messages[max(number - SHOWN, 0)].timestamp / 1000
         ascending = {"from": since, "until": until, "limit": 2 * SHOWN, "order": "ASC"}
-        yield "QueryMessage", ascending if number % 2 else {"until": until, "limit": SHOWN}
+        is_ascending = number % 2 if number < 10 * SHOWN else number % SHOWN == 0
+        yield "QueryMessage", ascending if is_ascending else {"until": until, "limit": SHOWN}

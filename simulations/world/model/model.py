@@ -79,6 +79,8 @@ class Model:
         self._due: deque[_Due] = deque()
         self._unmodelled: set[int] = set()
         """Sequences of messages to processes that are not modelled."""
+        self._reached: dict[str, None] = {}
+        """Processes that got a message since the last call of ``touched``."""
         self._owners: dict[str, str] = {}
 
     @property
@@ -90,8 +92,9 @@ class Model:
         return f"{due.action} from {self.name_of(due.sender)} to {self.name_of(due.target)}, sent at {due.parent}"
 
     def touched(self) -> list[ProcessModel]:
-        """The modelled processes whose state changed since their last ``views``."""
-        return [process for process in self.processes.values() if process is not None and process.touched]
+        """The modelled processes that got a message since the last call."""
+        reached, self._reached = self._reached, {}
+        return [process for id_ in reached if (process := self.processes[id_]) is not None]
 
     def name_of(self, process: str) -> str:
         """A process or an address as people know it: ``@handle`` for a handle."""
@@ -121,6 +124,7 @@ class Model:
         message = row.message
         self._check_place(row, now_ms)
         self._check_cause(row)
+        self._reached[message.target] = None
         if message.id == message.target:
             return self._start(row)
         process = self.processes.get(message.target)

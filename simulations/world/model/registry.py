@@ -31,12 +31,14 @@ class RegistryModel(ProcessModel):
     def __init__(self, start: Received) -> None:
         super().__init__(start)
         self._names: dict[str, Name] = {}
+        self._shown: dict[str, str] = {}
+        """Handle process to its name."""
         self._sessions: dict[frozenset[str], str] = {}
         self._groups: dict[str, str] = {}
 
     def name_of(self, pid: str) -> str:
         """The name of a handle process; empty if it has none."""
-        return next((name.shown for name in self._names.values() if name.pid == pid), "")
+        return self._shown.get(pid, "")
 
     def parts(self) -> Iterator[Any]:
         """See ``ProcessModel.parts``."""
@@ -61,6 +63,7 @@ class RegistryModel(ProcessModel):
             raise Refused(f"{shown!r} is taken")
         pid = spawned_id(message.id, 0)
         self._names[shown.lower()] = Name(shown, pid, message.sender)
+        self._shown[pid] = shown
         self.touch(shown.lower())
         started = Started(pid, "mostao.handle", message.sender, {"name": shown, "pubkey": body.get("pubkey") or ""})
         return Expected({**SUCCESS, "handle": shown, "pid": pid, "owner": message.sender}, started=(started,))
@@ -72,7 +75,7 @@ class RegistryModel(ProcessModel):
             raise Refused(f"{shown!r} is not registered")
         if name.owner != message.sender:
             raise Refused(f"only the owner of {name.shown!r} can do that")
-        del self._names[shown.lower()]
+        del self._names[shown.lower()], self._shown[name.pid]
         self.touch(shown.lower())
         return Expected({**SUCCESS, "handle": shown})
 
@@ -115,8 +118,7 @@ class RegistryModel(ProcessModel):
         if not message.from_process or message.sender not in self._groups:
             raise Refused("only a group of this registry can say who joined it")
         group, body = message.sender, message.body
-        known = {registered.pid for registered in self._names.values()}
-        members = [pid for pid in body["members"] if pid in known]
+        members = [pid for pid in body["members"] if pid in self._shown]
         entries = (_chat_list_entry(pid, group, body["name"], group, body["by"]) for pid in members)
         return Expected(SUCCESS, tuple(entries), quiet=True)
 

@@ -12,6 +12,7 @@ from actors.processes import MODULES
 from actors.protocol.messages import message_tags
 from eventstore import Message
 from simulations.world.model.model import MODELS, Model
+from simulations.world.model.process import View
 from tests.actors.processes.stage import KEYS, Stage
 
 PEOPLE = ("ann", "bo", "cy")
@@ -111,9 +112,14 @@ class PeopleOnAStage(RuleBasedStateMachine):
         self.stage.now_ms += ms
 
     @rule(
-        where=pick, since=pick, until=pick, limit=st.none() | st.integers(0, 3), order=st.sampled_from(["ASC", "DESC"])
+        where=pick,
+        since=pick,
+        until=pick,
+        limit=st.none() | st.integers(0, 3),
+        order=st.sampled_from(["ASC", "DESC"]),
+        after=st.none() | st.integers(1, 4),
     )
-    def query(self, where: int, since: int, until: int, limit: int | None, order: str) -> None:
+    def query(self, where: int, since: int, until: int, limit: int | None, order: str, after: int | None) -> None:
         conversation = self.conversation(where)
         times = sorted({event.timestamp for event in self.stage.events})
         if conversation:
@@ -122,11 +128,12 @@ class PeopleOnAStage(RuleBasedStateMachine):
                 "until": times[-1 - until % len(times)] / 1000,
                 "limit": limit,
                 "order": order,
+                "after": after,
             }
             process = self.model.processes[conversation]
             assert process is not None
             expected = process.query("QueryMessage", body, self.stage.now_ms)
-            assert self.stage.query(conversation, "QueryMessage", body) == expected
+            self.compare(conversation, View("QueryMessage", body, expected))
 
     @invariant()
     def the_model_agrees(self) -> None:
@@ -144,7 +151,7 @@ class PeopleOnAStage(RuleBasedStateMachine):
             for view in process.views(self.stage.now_ms, whole=True):
                 self.compare(id_, view)
 
-    def compare(self, process: str, view: Any) -> None:
+    def compare(self, process: str, view: View) -> None:
         data = msgspec.json.encode(view.body)
         message = Message("", "", process, view.action, message_tags(view.action, ()), data)
         evaluated = self.stage.table.dryrun(message, timestamp=self.stage.now_ms)
@@ -159,7 +166,7 @@ class PeopleOnAStage(RuleBasedStateMachine):
         self.stage.send(f"{PEOPLE[one]}-address", self.handles[one], "RelayMessage", relayed)
 
 
-PeopleOnAStage.TestCase.settings = settings(max_examples=40, stateful_step_count=40)
+PeopleOnAStage.TestCase.settings = settings(max_examples=60, stateful_step_count=40)
 test_the_model_agrees_with_the_processes = PeopleOnAStage.TestCase
 
 
