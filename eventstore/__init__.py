@@ -20,6 +20,7 @@ from eventstore.errors import (
     LogUnusable,
     PositionConflict,
     StaleEpoch,
+    StorageDamaged,
 )
 from eventstore.evidence import Evidence
 from eventstore.index import LogIndex
@@ -54,6 +55,7 @@ __all__ = [
     "Replay",
     "Sequencer",
     "StaleEpoch",
+    "StorageDamaged",
     "StoredTree",
     "TreeNode",
     "Unevaluable",

@@ -38,6 +38,10 @@ class LogDamaged(LogUnusable):
         self.fault = fault
 
 
+class StorageDamaged(LogUnusable):
+    """The storage lost or changed acknowledged events. The message says what shows this, and how to continue."""
+
+
 class LogInUse(EventStoreError):
     """Another writer holds the log."""
 

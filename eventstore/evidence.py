@@ -34,6 +34,12 @@ class Evidence(Protocol):
             LogFailed: the storage refused the write.
         """
 
+    def storage_damage(self) -> str:
+        """What is wrong with the storage: pages, index entries, hashes of the tree. Empty if nothing is.
+
+        It reads the whole log, and verifies neither chains nor results.
+        """
+
     def unindexed_row(self, until: int) -> int | None:
         """Sequence of the first row, up to ``until``, that the index lacks or files under another key, if any."""
 

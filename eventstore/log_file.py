@@ -14,9 +14,11 @@ class LogFile(CommitLog, LogIndex, Evidence, PartitionScan, Protocol):
 
     Attributes:
         location: opens the same log again, also in another process, and names it in messages to people.
+        was_closed: whether the writer before closed the log. If not, it was killed, or its machine failed.
     """
 
     location: str
+    was_closed: bool
 
     @property
     def is_excerpt(self) -> bool:
@@ -30,6 +32,9 @@ class LogFile(CommitLog, LogIndex, Evidence, PartitionScan, Protocol):
         Args:
             check: the function; None for none. It may sleep.
         """
+
+    def distrust(self) -> None:
+        """Let the next writer recheck the log, as after a kill: something is wrong with it, or its storage."""
 
     def mark_excerpt(self) -> None:
         """Mark the log as an excerpt. No node opens an excerpt for writing."""

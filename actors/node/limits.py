@@ -79,6 +79,12 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Events in large batches after which the node starts a child process that writes the log. It then writes
     everything: a connection drops its page cache when another connection writes."""
 
+    recheck_events_max: int = 100_000
+    """After a kill or a failure of the machine, a log of up to so many events is checked and replayed as a whole before
+    the node accepts messages. A longer log continues from its snapshots, and a child process checks it meanwhile."""
+    recheck_long_logs: bool = True
+    """Whether that child process runs."""
+
     live_max: int = 100_000
     """Processes in memory. The others are restored when a message reaches them."""
     idle_s: float = 300.0

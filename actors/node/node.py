@@ -28,6 +28,7 @@ from actors.node.load import Load
 from actors.node.log_writer import LogWriter, WritableLog
 from actors.node.passivation import Passivation
 from actors.node.reads import Read, ReadLane
+from actors.node.recheck import Recheck
 from actors.node.recovery import Recovered, recover
 from actors.node.verifier_pool import VerifierPool
 from actors.processes import Registry
@@ -115,6 +116,7 @@ class Node:
         self._page_reads = ReadLane("mostao-pages", self._readers, limits, is_busy=self._is_busy)
         self._verifiers = VerifierPool(self._pool, limits)
         self._ingress = Ingress(self._deduplicator, self._backlog, self._verifiers, append_limits, limits)
+        self._recheck = Recheck(recovered.location, recovered.unchecked_events, self._group_commit.fail)
         self._identity = Identity(recovered.log, recovered.location, recovered.key_file)
 
     @classmethod
@@ -156,8 +158,9 @@ class Node:
         begun = time.perf_counter()
         clock = clock or guarded_system_clock()
         now_ms = clock() if isinstance(clock, ClockGuard) and not accept_clock else None
-        recovered = recover(path, new=new, now_ms=now_ms)
-        node = cls(recovered, clock=clock, limits=limits or Limits(), wrap_log=wrap_log)
+        limits = limits or Limits()
+        recovered = recover(path, new=new, recheck_events_max=limits.recheck_events_max, now_ms=now_ms)
+        node = cls(recovered, clock=clock, limits=limits, wrap_log=wrap_log)
         try:
             await node._start(wallet)
             logger.info(
@@ -402,12 +405,14 @@ class Node:
             await self.send(spawn)
         await self._read_unlimited(self._identity.identify)
         self._pool.submit(self._readers.read, self._ids.read)
+        if self.limits.recheck_long_logs:
+            self._recheck.start()
 
     async def _close(self) -> None:
         self._is_closed = True
         self._ids.close()
         async with AsyncExitStack() as closing:  # last one first; an error does not keep the others from closing
-            closing.callback(self._recovered.log.close)
+            closing.callback(self._close_log)
             closing.callback(self._readers.close)
             for lane in (self._short_reads, self._page_reads):
                 closing.callback(lane.close)
@@ -418,6 +423,7 @@ class Node:
             closing.push_async_callback(self._executor.actors.stop)
             closing.push_async_callback(self._passivation.close)
             closing.push_async_callback(self._verifiers.close)
+            closing.push_async_callback(self._recheck.close)
             try:
                 await self.drain()
             except EventStoreError as error:
@@ -430,6 +436,11 @@ class Node:
 
     def _is_busy(self) -> bool:
         return self._backlog.size > 0 or self._sequencer.sequence > self._group_commit.durable
+
+    def _close_log(self) -> None:
+        if self._executor.failure is not None:
+            self._recovered.log.distrust()
+        self._recovered.log.close()
 
     def _sign_checkpoint(self) -> None:
         if self._executor.failure is None:

@@ -12,7 +12,7 @@ from actors.evaluation.passive_processes import PassiveProcesses
 from actors.evaluation.process_table import ProcessTable
 from actors.node.clock_guard import check_not_behind
 from actors.runtime.logs import get_logger
-from eventstore import Head, Lease, LogFile, LogUnusable, Message, ReadPool, Replay, Sequencer
+from eventstore import Head, Lease, LogFile, LogUnusable, Message, ReadPool, Replay, Sequencer, StorageDamaged
 from eventstore.engines import Engine, engine_of
 from eventstore.snapshots import SnapshotsOutdated, SnapshotStore, SnapshotsUnusable
 
@@ -39,16 +39,19 @@ class Recovered(NamedTuple):
     """Messages that a crash kept the node from sending, in order."""
     watermark: int
     """Sequence from which the log was replayed."""
+    unchecked_events: int
+    """Events that a killed writer left and that only partly were replayed; 0 for a log that was closed, or replayed."""
     open_snapshots: Callable[[], SnapshotStore]
     size_bytes: Callable[[], int]
 
 
-def recover(location: str | Path, *, new: bool, now_ms: int | None = None) -> Recovered:
-    """Open a log for writing, take its lease, and replay what no snapshot covers.
+def recover(location: str | Path, *, new: bool, recheck_events_max: int, now_ms: int | None = None) -> Recovered:
+    """Open a log for writing, replay what no snapshot covers, and take the lease.
 
     Args:
         location: names the log.
         new: refuse a log that already contains assignments.
+        recheck_events_max: a log of up to so many events, which no writer closed, is checked and replayed as a whole.
         now_ms: the clock's time, in ms since the epoch, if it is to be compared with the log's last event.
 
     Raises:
@@ -64,8 +67,12 @@ def recover(location: str | Path, *, new: bool, now_ms: int | None = None) -> Re
         if now_ms is not None:
             last = next(log.read(after=log.head().sequence - 1), None)
             check_not_behind(now_ms, last.timestamp if last else 0, location)
-        lease = log.take_lease(f"process {os.getpid()} ({Path(sys.argv[0]).name})")
+        is_rechecked = not log.was_closed and log.head().sequence <= recheck_events_max
+        if is_rechecked and (damage := log.storage_damage()):
+            raise StorageDamaged(f"{location} is damaged ({damage}): restore a copy of the log")
         snapshots, watermark = _usable_snapshots(log, engine, location)
+        if is_rechecked:  # a snapshot would keep the rows before it from being checked
+            watermark = None
         passive = PassiveProcesses(
             partial(engine.read_log, location), partial(engine.read_snapshots, location), snapshots
         )
@@ -78,6 +85,7 @@ def recover(location: str | Path, *, new: bool, now_ms: int | None = None) -> Re
         replayed = Replay(processes.evaluate, sequencer=sequencer)
         replayed.follow(log.read(after=sequencer.sequence))
         readers = ReadPool(partial(engine.read_log, location))
+        lease = log.take_lease(f"process {os.getpid()} ({Path(sys.argv[0]).name})")
     except BaseException:
         log.close()
         raise
@@ -92,6 +100,7 @@ def recover(location: str | Path, *, new: bool, now_ms: int | None = None) -> Re
         sequencer=sequencer,
         pending_outbox=list(replayed.pending_outbox),
         watermark=watermark.sequence if watermark else 0,
+        unchecked_events=0 if log.was_closed or is_rechecked else sequencer.sequence,
         open_snapshots=partial(engine.open_snapshots, location),
         size_bytes=partial(engine.size_bytes, location),
     )

@@ -4,8 +4,8 @@ import sqlite3
 from collections.abc import Iterator
 
 from eventstore.commit_log import Head
-from eventstore.errors import LogFailed
-from eventstore.merkle.tiles import StoredTree, TreeNode
+from eventstore.errors import LogFailed, LogUnusable
+from eventstore.merkle.tiles import FAN, StoredTree, TreeBuilder, TreeNode
 from eventstore.sqlite.id_batches import indexed_up_to
 from eventstore.sqlite.message_ids import IS_INDEXED, IdTable
 from eventstore.sqlite.row_reader import RowReader
@@ -56,6 +56,33 @@ class SqliteEvidence(RowReader):
             self._connection.execute(_STORE_CHECKPOINT, (sequence, note))
         except sqlite3.Error as error:
             raise LogFailed(f"{self.path} could not be written ({error})") from error
+
+    def storage_damage(self) -> str:
+        """See ``Evidence.storage_damage``."""
+        try:
+            events = self._first("select coalesce(max(sequence), 0) from assignments")[0]  # a writer may append more
+            return self._page_damage() or self._index_damage(events) or self._tree_damage(events)
+        except (sqlite3.DatabaseError, LogUnusable) as error:
+            return str(error)
+
+    def _page_damage(self) -> str:
+        [found] = self._connection.execute("pragma integrity_check(1)").fetchone()
+        return "" if found == "ok" else str(found).strip().splitlines()[-1]
+
+    def _index_damage(self, events: int) -> str:
+        if (sequence := self.unindexed_row(events)) is not None:
+            return f"the index misses event {sequence}"
+        if (sequence := self.bad_index_entry()) is not None:
+            return f"an entry of the index leads to event {sequence}, wrongly"
+        return ""
+
+    def _tree_damage(self, events: int) -> str:
+        builder = TreeBuilder()
+        query = "select cast(log_chain as blob) from assignments where sequence <= ? order by sequence"
+        rows = self._rows(query, (events,))
+        computed = {node for [log_chain] in rows for node in builder.append(log_chain)}
+        stored = {node for node in self.tree_nodes() if (node.number + 1) * FAN**node.level <= events}
+        return "" if computed == stored else "a stored hash of the Merkle tree is wrong or missing"
 
     def unindexed_row(self, until: int) -> int | None:
         """See ``Evidence.unindexed_row``."""

@@ -35,6 +35,7 @@ from eventstore.sqlite.row_reader import SPAWN
 from eventstore.sqlite.rows import insert_parts, insert_statement, row_of
 from eventstore.sqlite.schema_check import refuse_other_schema, refuse_unknown_schema
 from eventstore.sqlite.statement_timer import StatementTimer
+from eventstore.sqlite.wal_check import refuse_lost_events
 from eventstore.sqlite.writer_lock import DelegateLock, WriterLock, lock_path
 
 if TYPE_CHECKING:
@@ -60,16 +61,19 @@ class SqliteLog(SqliteIndex, SqliteEvidence, SqlitePartitionScan):
         lock: WriterLock | DelegateLock | None,
         *,
         exclusive: bool = False,
+        was_closed: bool = True,
     ) -> None:
         self._identity: LogIdentity | None = None
         self._is_lost = False
         """Whether an append found that a name no longer leads to the open file."""
         self.path = path
+        self.was_closed = was_closed
         self._connection = connection
         self._lock = lock
         self._exclusive = exclusive
         self._has_lease = isinstance(lock, DelegateLock)
         """A delegate appends under the lease of the writer that started it."""
+        self._is_distrusted = False
         self._tree: TreeBuilder | None = None
         self._spawns: dict[str, int] = {}
         self._ids = IdTable(connection)
@@ -86,6 +90,7 @@ class SqliteLog(SqliteIndex, SqliteEvidence, SqlitePartitionScan):
         Raises:
             LogInUse: another writer has the log open.
             LogUnusable: the file is not a log, has a newer format, or its folder cannot be written.
+            StorageDamaged: acknowledged events are missing. The files stay as they are.
             LogExists: ``new`` is set and the log is not empty.
         """
         path = Path(path).resolve()
@@ -99,6 +104,9 @@ class SqliteLog(SqliteIndex, SqliteEvidence, SqlitePartitionScan):
         refuse_other_files(path)  # before a lock file appears beside it
         lock = WriterLock(path)
         try:
+            if not path.exists() or path.stat().st_size == 0:
+                lock.forget_durable()
+            refuse_lost_events(path, durable=lock.durable)
             return cls._open_locked(path, lock, new=new, excerpt=excerpt)
         except BaseException:
             lock.release()
@@ -106,12 +114,13 @@ class SqliteLog(SqliteIndex, SqliteEvidence, SqlitePartitionScan):
 
     @classmethod
     def _open_locked(cls, path: Path, lock: WriterLock, *, new: bool, excerpt: bool) -> "SqliteLog":
+        was_closed = lock.was_closed and not path.with_name(path.name + "-wal").exists()
         try:
             # Autocommit: the log itself decides where a transaction starts. One thread uses the connection at a time.
             connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         except sqlite3.Error as error:
             raise LogUnusable(f"{path} cannot be opened ({error})") from None
-        log = cls(path, connection, lock)
+        log = cls(path, connection, lock, was_closed=was_closed)
         try:
             format_ = check_format(connection, path, excerpt=excerpt)
             check_schema = refuse_other_schema if format_ == FORMAT else refuse_unknown_schema
@@ -224,6 +233,8 @@ class SqliteLog(SqliteIndex, SqliteEvidence, SqlitePartitionScan):
             self._is_lost = True
             self._complete_open_file()
             raise LogFailed(fault)
+        assert self._lock is not None
+        self._lock.record_durable(batch[-1].sequence)
         return Head.at(batch[-1])
 
     def maintain(self) -> None:
@@ -268,6 +279,10 @@ class SqliteLog(SqliteIndex, SqliteEvidence, SqlitePartitionScan):
         """See ``LogFile.mark_excerpt``."""
         self._connection.execute(f"pragma application_id = {EXCERPT_ID}")
 
+    def distrust(self) -> None:
+        """See ``LogFile.distrust``."""
+        self._is_distrusted = True
+
     def close(self) -> None:
         """Copy the write-ahead log into the file, so that the one file is the whole log, and let the next writer in.
 
@@ -282,6 +297,8 @@ class SqliteLog(SqliteIndex, SqliteEvidence, SqlitePartitionScan):
                     self._complete_open_file()
                 else:
                     self._connection.execute("pragma journal_mode = delete")
+                    if self._has_lease and not self._is_distrusted:
+                        self._lock.record_closed()
         except sqlite3.Error:
             pass  # The disk is full or a reader is active: the write-ahead log stays beside the file; nothing is lost.
         finally:

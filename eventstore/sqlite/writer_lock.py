@@ -1,6 +1,9 @@
 """One writer per log: a lock file beside the log, which the kernel releases when its holder dies.
 
-The lock file also stores the log's epoch, a counter that each lease increments, and the identity of the log's file.
+The lock file also stores the log's epoch, a counter that each lease increments; the identity of the log's file; whether
+a writer closed the log; and the sequence up to which the log is durable. The latter is written after each commit and
+never synced, so it costs little and may be older than the log. It is never newer, unless the storage lost what it had
+reported as durable.
 """
 
 import fcntl
@@ -8,6 +11,7 @@ import os
 import re
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from eventstore.errors import LogInUse, LogUnusable
@@ -22,12 +26,18 @@ delegate can each have their own lock at the same time."""
 _LOCK_FILE_BYTES = 4096
 _FILE = re.compile(rb"^file (\d+) (\d+)$", re.MULTILINE)
 _EPOCH = re.compile(rb"^epoch (\d+)$", re.MULTILINE)
+_CLOSED = b"closed\n"
+_DURABLE = re.compile(rb"^durable (\d{20})$", re.MULTILINE)
 
 
 class WriterLock:
     """An exclusive ``flock`` on ``<log>.lock``, which names its holder.
 
     The lock needs a file of its own: closing any descriptor of the database would drop SQLite's locks on it.
+
+    Attributes:
+        durable: the sequence up to which the log is durable, as the file names it.
+        was_closed: whether the writer before closed the log. Older versions did not note it, and are believed.
     """
 
     def __init__(self, log: Path) -> None:
@@ -59,12 +69,24 @@ class WriterLock:
         if not self._is_free_of_delegates():
             os.close(self._descriptor)
             raise LogInUse(f"{log} is still being written for a node that is gone: try again when it is done")
+        found = self._read()
+        self.durable = _number_in(found, _DURABLE)
+        self.was_closed = found.endswith(_CLOSED) or not _DURABLE.search(found)
         self._write(self.epoch)
 
     @property
     def epoch(self) -> int:
         """The epoch of the newest lease; 0 if none was ever taken."""
-        return _epoch_in(self._read())
+        return _number_in(self._read(), _EPOCH)
+
+    def record_durable(self, sequence: int) -> None:
+        """Store the sequence up to which the log is durable."""
+        self.durable = sequence
+        _record_durable(self._descriptor, self._durable_offset, sequence)
+
+    def forget_durable(self) -> None:
+        """Begin with a new log: the file names events of one that was removed."""
+        self.record_durable(0)
 
     def next_epoch(self) -> int:
         """Increment the epoch."""
@@ -77,6 +99,10 @@ class WriterLock:
         self._file_id = file_id
         self._write(self.epoch)
 
+    def record_closed(self) -> None:
+        """Note that the writer closed the log."""
+        self._write(self.epoch, _CLOSED)
+
     def release(self) -> None:
         """Let the next writer in. The file stays: removing it would let two writers lock two files of one name."""
         os.close(self._descriptor)
@@ -84,11 +110,19 @@ class WriterLock:
     def _read(self) -> bytes:
         return os.pread(self._descriptor, _LOCK_FILE_BYTES, 0)
 
-    def _write(self, epoch: int) -> None:
+    def _write(self, epoch: int, end: bytes = b"") -> None:
         """Write holder and epoch. The write comes before the truncation, so that a killed process loses no epoch."""
         program = "".join(character for character in Path(sys.argv[0]).name if character.isprintable())
         device, inode = self._file_id
-        text = f"process {os.getpid()} ({program})\nepoch {epoch}\nfile {device} {inode}\n".encode()
+        self.durable = max(self.durable, _number_in(self._read(), _DURABLE))  # a delegate may have written it
+        lines = (
+            f"process {os.getpid()} ({program})\n",
+            f"epoch {epoch}\n",
+            f"file {device} {inode}\n",
+            f"durable {self.durable:020}\n",
+        )
+        text = "".join(lines).encode() + end
+        self._durable_offset = _offset_in(text)
         os.pwrite(self._descriptor, text, 0)
         os.ftruncate(self._descriptor, len(text))
 
@@ -122,11 +156,19 @@ class DelegateLock:
         self._descriptor = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
         self.own_id = FileId.of_open(self._descriptor)
         fcntl.lockf(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, _DELEGATE_BYTES)
+        self._durable_offset = _offset_in(self._read())
 
     @property
     def epoch(self) -> int:
         """The epoch of the newest lease."""
-        return _epoch_in(os.pread(self._descriptor, _LOCK_FILE_BYTES, 0))
+        return _number_in(self._read(), _EPOCH)
+
+    def record_durable(self, sequence: int) -> None:
+        """Store the sequence up to which the log is durable."""
+        _record_durable(self._descriptor, self._durable_offset, sequence)
+
+    def _read(self) -> bytes:
+        return os.pread(self._descriptor, _LOCK_FILE_BYTES, 0)
 
     @property
     def file_id(self) -> FileId:
@@ -143,7 +185,20 @@ def lock_path(log: Path) -> Path:
     return log.with_name(log.name + ".lock")
 
 
-def _epoch_in(text: bytes) -> int:
-    """The epoch that a lock file names. Lock files of older versions name none."""
-    found = _EPOCH.search(text)
+def _number_in(text: bytes, line: "re.Pattern[bytes]") -> int:
+    """The number in a line of a lock file; 0 if an older version wrote the file without this line."""
+    found = line.search(text)
     return int(found[1]) if found else 0
+
+
+def _offset_in(text: bytes) -> int:
+    """Where the digits of the durable sequence are in a lock file. A node wrote the line when it took the lock."""
+    found = _DURABLE.search(text)
+    if found is None:
+        raise OSError("the lock file has no line for the durable sequence")
+    return found.start(1)
+
+
+def _record_durable(descriptor: int, offset: int, sequence: int) -> None:
+    with suppress(OSError):  # a full disk: the number stays older than the log, as after a crash
+        os.pwrite(descriptor, b"%020d" % sequence, offset)

@@ -127,12 +127,13 @@ def _exit_code(error: Exception) -> int | None:
     from actors import ItemRefused, UnknownModule, WalletError  # imported here so that --help starts faster
     from actors.evidence.checkpoints import NoteInvalid
     from eventstore import EventStoreError, LogFault
+    from simulations.faults.sqlite_vfs import VfsUnavailable
     from simulations.scenario.scenario import ScenarioUnusable
     from simulations.world.invariants import Finding
 
     if isinstance(error, (LogFault, Finding)):
         return EXIT_FINDING
-    misuse = (EventStoreError, WalletError, UnknownModule, ItemRefused, NoteInvalid, ScenarioUnusable)
+    misuse = (EventStoreError, WalletError, UnknownModule, ItemRefused, NoteInvalid, ScenarioUnusable, VfsUnavailable)
     return EXIT_MISUSE if isinstance(error, misuse) else None
 
 

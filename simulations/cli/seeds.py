@@ -4,6 +4,7 @@ import shlex
 import shutil
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import msgspec
 
 from actors.cli.paths import free_log
 from actors.cli.progress import progress_bar
+from simulations.faults.crashable_node import LostWithoutTrace, NodeRefused
 from simulations.scenario.scenario import Scenario
 from simulations.world.failure import Failure
 from simulations.world.seed_sweep import SeedResult, sweep
@@ -21,6 +23,9 @@ SEEDS_MAX = 1_000_000
 SEED_MAX = 2**63 - 1
 LOGS_KEPT = 10
 """Worlds that failed whose findings are shown and whose logs are kept: those with the lowest seeds."""
+
+
+_ENDS = {NodeRefused.how: "refused damaged storage", LostWithoutTrace.how: "lost events without a trace"}
 
 
 class Seeds(click.ParamType["range"]):
@@ -114,9 +119,11 @@ def _remove_log(world: SeedResult) -> None:
 
 
 def _table(worlds: Sequence[SeedResult], failed: Sequence[SeedResult], elapsed: float) -> str:
-    passed = [world for world in worlds if not world.finding]
+    passed = [world for world in worlds if not world.finding and not world.ended_early]
+    ends = Counter(world.ended_early for world in worlds if world.ended_early)
     noun = "world" if len(worlds) == 1 else "worlds"
-    lines = [f"{len(worlds):,} {noun} in {elapsed:.0f} s: {len(passed):,} passed, {len(failed):,} failed", ""]
+    counts = [f"{len(passed):,} passed", *(f"{count:,} {_ENDS[how]}" for how, count in sorted(ends.items()))]
+    lines = [f"{len(worlds):,} {noun} in {elapsed:.0f} s: {', '.join(counts)}, {len(failed):,} failed", ""]
     lines.append(f"  {'per world':<18}{'min':>10}{'median':>10}{'max':>10}{'total':>14}")
     for label, name in (
         ("events", "events"),

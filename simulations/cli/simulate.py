@@ -16,6 +16,7 @@ from actors.runtime.child_process import cores
 from eventstore import LogFault
 from simulations.cli.seeds import Seeds, run_sweep
 from simulations.cli.world_output import WorldOutput
+from simulations.faults.crashable_node import StorageLoss
 from simulations.faults.registry import parse_setting
 from simulations.scenario.scenario import MESSAGES_MAX, USERS_MAX, Scenario, built_in, explain, load, override
 from simulations.world.failure import failure_of
@@ -169,6 +170,8 @@ def simulate(
         if report is not None and path.exists():
             output.write_report(report)
         raise
+    except StorageLoss as loss:
+        output.end_early(loss, elapsed_s=time.perf_counter() - begun)
     except (Finding, LogFault) as error:
         output.fail(failure_of(error, path), elapsed_s=time.perf_counter() - begun)
     else:

@@ -9,6 +9,7 @@ import click
 import msgspec
 
 from eventstore import EventStoreError, read_log
+from simulations.faults.crashable_node import StorageLoss
 from simulations.report.world import write_world
 from simulations.world.failure import Failure
 from simulations.world.relation_town import RelationOutcome
@@ -49,6 +50,7 @@ class WorldOutput:
             "state_root": result.state_root,
             "checked": checked,
             "finding": None,
+            "ended_early": None,
         }
         outcome = result.outcome._asdict() | {"relation": result.outcome.relation._asdict()}
         self._fields = outcome | summary
@@ -70,7 +72,7 @@ class WorldOutput:
             "process": failure.process,
             "commands": commands,
         }
-        self._fields = self._summary(events, elapsed_s) | {"checked": False, "finding": finding}
+        self._fields = self._summary(events, elapsed_s) | {"checked": False, "finding": finding, "ended_early": None}
         self._title = f"One day of {self._scenario}, seed {self._seed}, ended with a finding"
         self._rows = [
             ("finding", failure.text),
@@ -82,6 +84,15 @@ class WorldOutput:
         self._commands = commands
         self._last_lines = ["Show this moment:", *(f"  {command}" for command in commands)]
         self._last_lines += ["Repeat it with a new log:", f"  {self._repeat}"]
+
+    def end_early(self, loss: StorageLoss, *, elapsed_s: float) -> None:
+        """Describe a world that its damaged storage ended, which is no finding."""
+        events = _events(self._log)
+        ended = {"how": loss.how, "reason": str(loss)}
+        self._fields = self._summary(events, elapsed_s) | {"checked": False, "finding": None, "ended_early": ended}
+        self._title = f"One day of {self._scenario}, seed {self._seed}, ended by its storage"
+        self._rows = [("ended early", loss.summary), ("reason", str(loss)), ("log", str(self._log))]
+        self._last_lines = ["Repeat it with a new log:", f"  {self._repeat}"]
 
     def print(self, *, as_json: bool) -> None:
         """Print the world to standard output."""

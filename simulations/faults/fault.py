@@ -66,6 +66,18 @@ class NodeFault(Fault, frozen=True):
         """Processes that the node keeps in memory; 0 for its usual number."""
         return 0
 
+    def torn_write_share(self) -> float:
+        """Share of the unsynced sectors that a crash loses."""
+        return 0.0
+
+    def lost_fsync_share(self) -> float:
+        """Share of the syncs that the drive reports and does not do."""
+        return 0.0
+
+    def bit_rot_share(self) -> float:
+        """Share of the crashes during which one bit of a file flips."""
+        return 0.0
+
 
 class PersonFault(Fault, frozen=True):
     """A fault of a person's device."""

@@ -8,6 +8,7 @@ from simulations.faults.fault import Fault
 from simulations.faults.network_faults import Delay, Drop, Duplicate, LoseReply, Reorder
 from simulations.faults.node_faults import CrashAtHour, CrashAtMessage, SlowDisk, SmallMemory
 from simulations.faults.person_faults import WrongClock
+from simulations.faults.storage_faults import BitRot, LostFsync, TornWrite
 
 FAULTS: tuple[type[Fault], ...] = (
     Drop,
@@ -19,6 +20,9 @@ FAULTS: tuple[type[Fault], ...] = (
     CrashAtHour,
     SlowDisk,
     SmallMemory,
+    TornWrite,
+    LostFsync,
+    BitRot,
     WrongClock,
 )
 """All faults, in the order in which ``mostao simulate --explain`` lists their settings."""

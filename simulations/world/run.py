@@ -6,14 +6,16 @@ from collections.abc import Callable, Sequence
 from hashlib import sha256
 from math import ceil
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import msgspec
 
 from actors.ans104.wallet import Wallet, key_path
 from actors.relation.services import keys_path
-from eventstore import LogFault
-from simulations.faults.crashable_node import CrashableNode
+from eventstore import EventStoreError, LogFault
+from simulations.faults.crashable_node import AcknowledgedLost, CrashableNode, NodeRefused, StorageLoss
+from simulations.faults.disk import Disk, DiskFaults
 from simulations.faults.fault import NodeFault
 from simulations.faults.virtual_time import VirtualClock
 from simulations.scenario.scenario import Scenario
@@ -53,12 +55,16 @@ async def run_world(
     Raises:
         Finding: an invariant is broken, or an unexpected error ended the world (``WorldCrashed``).
         LogFault: the audit found a fault.
+        StorageLoss: the simulated storage was damaged, and the node refused it, or no node can notice.
         EventStoreError: the log cannot be created.
     """
     clock, wallet = VirtualClock(DAWN_MS), node_wallet(seed)
     commit_delay_ms = sum(fault.commit_delay_ms() for fault in scenario.faults.of_kind(NodeFault))
     live_max = max(fault.live_max() for fault in scenario.faults.of_kind(NodeFault))
-    crashable = CrashableNode(path, wallet=wallet, clock=clock, commit_delay_ms=commit_delay_ms, live_max=live_max)
+    disk = _disk(scenario, seed, path)
+    crashable = CrashableNode(
+        path, wallet=wallet, clock=clock, commit_delay_ms=commit_delay_ms, live_max=live_max, disk=disk
+    )
     has_started = False
     try:
         async with crashable:
@@ -84,14 +90,32 @@ async def run_world(
         check(outcome.hostile_attempts == outcome.hostile_refused, "hostile attempts", "all refused", outcome.refusals)
         check(not outcome.third_party_opened, "secrets that a third party opened", 0, outcome.third_party_opened)
         if checked:
+            if crashable.is_damaged:  # the node ignores damaged snapshots, which the audit reports
+                path.with_name(path.name + ".snapshots").unlink(missing_ok=True)
             await asyncio.to_thread(check_log, path, msgspec.structs.asdict(result))
-    except (Finding, LogFault):
+    except (Finding, LogFault, StorageLoss):
         raise
+    except AcknowledgedLost as error:
+        raise Finding(str(error)) from error
     except Exception as error:
         if not has_started:
             raise
+        if crashable.is_damaged and isinstance(error, EventStoreError):
+            raise NodeRefused(str(error)) from error
         raise WorldCrashed(_crash_text(error)) from error
     return result
+
+
+def _disk(scenario: Scenario, seed: int, path: Path) -> Disk | None:
+    """The simulated disk of a world whose storage fails; None for the real one."""
+    node_faults = scenario.faults.of_kind(NodeFault)
+    faults = DiskFaults(
+        torn_write=sum(fault.torn_write_share() for fault in node_faults),
+        lost_fsync=sum(fault.lost_fsync_share() for fault in node_faults),
+        bit_rot=sum(fault.bit_rot_share() for fault in node_faults),
+    )
+    lock = path.with_name(path.name + ".lock")
+    return Disk(faults, Random(f"{seed}/disk"), unsynced=lock) if faults.occur else None
 
 
 def node_wallet(seed: int) -> Wallet:

@@ -13,6 +13,7 @@ import msgspec
 
 from actors.runtime.tuning import dedicate_process
 from eventstore import LogFault
+from simulations.faults.crashable_node import StorageLoss
 from simulations.scenario.scenario import Scenario
 from simulations.world.failure import Failure, failure_of
 from simulations.world.invariants import Finding
@@ -31,6 +32,11 @@ class SeedResult(msgspec.Struct, frozen=True):
     state_root: str = ""
     failure: Failure | None = None
     """The broken invariant; None if there is none."""
+    ended_early: str = ""
+    """How the storage ended the world, which is no finding: ``refused`` if the node refused a damaged log, ``lost`` if
+    events are missing and nothing shows it. Empty if the world came to its end."""
+    reason: str = ""
+    """Why it ended early."""
     log: str = ""
     """The log of a world that failed; empty if it is not kept."""
 
@@ -75,6 +81,8 @@ def run_seed(scenario: Scenario, seed: int, keep: Path | None = None) -> SeedRes
             failure = failure_of(error, path)
             log = Path(shutil.copytree(folder, keep / str(seed))) / path.name if keep else ""
             return SeedResult(seed, elapsed_s=_seconds_since(started), failure=failure, log=str(log))
+        except StorageLoss as loss:
+            return SeedResult(seed, elapsed_s=_seconds_since(started), ended_early=loss.how, reason=str(loss))
         except Exception as error:  # the world could not start
             return SeedResult(seed, failure=Failure(f"{type(error).__name__}: {error}", type(error).__name__))
     outcome = result.outcome

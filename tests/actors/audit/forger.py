@@ -8,6 +8,7 @@ import msgspec
 
 from eventstore import Assignment, Message, Sequencer, read_log
 from eventstore.sqlite.log import SqliteLog
+from eventstore.sqlite.writer_lock import lock_path
 from tests.sqlite_file import execute, loose
 
 Rows = list[Assignment]
@@ -24,6 +25,7 @@ def read(path: Path) -> Rows:
 def write(path: Path, rows: Rows) -> None:
     for table in ("assignments", "tree", "ids"):
         execute(path, f"delete from {table}")
+    lock_path(path).unlink(missing_ok=True)  # it tells a node how many events were durable before
     log = SqliteLog.open(path)
     with loose(path):
         log._refuse_duplicates = lambda _: None  # type: ignore[method-assign]

@@ -200,6 +200,7 @@ async def test_snapshots_of_another_history_are_not_used(
         snapshots_path(path).write_text("nonsense" * 1000)
     elif did == "another log":
         path.unlink()
+        path.with_name(path.name + ".lock").unlink()
         async with Node.open(path, wallet=NODE, new=True, limits=SNAPSHOT_ALL) as node:
             root, events = node.state_root, node.sequence
     else:

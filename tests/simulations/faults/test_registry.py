@@ -21,6 +21,9 @@ ALWAYS = {
     "crash_at_h": [1.5],
     "slow_disk_ms": 2,
     "live_processes": 9,
+    "torn_write": 0.5,
+    "lost_fsync": 0.5,
+    "bit_rot": 1,
     "wrong_clock": 1,
 }
 KINDS = (NetworkFault, NodeFault, PersonFault)

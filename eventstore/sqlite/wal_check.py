@@ -1,0 +1,160 @@
+"""Acknowledged events that a log has lost, of which SQLite says nothing (https://sqlite.org/walformat.html).
+
+After a crash, SQLite uses the frames up to the last transaction that is complete, and drops all later ones. That is
+right for the transaction that the crash interrupted, which was never acknowledged. If a frame in the middle is damaged,
+the transactions after it are dropped, too, although they were acknowledged.
+
+The writer syncs each transaction before it starts the next one, so a crash leaves at most one that is incomplete. What
+lies behind the last complete transaction is therefore at most one transaction. More than that shows that a frame which
+was durable has changed.
+"""
+
+import shlex
+import sqlite3
+import struct
+import sys
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from eventstore.errors import StorageDamaged
+from eventstore.sqlite.connect import connect_to_read, unusable_message
+
+_HEADER = struct.Struct(">8I")
+"""Magic number, format, page size, checkpoint number, two salts, two checksums."""
+_FRAME = struct.Struct(">6I")
+"""Page number, size of the database after a commit (else 0), two salts, two checksums."""
+_MAGIC = 0x377F0682
+"""The last bit gives the byte order of the checksums."""
+_INDEX_FRAMES = slice(16, 20)
+"""Where the shared-memory index has the number of frames that SQLite uses, in the machine's byte order."""
+_WORD_MAX = 2**32 - 1
+_PAGE_BYTES_MAX = 65_536
+
+
+class _Frames(NamedTuple):
+    salts: tuple[int, int]
+    page_bytes: int
+    used: int
+    """Number of frames that SQLite uses."""
+
+
+def refuse_lost_events(log: Path, *, durable: int) -> None:
+    """Check, before a log is written, that nothing shows the loss of acknowledged events.
+
+    It changes no file. A connection that can write would copy what is left of the write-ahead log into the log when it
+    is closed, and remove what shows the loss.
+
+    Args:
+        log: the log; its lock is held.
+        durable: the sequence up to which the log was durable, according to the lock file.
+
+    Raises:
+        StorageDamaged: events are missing.
+    """
+    try:
+        connection = connect_to_read(log) if log.exists() else None
+    except sqlite3.Error:  # opening for writing repairs some errors, such as a hot journal, and reports the others
+        return
+    try:
+        events = _events(connection)
+        damage = wal_damage(log)
+    except sqlite3.Error as error:
+        raise StorageDamaged(unusable_message(log, error)) from None
+    finally:
+        if connection is not None:
+            connection.close()
+    name = shlex.quote(log.name)
+    if damage:
+        raise StorageDamaged(
+            f"the write-ahead log of {log} is damaged ({damage}): acknowledged events after event {events or 0} cannot"
+            f" be read. Restore a copy of the log. To continue without these events, run"
+            f" `sqlite3 {name} 'pragma wal_checkpoint(truncate)'` and remove {name}.lock"
+        )
+    if events is not None and events < durable:
+        raise StorageDamaged(
+            f"{log} ends at event {events}, but events up to {durable} were acknowledged: the storage lost them, or"
+            f" this is an older copy. Restore a newer copy. To continue without these events, remove {name}.lock"
+        )
+
+
+def _events(connection: sqlite3.Connection | None) -> int | None:
+    """Number of events; None if there is no such table, which the check of the schema refuses where it must."""
+    query = "select 1 from sqlite_master where name = 'assignments' and type = 'table'"  # a view may be endless
+    if connection is None or not connection.execute(query).fetchone():
+        return None
+    [events] = connection.execute("select coalesce(max(sequence), 0) from assignments").fetchone()
+    return int(events)
+
+
+def wal_damage(log: Path) -> str:
+    """Why transactions that were durable are missing from the write-ahead log; empty if nothing shows that.
+
+    Call this when a connection has the log open and has read from it, so that SQLite has recovered the write-ahead log,
+    and before anything is written.
+    """
+    try:
+        with log.with_name(log.name + "-wal").open("rb") as wal:
+            header = wal.read(_HEADER.size)
+            if len(header) < _HEADER.size:
+                return ""
+            if not _is_valid(header):
+                return "its header is damaged" if _has_commit(wal) else ""
+            fields = _HEADER.unpack(header)
+            frames = _Frames((fields[4], fields[5]), fields[2], _frames_used(log))
+            return _damage_behind(wal, frames)
+    except FileNotFoundError:
+        return ""
+
+
+def _damage_behind(wal: BinaryIO, frames: _Frames) -> str:
+    """The damage that the frames behind the last one in use show."""
+    number, committed = frames.used, None
+    step = _FRAME.size + frames.page_bytes
+    while True:
+        wal.seek(_HEADER.size + number * step)
+        header = wal.read(_FRAME.size)
+        if len(header) < _FRAME.size:
+            return ""
+        _, database_pages, *salts, _, _ = _FRAME.unpack(header)
+        number += 1
+        if tuple(salts) == frames.salts:  # other frames are of an earlier use of the file, or were never written whole
+            if committed is not None:
+                return f"frame {frames.used + 1} is damaged, but frame {number} is of a later transaction"
+            if database_pages:
+                committed = number
+
+
+def _has_commit(wal: BinaryIO) -> bool:
+    """Whether a write-ahead log has a transaction. The header is synced before the first frame is written."""
+    page_bytes = 512
+    while page_bytes <= _PAGE_BYTES_MAX:
+        wal.seek(_HEADER.size)
+        salts = None
+        while len(header := wal.read(_FRAME.size)) == _FRAME.size:
+            _, database_pages, *found, _, _ = _FRAME.unpack(header)
+            if salts is not None and found != salts:
+                break
+            if database_pages and any(found):
+                return True
+            salts = found
+            wal.seek(page_bytes, 1)
+        page_bytes *= 2
+    return False
+
+
+def _is_valid(header: bytes) -> bool:
+    magic = int.from_bytes(header[:4], "big")
+    if magic & ~1 != _MAGIC:
+        return False
+    order = ">" if magic & 1 else "<"
+    first = second = 0
+    for one, two in struct.iter_unpack(f"{order}2I", header[:24]):
+        first = first + one + second & _WORD_MAX
+        second = second + two + first & _WORD_MAX
+    return (first, second) == _HEADER.unpack(header)[6:]
+
+
+def _frames_used(log: Path) -> int:
+    """The number of frames that SQLite uses, from the index that it built when it recovered the write-ahead log."""
+    with log.with_name(log.name + "-shm").open("rb") as index:
+        return int.from_bytes(index.read(_INDEX_FRAMES.stop)[_INDEX_FRAMES], sys.byteorder)
