@@ -18,8 +18,8 @@ PAGE_BYTES_MAX = 2**20
 """A page ends with the entry that reaches this size; the client continues behind its cursor."""
 UNSENT_BYTES_MAX = 32 * 2**20
 """Bytes of responses that clients have not read yet, above which the node makes no further page."""
-ROWS_PER_COST, BYTES_PER_COST = 10, 64 * 1024
-"""What costs the node about as much as the smallest request."""
+ROWS_PER_COST, BYTES_PER_COST = 5, 64 * 1024
+"""What counts as one more request. Five rows take from 0.06 to 0.5 ms, the smallest request takes 0.08 ms."""
 
 
 class PageResponses:

@@ -2,6 +2,8 @@ import json
 from base64 import b64encode
 from pathlib import Path
 
+import pytest
+
 from tests.actors.http.served_node import served
 from tests.actors.people import ALICE, BOB, KEYS, NOW_MS, item, relay, talking
 
@@ -110,3 +112,23 @@ async def test_every_query_is_answered_by_both_ways(path: Path) -> None:
         assert await server.answer(item(ALICE, session, "GetCurrentKeys")) == keys
         chats = await server.ask(a, "GetChatList", owner=ALICE.address)
         assert [chat["sessionID"] for chat in chats] == [session]
+
+
+NESTED = "[" * 50_000 + "]" * 50_000
+
+
+@pytest.mark.parametrize("body", [NESTED, f'{{"x": {NESTED}}}', '{"Data": "\\ud800"}', '{"Owner": "\\udfff"}'])
+async def test_a_dryrun_that_is_nested_deeply_or_has_broken_characters_is_the_clients_mistake(
+    path: Path, body: str
+) -> None:
+    async with served(path) as server:
+        assert "not a dryrun" in await server.refusal(400, "POST", "/dry-run", content=body)
+
+
+@pytest.mark.parametrize("slot", ["9" * 30, "9" * 5_000, "-1", "x"])
+async def test_a_cursor_that_the_node_did_not_make_is_the_clients_mistake(path: Path, slot: str) -> None:
+    async with served(path) as server:
+        results = f"/results/{server.node.registry}"
+        for made_up in (f'{{"timestamp": 1, "ordinate": "{slot}"}}', "[" * 20_000):
+            cursor = b64encode(made_up.encode()).decode()
+            assert "not a cursor" in await server.refusal(400, "GET", results, params={"from": cursor})
