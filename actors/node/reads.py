@@ -1,8 +1,7 @@
 """Reads of the log for requests: a few threads of their own, with a time limit, and slow while messages wait.
 
-A thread that evaluates Python code takes the interpreter lock from the event loop. So a long read rests between short
-slices of work while the node has messages to handle. Without the rests, six clients that read long pages cut the sends
-of others to a third.
+A thread that evaluates Python code takes the interpreter lock from the event loop, half of the time and more. So a long
+read rests between short slices of work while the node has messages to handle.
 """
 
 import asyncio

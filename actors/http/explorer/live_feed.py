@@ -4,11 +4,14 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 
 from actors.http.common.responses import encode_json
 from actors.http.explorer.view_models import Row, ViewModels, view_models_of
+from actors.node.backlog import Overloaded
 from actors.node.node import Node
+from actors.node.reads import ReadTimeout
 from eventstore import LogFile
 
 ROWS = 50
@@ -40,7 +43,10 @@ class LiveFeed:
     async def messages_after(self, after: int) -> tuple[bytes, int]:
         """The event with the newest messages behind a sequence, and the sequence of its last message.
 
-        The event is empty if there are no new messages.
+        The event is empty if there are no new messages, or if the node is too busy to read them.
+
+        Raises:
+            NodeClosed, EventStoreError: the node stopped.
         """
         if self._refreshing is None and time.monotonic() >= self._refreshed_s + REFRESH_S:
             self._refreshing = asyncio.ensure_future(self._refresh())
@@ -63,11 +69,11 @@ class LiveFeed:
         try:
             if self._node.durable_sequence > self._end:
                 end = await self._node.quiescent_sequence()
-                read = partial(
-                    self._read, await view_models_of(self._node), after=max(self._end, end - ROWS), until=end
-                )
-                self._rows.extend(await self._node.read_page(read))
-                self._end = end
+                with suppress(Overloaded, ReadTimeout):
+                    views = await view_models_of(self._node)
+                    read = partial(self._read, views, after=max(self._end, end - ROWS), until=end)
+                    self._rows.extend(await self._node.read_page(read))
+                    self._end = end
         finally:
             self._refreshed_s, self._refreshing = time.monotonic(), None
 

@@ -18,10 +18,10 @@ from actors.http.common.page_responses import PageResponses
 from actors.http.explorer.live_feed import ROWS, LiveFeed
 from actors.http.explorer.view_models import Row, display_text, view_models_of
 from actors.node.backlog import Overloaded
-from actors.node.node import Node
+from actors.node.node import Node, NodeClosed
 from actors.protocol.canonical_json import decode, encode
 from actors.protocol.spawn import module_of
-from eventstore import LogFile
+from eventstore import EventStoreError, LogFile
 from eventstore.records import ID_LENGTH
 
 TICK_S = 0.25
@@ -198,6 +198,8 @@ class Explorer:
                 while pause_s > 0 and not self._stopping():
                     await asyncio.sleep(min(pause_s, 1))
                     pause_s -= 1
+        except (NodeClosed, EventStoreError):
+            return  # the response has started, so it cannot become an error; it ends
         finally:
             self._streams -= 1
 

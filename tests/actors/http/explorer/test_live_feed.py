@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from actors import Node
+from actors import Node, Overloaded
 from actors.http.explorer import routes
 from actors.http.explorer.live_feed import REFRESH_S, ROWS, LiveFeed
 from actors.http.explorer.view_models import Row
@@ -68,3 +68,27 @@ async def test_the_number_of_streams_is_limited(path: Path, monkeypatch: pytest.
                 if response.status_code == 200:  # the server has noticed that the first one ended
                     break
         server.servers.stop()
+
+
+async def test_streams_end_without_an_error_when_the_node_stops(path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    async with served(path) as server, server.client.stream("GET", "/explorer/events") as response:
+        lines = response.aiter_lines()
+        await anext(lines)
+        server.node.stop_pages()
+        await server.post(item(ALICE, server.node.registry, "QueryHandle", {"handle": "a"}))
+        async for _ in lines:  # until the stream ends
+            pass
+    assert "failed" not in capfd.readouterr().err
+
+
+async def test_a_stream_goes_on_when_the_node_was_too_busy(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def busy(*_: Any) -> Any:
+        raise Overloaded
+
+    monkeypatch.setattr("actors.http.explorer.live_feed.REFRESH_S", 0)
+    async with Node.open(path, wallet=NODE, clock=still) as node:
+        feed = LiveFeed(node, rendered)
+        with monkeypatch.context() as patch:
+            patch.setattr(Node, "read_page", busy)
+            assert await feed.messages_after(0) == (b"", 0)
+        assert (await feed.messages_after(0))[1] == 1
