@@ -17,14 +17,17 @@ from actors.processes.messaging.session_v2 import SessionV2
 from actors.processes.messaging.session_v3 import SessionV3
 from actors.processes.relation.archive_index import Archive
 from actors.processes.relation.key_keeper import KeyKeeper
+from actors.processes.relation.key_keeper_v2 import KeyKeeperV2
 from actors.processes.relation.proxy_state import Proxy
+from actors.processes.relation.proxy_state_v2 import ProxyV2
 from actors.processes.relation.relation import Relation
+from actors.processes.relation.relation_v2 import RelationV2
 
 MODULES: dict[str, type[Process]] = {
     kind.module: kind
     for kind in (
         *(Registry, RegistryV2, RegistryV3, Handle, HandleV2, Session, SessionV2, SessionV3, Group, GroupV2),
-        *(Relation, KeyKeeper, Proxy, Archive),
+        *(Relation, RelationV2, KeyKeeper, KeyKeeperV2, Proxy, ProxyV2, Archive),
     )
 }
 """Every module by its name. A log may name any of them."""
@@ -40,12 +43,15 @@ __all__ = [
     "Handle",
     "HandleV2",
     "KeyKeeper",
+    "KeyKeeperV2",
     "Process",
     "Proxy",
+    "ProxyV2",
     "Registry",
     "RegistryV2",
     "RegistryV3",
     "Relation",
+    "RelationV2",
     "Session",
     "SessionV2",
     "SessionV3",

@@ -37,21 +37,26 @@ KeyText = Annotated[
     str,
     Meta(min_length=1, max_length=KEY_CHARACTERS_MAX, description=f"a text of 1 to {KEY_CHARACTERS_MAX} characters"),
 ]
-_Limit = Annotated[int, Meta(ge=0, le=ROWS_MAX, description=f"a whole number from 0 to {ROWS_MAX}")]
+Offset = Annotated[int, Meta(ge=0, le=2**31, description="a whole number from 0")]
+Limit = Annotated[int, Meta(ge=0, le=ROWS_MAX, description=f"a whole number from 0 to {ROWS_MAX}")]
 
 
 class ListPage(Body):
     """Which rows of a list to return: all of them without these fields, and otherwise as many as an answer holds."""
 
-    offset: Annotated[int, Meta(ge=0, le=2**31, description="a whole number from 0")] = 0
-    limit: _Limit | None = None
+    offset: Offset = 0
+    limit: Limit | None = None
 
     def rows(self, rows: Sequence[Any]) -> list[Any]:
-        """The requested rows. The next page begins at ``offset`` plus their number, and an empty one ends the list."""
-        if self.limit is None and not self.offset:
-            return list(rows)
-        limit = ROWS_MAX if self.limit is None else self.limit
-        return fitting(rows[self.offset : self.offset + limit])
+        """The requested rows."""
+        return rows_of(rows, self.offset, self.limit)
+
+
+def rows_of(rows: Sequence[Any], offset: int, limit: int | None) -> list[Any]:
+    """The requested rows. The next page begins at ``offset`` plus their number, and an empty one ends the list."""
+    if limit is None and not offset:
+        return list(rows)
+    return fitting(rows[offset : offset + (ROWS_MAX if limit is None else limit)])
 
 
 def fitting(rows: Sequence[Any]) -> list[Any]:

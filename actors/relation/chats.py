@@ -56,7 +56,7 @@ class Chats:
     async def _rows(self, address: str) -> list[dict[str, Any]]:
         flags = await self._calls.ask(self._proxy, "getFlags", addr=address)
         read = {chat: flag["read"] for chat, flag in flags.items()}
-        rows = await self._calls.ask(self._relation, "getChats", addr=address, read=read)
+        rows = await self._calls.ask_list(self._relation, "getChats", addr=address, read=read)
         return [
             {**row, **{name: flags.get(row["id"], _NO_FLAGS)[name] for name in ("muted", "sticky")}} for row in rows
         ]

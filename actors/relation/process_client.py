@@ -4,8 +4,9 @@ import os
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from actors.ans104.item import ANCHOR_BYTES
+from actors.ans104.item import ANCHOR_BYTES, NoSuchProcess, item_id
 from actors.ans104.signer import Signer
+from actors.processes.limits import ROWS_MAX
 from actors.protocol.canonical_json import encode
 from actors.protocol.messages import Result
 
@@ -47,6 +48,20 @@ class ProcessClient:
         """
         return _answer(await self.node.dryrun(process, action=action, data=encode(body), sender=self.key.address))
 
+    async def ask_list(self, process: str, action: str, **body: Any) -> list[Any]:
+        """A list, in pages if it is longer than an answer.
+
+        Raises:
+            Refused: the process refuses the question.
+        """
+        try:
+            return list(await self.ask(process, action, **body))
+        except Refused:  # of the whole list, or of the question: then that of a page has the same reason
+            rows: list[Any] = []
+            while page := await self.ask(process, action, **body, offset=len(rows), limit=ROWS_MAX):
+                rows += page
+            return rows
+
     async def tell(self, process: str, action: str, **body: Any) -> Any:
         """Send a message; returns the process's answer once the message is durable.
 
@@ -65,14 +80,27 @@ class ProcessClient:
         """Wait until all effects of the messages that were sent are durable."""
         await self.node.quiescent_sequence()
 
-    async def start_process(self, module: str, name: str = "", **body: Any) -> str:
-        """The id of the key's process with this module, name and data. Starts the process if it does not exist."""
-        tags = [("Type", "Process"), ("Module", module), *([("Name", name)] if name else [])]
-        item = self.key.sign(tags=tags, data=encode(body))  # without an anchor, so that a second call has the same id
+    async def start_process(self, *modules: str, name: str = "", **body: Any) -> str:
+        """The id of the key's process with one of these modules, and this name and data.
+
+        A log continues with the module that it began with. If no such process exists, the last module starts one.
+        """
+        for module in modules:
+            tags = [("Type", "Process"), ("Module", module), *([("Name", name)] if name else [])]
+            item = self.key.sign(tags=tags, data=encode(body))  # without an anchor: a second call has the same id
+            if len(modules) > 1 and await self._exists(item_id(item)):
+                return item_id(item)
         result = await self.node.send(item)
         if result.error is not None:
             raise Refused(result.error)
         return result.message_id
+
+    async def _exists(self, process: str) -> bool:
+        try:
+            await self.node.dryrun(process, action="")
+        except NoSuchProcess:
+            return False
+        return True
 
 
 def _answer(result: Result) -> Any:

@@ -109,10 +109,9 @@ class PushService:
 
     async def _members(self, group: str) -> list[str]:
         try:
-            members: list[str] = await self._calls.ask(self._relation, "members", dao=group)
+            return await self._calls.ask_list(self._relation, "members", dao=group)
         except Refused:  # the receiver of a hide message may be a person and not a group
             return []
-        return members
 
     async def _newest(self) -> int:
         waiting = await self._calls.ask(self._relation, "waitingAfter", after=-1)

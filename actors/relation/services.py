@@ -4,7 +4,7 @@ from pathlib import Path
 
 from actors.ans104.wallet import Wallet, WalletError
 from actors.node.node import Node
-from actors.processes import Archive, KeyKeeper, Proxy, Relation
+from actors.processes import Archive, KeyKeeper, KeyKeeperV2, Proxy, ProxyV2, Relation, RelationV2
 from actors.relation.key_service import KeyService
 from actors.relation.process_client import ProcessClient
 
@@ -50,12 +50,14 @@ class Services:
             secret: the key keeper's secret, which decrypts kept keys.
         """
         private = secret.curve25519()
-        relation = await calls.start_process(Relation.module)
+        relation = await calls.start_process(Relation.module, RelationV2.module)
         public_key = "0x" + bytes(private.public_key).hex()
-        keeper = await calls.start_process(KeyKeeper.module, relation=relation, publicKey=public_key)
+        keeper = await calls.start_process(
+            KeyKeeper.module, KeyKeeperV2.module, relation=relation, publicKey=public_key
+        )
         archive = await calls.start_process(Archive.module, name=relation)
         return cls(calls, relation, KeyService(calls, keeper, private), archive)
 
     async def proxy(self, name: str) -> str:
         """The id of the process with the state of a proxy. Starts the process if it does not exist."""
-        return await self.calls.start_process(Proxy.module, name)
+        return await self.calls.start_process(Proxy.module, ProxyV2.module, name=name)

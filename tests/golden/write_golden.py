@@ -119,8 +119,8 @@ async def run_day(path: Path, *, killed: bool) -> None:
         if "mostao.group@1" in MODULES:  # this also wrote format 1, with code that had no groups
             await meet_in_a_group(day, alice, bob, eve)
         await use_the_registry_before(day)
-        if "mostao.relation@1" in MODULES:
-            await use_relation_one(day, alice)
+        for version in (1, 2):
+            await use_relation_one(day, alice, version)
         await send_refused_messages(day, eve, path)
 
 
@@ -286,12 +286,12 @@ async def meet_in_a_group(day: Day, alice: User, bob: User, eve: User) -> None:
     await day.tell(eve, session, ("GetSession", ""))
 
 
-async def use_relation_one(day: Day, alice: User) -> None:
+async def use_relation_one(day: Day, alice: User, version: int) -> None:
     """Relation ONE: names, follows, a group and messages of Ethereum accounts, with their keys, flags and archive."""
     from simulations.clients.relation_user import RelationUser, auth_sig, for_address, for_members
 
     anne, ben = (RelationUser(Random(name).randbytes, now=day.now_ms) for name in ("anne", "ben"))
-    relation = await day.start(alice.wallet, "mostao.relation@1")
+    relation = await day.start(alice.wallet, f"mostao.relation@{version}")
 
     async def tell(who: RelationUser, process: str, *messages: tuple[str, Any]) -> Result:
         return [await day.sign(who.wallet, process, action, body) for action, body in messages][-1]
@@ -347,7 +347,7 @@ async def use_relation_one(day: Day, alice: User) -> None:
         ("sendMessage", ben.compose(anne.address, "y", timestamp=day.now_ms)),
     )
     await day.tell(alice, relation, ("setProfileURI", {"profileURI": "ar://a"}))
-    keeper = await day.start(alice.wallet, "mostao.keykeeper@1", {"relation": relation, "publicKey": KEEPER})
+    keeper = await day.start(alice.wallet, f"mostao.keykeeper@{version}", {"relation": relation, "publicKey": KEEPER})
     await tell(ben, keeper, ("getPublicKey", ""))
     for conditions, sealed in ((for_address(ben.address), SEALED), (for_members(dao), SEALED[:-2] + "cd")):
         kept = {"accessControlConditions": conditions, "authSig": auth_sig(ben, now=day.now_ms)}
@@ -356,11 +356,17 @@ async def use_relation_one(day: Day, alice: User) -> None:
         await tell(ben, keeper, ("getGrant", {"request": asked.message_id}))
     stranger = {**kept, "authSig": auth_sig(anne, now=day.now_ms + 3_600_000)}
     await tell(anne, keeper, ("getEncryptionKey", {**stranger, "toDecrypt": sealed}))
-    proxy = await day.start(alice.wallet, "mostao.proxy@1")
+    proxy = await day.start(alice.wallet, f"mostao.proxy@{version}")
     chat = {"addr": ben.address, "chat": anne.address}
     await day.tell(alice, proxy, ("markAsRead", {**chat, "place": 0}), ("setMuted", {**chat, "muted": True}))
     await day.tell(alice, proxy, ("setSticky", {**chat, "sticky": True}), ("getFlags", {"addr": ben.address}))
     await tell(ben, proxy, ("setMuted", {**chat, "muted": False}))
+    if version == 1:
+        await use_an_archive(day, alice)
+
+
+async def use_an_archive(day: Day, alice: User) -> None:
+    """An archive index, and an item of an Arweave key."""
     archive = await day.start(alice.wallet, "mostao.archive@1")
     await day.tell(alice, archive, ("beginPack", {"count": 2}), ("beginPack", {"count": 2}))
     await day.tell(alice, archive, ("stored", {"id": "x" * 43}), ("getArchive", ""))

@@ -43,11 +43,18 @@ def processes(stage: Stage) -> dict[str, str]:
     del found[None]  # type: ignore[arg-type]
     return {
         **found,
-        "mostao.relation@1": (relation := stage.spawn(ALICE, "mostao.relation@1")),
-        "mostao.keykeeper@1": stage.spawn(ALICE, "mostao.keykeeper@1", {"relation": relation, "publicKey": KEEPER}),
-        "mostao.proxy@1": stage.spawn(ALICE, "mostao.proxy@1"),
+        **{module: process for version in (1, 2) for module, process in relation_one(stage, version).items()},
         "mostao.archive@1": stage.spawn(ALICE, "mostao.archive@1"),
     }
+
+
+def relation_one(stage: Stage, version: int) -> dict[str, str]:
+    """Start the processes of Relation ONE that have several versions; returns their ids by module."""
+    relation = stage.spawn(ALICE, f"mostao.relation@{version}")
+    keeper = stage.spawn(ALICE, f"mostao.keykeeper@{version}", {"relation": relation, "publicKey": KEEPER})
+    proxy = stage.spawn(ALICE, f"mostao.proxy@{version}")
+    processes = {"relation": relation, "keykeeper": keeper, "proxy": proxy}
+    return {f"mostao.{name}@{version}": process for name, process in processes.items()}
 
 
 def meet(stage: Stage, *, groups: bool) -> tuple[str, str, str]:
@@ -75,7 +82,8 @@ def do_everything(stage: Stage) -> None:
         do_everything_in_a_session(stage, pids[session], session)
         if group is not None:
             do_everything_in_a_group(stage, pids[handle], pids[group])
-    do_everything_of_relation_one(stage, pids)
+    for version in (1, 2):
+        do_everything_of_relation_one(stage, pids, version)
 
 
 def do_everything_of_a_person(stage: Stage, a: str, module: str) -> None:
@@ -145,9 +153,9 @@ def do_everything_in_a_group(stage: Stage, a: str, group: str) -> None:
         stage.relay(ALICE, a, group, action_, body)
 
 
-def do_everything_of_relation_one(stage: Stage, pids: dict[str, str]) -> None:
-    relation, keeper = pids["mostao.relation@1"], pids["mostao.keykeeper@1"]
-    proxy, archive = pids["mostao.proxy@1"], pids["mostao.archive@1"]
+def do_everything_of_relation_one(stage: Stage, pids: dict[str, str], version: int) -> None:
+    relation, keeper, proxy = (pids[f"mostao.{name}@{version}"] for name in ("relation", "keykeeper", "proxy"))
+    archive = pids["mostao.archive@1"]
     randbytes = Random("relation").randbytes
     alice, bob = (RelationUser(randbytes, now=NOW_MS) for _ in range(2))
     for user, name in ((alice, "alice.eth"), (bob, "bob.eth")):
@@ -184,7 +192,7 @@ def do_everything_of_relation_one(stage: Stage, pids: dict[str, str]) -> None:
     kept = {"accessControlConditions": for_members(dao), "authSig": proof}
     stage.send(ALICE, keeper, "saveEncryptionKey", {**kept, "encryptedSymmetricKey": "ab" * 112})
     stage.send(ALICE, keeper, "getEncryptionKey", {**kept, "toDecrypt": "ab" * 112})
-    [asked] = [event for event in stage.events if event.message.action == "getEncryptionKey"]
+    asked = [event for event in stage.events if event.message.action == "getEncryptionKey"][-1]
     for process, action_, body in (
         (keeper, "getPublicKey", ""),
         (keeper, "getGrant", {"request": asked.message.id}),

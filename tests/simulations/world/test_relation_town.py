@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from actors.processes import Relation
+from actors.processes import RelationV2
 from actors.processes.relation import key_keeper as key_keeper_module
 from simulations.scenario.scenario import Scenario, load, override
 from simulations.world.invariants import Finding
@@ -64,16 +64,16 @@ async def test_a_key_keeper_that_gives_keys_to_anybody_is_found(path: Path, monk
 
 
 async def test_a_message_that_is_lost_is_found(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    kept = Relation.handlers["sendMessage"]
+    kept = RelationV2.handlers["sendMessage"]
     count = iter(range(10**6))
 
-    def forgetful(self: Relation, body: Any, context: Any) -> Any:
+    def forgetful(self: RelationV2, body: Any, context: Any) -> Any:
         before = self.state
         effects = kept.method(self, body, context)
         if next(count) == 20:
             self.state = before
         return effects
 
-    monkeypatch.setitem(Relation.handlers, "sendMessage", kept._replace(method=forgetful))
+    monkeypatch.setitem(RelationV2.handlers, "sendMessage", kept._replace(method=forgetful))
     with pytest.raises(Finding):
         await live(path, checked=False)
