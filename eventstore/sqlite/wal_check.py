@@ -4,9 +4,9 @@ After a crash, SQLite uses the frames up to the last transaction that is complet
 right for the transaction that the crash interrupted, which was never acknowledged. If a frame in the middle is damaged,
 the transactions after it are dropped, too, although they were acknowledged.
 
-The writer syncs each transaction before it starts the next one, so a crash leaves at most one that is incomplete. What
-lies behind the last complete transaction is therefore at most one transaction. More than that shows that a frame which
-was durable has changed.
+The writer syncs each transaction before it starts the next one, so a crash leaves at most one that is incomplete, and
+nothing continues that one. If a frame behind the last complete transaction continues the commit of another one, a frame
+that was durable has changed.
 """
 
 import shlex
@@ -23,6 +23,8 @@ _HEADER = struct.Struct(">8I")
 """Magic number, format, page size, checkpoint number, two salts, two checksums."""
 _FRAME = struct.Struct(">6I")
 """Page number, size of the database after a commit (else 0), two salts, two checksums."""
+_HASHED = struct.Struct(">2I")
+"""The part of a frame's header that its checksum covers, together with the page."""
 _MAGIC = 0x377F0682
 """The last bit gives the byte order of the checksums."""
 _INDEX_FRAMES = slice(16, 20)
@@ -34,6 +36,8 @@ _PAGE_BYTES_MAX = 65_536
 class _Frames(NamedTuple):
     salts: tuple[int, int]
     page_bytes: int
+    order: str
+    """The byte order of the words that the checksums cover, in the notation of ``struct``."""
     used: int
     """Number of frames that SQLite uses."""
 
@@ -100,28 +104,35 @@ def wal_damage(log: Path) -> str:
             if not _is_valid(header):
                 return "its header is damaged" if _has_commit(wal) else ""
             fields = _HEADER.unpack(header)
-            frames = _Frames((fields[4], fields[5]), fields[2], _frames_used(log))
+            frames = _Frames((fields[4], fields[5]), fields[2], _order(fields[0]), _frames_used(log))
             return _damage_behind(wal, frames)
     except FileNotFoundError:
         return ""
 
 
 def _damage_behind(wal: BinaryIO, frames: _Frames) -> str:
-    """The damage that the frames behind the last one in use show."""
-    number, committed = frames.used, None
+    """The damage that the frames behind the last one in use show.
+
+    A frame's checksum continues that of the frame before. So if a frame continues the commit of a transaction, it was
+    written after that transaction was synced. Frames that an earlier crash left behind continue nothing.
+    """
     step = _FRAME.size + frames.page_bytes
+    number, committed = frames.used, None
     while True:
         wal.seek(_HEADER.size + number * step)
-        header = wal.read(_FRAME.size)
-        if len(header) < _FRAME.size:
+        frame = wal.read(step)
+        if len(frame) < step:
             return ""
-        _, database_pages, *salts, _, _ = _FRAME.unpack(header)
         number += 1
-        if tuple(salts) == frames.salts:  # other frames are of an earlier use of the file, or were never written whole
-            if committed is not None:
+        _, database_pages, *salts, first, second = _FRAME.unpack_from(frame)
+        if tuple(salts) != frames.salts:  # it is of an earlier use of the file, or was never written whole
+            committed = None
+            continue
+        if committed is not None:
+            content = frame[: _HASHED.size] + frame[_FRAME.size :]
+            if _checksum(content, frames.order, committed) == (first, second):
                 return f"frame {frames.used + 1} is damaged, but frame {number} is of a later transaction"
-            if database_pages:
-                committed = number
+        committed = (first, second) if database_pages else None
 
 
 def _has_commit(wal: BinaryIO) -> bool:
@@ -144,14 +155,20 @@ def _has_commit(wal: BinaryIO) -> bool:
 
 def _is_valid(header: bytes) -> bool:
     magic = int.from_bytes(header[:4], "big")
-    if magic & ~1 != _MAGIC:
-        return False
-    order = ">" if magic & 1 else "<"
-    first = second = 0
-    for one, two in struct.iter_unpack(f"{order}2I", header[:24]):
+    return magic & ~1 == _MAGIC and _checksum(header[:24], _order(magic), (0, 0)) == _HEADER.unpack(header)[6:]
+
+
+def _order(magic: int) -> str:
+    return ">" if magic & 1 else "<"
+
+
+def _checksum(content: bytes, order: str, start: tuple[int, int]) -> tuple[int, int]:
+    """SQLite's checksum of a content whose length is a multiple of 8 bytes, continued from another one."""
+    first, second = start
+    for one, two in struct.iter_unpack(f"{order}2I", content):
         first = first + one + second & _WORD_MAX
         second = second + two + first & _WORD_MAX
-    return (first, second) == _HEADER.unpack(header)[6:]
+    return first, second
 
 
 def _frames_used(log: Path) -> int:

@@ -15,6 +15,7 @@ from actors.cli.progress import progress_bar
 from actors.runtime.child_process import cores
 from eventstore import LogFault
 from simulations.cli.seeds import Seeds, run_sweep
+from simulations.cli.shrink import run_shrink
 from simulations.cli.world_output import WorldOutput
 from simulations.faults.crashable_node import StorageLoss
 from simulations.faults.registry import parse_setting
@@ -81,7 +82,28 @@ def _explain(context: click.Context, _: click.Parameter, wanted: bool) -> None:
     metavar="N",
     default=cores,
     show_default="number of cores",
-    help="Worlds that run at the same time, with --seeds.",
+    help="Worlds that run at the same time, with --seeds or --shrink.",
+)
+@click.option(
+    "--shrink",
+    is_flag=True,
+    help="Find the smallest population, number of messages and set of faults with which the world still fails.",
+)
+@click.option(
+    "--shrink-worlds",
+    type=click.IntRange(1, 1_000_000),
+    metavar="N",
+    default=400,
+    show_default=True,
+    help="Worlds that --shrink runs at most.",
+)
+@click.option(
+    "--shrink-s",
+    type=click.FloatRange(1, 1_000_000),
+    metavar="SECONDS",
+    default=600.0,
+    show_default=True,
+    help="Time after which --shrink starts no other world.",
 )
 @click.option(
     "--log",
@@ -112,6 +134,9 @@ def simulate(
     seed: int,
     seeds: range | None,
     jobs: int,
+    shrink: bool,
+    shrink_worlds: int,
+    shrink_s: float,
     path: Path | None,
     check: bool,
     report: Path | None,
@@ -131,10 +156,22 @@ def simulate(
       mostao simulate
       mostao simulate churn --users 20 --messages 100 --report churn.html
       mostao simulate --users 20 --messages 150 --seeds 1..200
+      mostao simulate churn --seed 17 --shrink
     """
-    if seeds is None and context.get_parameter_source("jobs") is ParameterSource.COMMANDLINE:
-        raise click.UsageError("--jobs needs --seeds: one world runs in one process")
+    if seeds is None and not shrink and context.get_parameter_source("jobs") is ParameterSource.COMMANDLINE:
+        raise click.UsageError("--jobs needs --seeds or --shrink: one world runs in one process")
     effective = with_options(load(scenario), users, messages, faults)
+    if shrink:
+        if seeds is not None or path is not None or report is not None:
+            raise click.UsageError("--shrink takes one --seed and keeps no log: leave out --seeds, --log and --report")
+        if run_shrink(
+            effective, scenario, seed, jobs=jobs, worlds_max=shrink_worlds, seconds_max=shrink_s, as_json=as_json
+        ):
+            context.exit(EXIT_FINDING)
+        return
+    for option in ("shrink_worlds", "shrink_s"):
+        if context.get_parameter_source(option) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"--{option.replace('_', '-')} needs --shrink")
     if seeds is not None:
         if path is not None or report is not None:
             raise click.UsageError(

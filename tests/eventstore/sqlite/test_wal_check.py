@@ -164,3 +164,18 @@ def test_a_writer_that_distrusts_its_log_does_not_close_it(tmp_path: Path) -> No
     again = open_log(path)
     assert not again.was_closed
     again.close()
+
+
+def test_what_two_crashes_left_behind_is_no_damage(killed: Path) -> None:
+    # After a crash, SQLite writes over the interrupted transaction, with the same salts.
+    data = bytearray(beside(killed, "-wal").read_bytes())
+    commits = [place for place in frames(killed) if data[place + 4 : place + 8] != bytes(4)]
+    step = frames(killed)[1] - frames(killed)[0]
+    interrupted = bytearray(data[commits[-4] + step : commits[-3] + step])  # one transaction, not continued by the next
+    interrupted[step - 100] ^= 1
+    older = data[commits[-2] + step : commits[-1] + step]
+    beside(killed, "-wal").write_bytes(data[: commits[-4] + step] + interrupted + older)
+    lock_path(killed).unlink()
+    log = open_log(killed)
+    assert log.head().sequence == 27
+    log.close()
