@@ -10,6 +10,7 @@ from actors.protocol.derived_ids import sent_id
 from eventstore import Assignment
 from simulations.world.model.group import GroupModel
 from simulations.world.model.handle import HandleModel
+from simulations.world.model.key_keeper import KeyKeeperModel
 from simulations.world.model.process import Body, Expected, NotModelled, ProcessModel, Received, Refused, Sent, Started
 from simulations.world.model.registry import RegistryModel
 from simulations.world.model.relation import RelationModel
@@ -24,6 +25,7 @@ MODELS: dict[str, type[ProcessModel]] = {
     "mostao.relation": RelationModel,
     "mostao.proxy": ProxyModel,
     "mostao.archive": ArchiveModel,
+    "mostao.keykeeper": KeyKeeperModel,
 }
 """The models by the name of the module, without its version."""
 
@@ -107,6 +109,8 @@ class Model:
             return f"the group {model.name!r}"
         if isinstance(model, RegistryModel):
             return "the registry"
+        if isinstance(model, KeyKeeperModel):
+            return "the key keeper"
         if isinstance(model, RelationModel):
             return "Relation ONE"
         return process

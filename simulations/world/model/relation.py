@@ -189,9 +189,9 @@ def _check_signed(body: Body, now_ms: int) -> None:
     if found is None:
         raise NotModelled("a delegation that is no delegation")
     key, created, expires = checksummed(found[1]), int(found[2]), int(found[3])
-    if _signer(delegation, body["delegationSig"]) != checksummed(body["sender"]):
+    if signer_of(delegation, body["delegationSig"]) != checksummed(body["sender"]):
         raise Refused("the delegation is not signed by the sender")
-    if _signer(body["id"], body["sig"]) != key:
+    if signer_of(body["id"], body["sig"]) != key:
         raise Refused("the message is not signed by the session key that the sender authorised")
     for moment in (body["timestamp"], now_ms):
         if moment < created:
@@ -200,7 +200,8 @@ def _check_signed(body: Body, now_ms: int) -> None:
             raise Refused("the delegation has expired")
 
 
-def _signer(text: str, signature: str) -> str:
+def signer_of(text: str, signature: str) -> str:
+    """The address that signed a text (EIP-191)."""
     return ethereum_address(signing_key(text.encode(), bytes.fromhex(signature[2:])))
 
 
