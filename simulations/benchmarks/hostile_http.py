@@ -126,9 +126,15 @@ async def _write_log(log: Path) -> str:
         return handle
 
 
+_UNREACHED = ("--append-limit", "64GiB/minute", "--spawn-limit", "1000000/minute")
+"""Limits that count every event and are not reached: one client posts here what many senders would."""
+
+
 @contextmanager
 def _served(log: Path) -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
-    with subprocess.Popen([*_COMMAND, "serve", str(log), "--port", "0"], stdout=subprocess.PIPE, text=True) as server:
+    with subprocess.Popen(
+        [*_COMMAND, "serve", str(log), "--port", "0", *_UNREACHED], stdout=subprocess.PIPE, text=True
+    ) as server:
         try:
             assert server.stdout is not None
             found = re.search(r"http://\S+", server.stdout.readline())

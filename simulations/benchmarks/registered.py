@@ -19,6 +19,7 @@ import click
 import uvloop
 
 from actors import Node, Wallet
+from actors.processes.messaging.registry_v3 import NAMES_MAX
 from actors.protocol.canonical_json import encode
 from actors.runtime.tuning import dedicate_process
 from simulations.benchmarks.load import SESSIONS, Pair
@@ -106,8 +107,9 @@ def _receive(pipe: Connection) -> int | None:
 
 
 def _registrations(registry: str, count: int) -> Iterator[bytes]:
-    wallet = Wallet(sha256(b"registered").digest())
     for number in range(count):
+        if number % NAMES_MAX == 0:  # an owner may have so many handles
+            wallet = Wallet(sha256(b"registered %d" % number).digest())
         body = encode({"handle": f"user{number}", "pubkey": "k"})
         yield wallet.sign(target=registry, action="Register", data=body)
 

@@ -6,6 +6,7 @@ import time
 from base64 import b64encode
 from collections import deque
 from collections.abc import Iterator
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from random import Random
@@ -17,7 +18,8 @@ import uvloop
 from actors import Limits, Node, Wallet
 from actors.ans104.item import message_of, parse
 from actors.evaluation.process_table import ProcessTable
-from actors.processes import Registry
+from actors.processes import REGISTRIES
+from actors.processes.messaging.registry_v3 import NAMES_MAX
 from actors.protocol.canonical_json import encode
 from actors.protocol.derived_ids import spawned_id
 from eventstore import Assignment, Message, Sequencer, open_log
@@ -78,8 +80,11 @@ def wake(path: Path, count: int) -> int:
 
     async def run() -> int:
         async with Node.open(path, wallet=_WALLET, limits=Limits(live_max=2 * count)) as node:
-            found = await node.dryrun(node.registry, action="GetHandles", data=encode({"owner": _WALLET.address}))
-            handles = [row["pid"] for row in found.answer]
+            handles: list[str] = []
+            for number in range(0, count, NAMES_MAX):
+                owner = encode({"owner": _owner(number).address})
+                found = await node.dryrun(node.registry, action="GetHandles", data=owner)
+                handles += [row["pid"] for row in found.answer]
             assert len(handles) == count
             await _write_to(node, handles[:_WARM], b"warm")
             before, awake = memory_bytes(), node.load().live_processes
@@ -101,7 +106,17 @@ async def _write_to(node: Node, handles: list[str], label: bytes) -> None:
 
 def _register(registry: str, number: int) -> bytes:
     body = encode({"handle": f"user-{number}", "pubkey": "k" * 44})
-    return _WALLET.sign(target=registry, action="Register", data=body)
+    return _owner(number).sign(target=registry, action="Register", data=body)
+
+
+def _owner(number: int) -> Wallet:
+    """The owner of a handle. An owner has at most ``NAMES_MAX`` of them."""
+    return _wallet(number // NAMES_MAX)
+
+
+@lru_cache
+def _wallet(number: int) -> Wallet:
+    return Wallet(sha256(b"owner %d" % number).digest())
 
 
 def converse(path: Path, count: int) -> int:
@@ -132,7 +147,7 @@ def converse(path: Path, count: int) -> int:
         batch.clear()
 
     pair = Pair(0)
-    registry = send(_message(_WALLET.sign(tags=[("Type", "Process"), ("Module", Registry.module)]))).id
+    registry = send(_message(_WALLET.sign(tags=[("Type", "Process"), ("Module", REGISTRIES[-1])]))).id
     first, second, established = [send(_message(raw)).id for raw in pair.set_up_items(registry)]
     pair.handles, pair.session = [spawned_id(first, 0), spawned_id(second, 0)], spawned_id(established, 0)
     send(_message(pair.relay("RotateSessionKey", KEYS, bytes(32))))
