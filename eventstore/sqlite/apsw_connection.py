@@ -63,6 +63,8 @@ class Connection(apsw.Connection):
         flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_URI | apsw.SQLITE_OPEN_NOMUTEX
         _as_sqlite3(super().__init__)(uri, flags=flags, statementcachesize=_STATEMENTS)
         self.cursor_factory = _Cursor
+        for option in (apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, apsw.SQLITE_DBCONFIG_ENABLE_VIEW):
+            self.config(option, 0)  # a log has no triggers, and nothing here reads a view
 
     def checkpoint_wal_on_request(self, pages: int) -> None:
         """Disable automatic checkpoints: only ``checkpoint_wal`` makes one, and only if the log has so many pages."""

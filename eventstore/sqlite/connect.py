@@ -12,6 +12,8 @@ WAL_PAGES = 4_096
 """Pages (of 4 KiB) of the write-ahead log above which it is copied into the file. A batch touches hundreds of index
 pages, and the next batch touches many of them again: with SQLite's default of 1,000 each would be written twice. A
 larger value makes senders wait longer during the copy."""
+UNREADABLE = (sqlite3.DatabaseError, UnicodeDecodeError)
+"""The errors of reading a damaged file. An error message of SQLite that is not UTF-8 becomes the second one."""
 
 
 def existing_log(path: str | Path) -> Path:
@@ -62,9 +64,9 @@ def connect_to_read(path: Path, *, exclusive: bool = False) -> sqlite3.Connectio
         return connect(path, "mode=ro", exclusive=exclusive)
     except sqlite3.OperationalError:
         # A reader of a file in WAL mode creates a shared-memory index beside it, which fails in a read-only folder.
-        # No node writes in such a folder, so the file is immutable. If a write-ahead log is beside the file, it may
-        # contain rows that the file lacks, so reading the file alone would be wrong.
-        if path.with_name(path.name + "-wal").exists():
+        # No node writes in such a folder, so the file is immutable. If a write-ahead log or a rollback journal is
+        # beside the file, reading the file alone would be wrong: who opens it for writing reads other pages.
+        if any(path.with_name(path.name + suffix).exists() for suffix in ("-wal", "-journal")):
             raise
         return connect(path, "mode=ro&immutable=1", exclusive=exclusive)
 
@@ -129,6 +131,8 @@ def unusable_message(path: Path, error: Exception) -> str:
     if _is_not_a_database(error):
         return f"{path} is not a mostao log (it is not an SQLite file)"
     remedy = ": the file is damaged, restore a copy" if "malformed" in str(error) else ""
+    if getattr(error, "sqlite_errorname", "") == "SQLITE_READONLY_ROLLBACK":
+        remedy = f": {path.name}-journal must be rolled back first, which `mostao upgrade {path}` does"
     return f"{path} cannot be used ({error}){remedy}"
 
 

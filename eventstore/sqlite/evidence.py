@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from eventstore.commit_log import Head
 from eventstore.errors import LogFailed, LogUnusable
 from eventstore.merkle.tiles import FAN, StoredTree, TreeBuilder, TreeNode
+from eventstore.sqlite.connect import UNREADABLE
 from eventstore.sqlite.id_batches import indexed_up_to
 from eventstore.sqlite.message_ids import IS_INDEXED, IdTable
 from eventstore.sqlite.row_reader import RowReader
@@ -46,7 +47,7 @@ class SqliteEvidence(RowReader):
         for sequence, note in self._rows(query, table="checkpoints"):
             try:
                 notes.append(note.decode())  # here, because SQLite does not check that a text is UTF-8
-            except UnicodeDecodeError as error:
+            except (UnicodeDecodeError, AttributeError) as error:
                 raise self._damage(error, "checkpoints", sequence) from None
         return notes
 
@@ -101,7 +102,7 @@ class SqliteEvidence(RowReader):
             self._timer.restart()
         try:
             return self._ids.bad_index_entry()
-        except sqlite3.DatabaseError as error:
+        except UNREADABLE as error:
             raise self._damage(error, "ids") from None
 
     def _nodes(self, level: int, start: int, stop: int) -> list[bytes]:

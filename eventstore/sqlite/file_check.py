@@ -5,16 +5,25 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from eventstore.errors import LogFault, LogUnusable
-from eventstore.sqlite.connect import connect_to_log, connect_to_read, existing_log, unusable_message
+from eventstore.sqlite.connect import UNREADABLE, connect_to_log, connect_to_read, existing_log, unusable_message
+from eventstore.sqlite.file_format import APPLICATION_ID, EXCERPT_ID
 from eventstore.sqlite.schema_check import DEFINED, MIGRATIONS, schema_differences
 
 _OPERATIONS = 5_000_000
 """Operations of SQLite's virtual machine between two looks at whether to stop. Each one needs the interpreter lock."""
+_APPLICATION_ID = slice(68, 72)
+"""Where the header of a database has its application id (https://sqlite.org/fileformat2.html)."""
+_OF_LOGS = {application_id.to_bytes(4) for application_id in (APPLICATION_ID, EXCERPT_ID)}
 
 
 def schema_faults(path: Path) -> list[LogFault]:
     """See ``Engine.schema_faults``."""
     path = existing_log(path)
+    try:
+        connect_to_read(path).close()
+    except sqlite3.Error as error:
+        if _header(path)[_APPLICATION_ID] in _OF_LOGS and getattr(error, "sqlite_errorname", "") == "SQLITE_CORRUPT":
+            return [LogFault.of_file("the file", "as many whole pages as its header states", str(error))]
     connection = connect_to_log(path, excerpt=True)
     try:
         return [
@@ -23,6 +32,11 @@ def schema_faults(path: Path) -> list[LogFault]:
         ]
     finally:
         connection.close()
+
+
+def _header(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(100)
 
 
 def integrity_faults(path: Path, *, faults_max: int, is_stopped: Callable[[], bool]) -> list[LogFault]:
@@ -36,7 +50,7 @@ def integrity_faults(path: Path, *, faults_max: int, is_stopped: Callable[[], bo
     faults: list[LogFault] = []
     try:
         faults += _row_faults(connection)
-    except sqlite3.DatabaseError as error:
+    except UNREADABLE as error:
         faults.append(LogFault.of_file("reading the file", "readable rows", str(error)))
     try:
         faults += _page_faults(connection, faults_max)
@@ -86,7 +100,7 @@ def _integrity_check(connection: sqlite3.Connection, argument: str | int) -> dic
     """The messages of SQLite's check of the file, or of one table, in order."""
     try:
         rows = connection.execute(f"pragma integrity_check({argument})").fetchall()
-    except sqlite3.DatabaseError as error:
+    except UNREADABLE as error:
         rows = [(str(error),)]
     lines = (line for [text] in rows for line in str(text).splitlines())
     return dict.fromkeys(line for line in lines if line != "ok" and not line.startswith("***"))

@@ -37,7 +37,7 @@ def check_format(connection: sqlite3.Connection, path: Path, *, excerpt: bool = 
             raise LogUnusable(f"{path} is an excerpt of another log: it can be listed and replayed, and nothing else")
         application_id = APPLICATION_ID
     if application_id != APPLICATION_ID:
-        if application_id == 0 and format_ == 0 and not connection.execute("select 1 from sqlite_master").fetchone():
+        if application_id == 0 and format_ == 0 and _is_empty(connection):
             return 0
         raise LogUnusable(f"{path} is an SQLite database, but not a mostao log")
     if format_ > FORMAT:
@@ -45,3 +45,10 @@ def check_format(connection: sqlite3.Connection, path: Path, *, excerpt: bool = 
             f"{path} is a log of format {format_}; this version reads up to format {FORMAT}: use a newer mostao"
         )
     return int(format_)
+
+
+def _is_empty(connection: sqlite3.Connection) -> bool:
+    try:
+        return not connection.execute("select 1 from sqlite_master").fetchone()
+    except UnicodeDecodeError:  # of the message of an error: the schema is malformed
+        return False

@@ -1,10 +1,10 @@
 """``LogIndex`` on the log file's tables."""
 
-import sqlite3
 from collections.abc import Iterator, Sequence
 
 from eventstore.records import Assignment
 from eventstore.sequencer import ProcessHead
+from eventstore.sqlite.connect import UNREADABLE
 from eventstore.sqlite.message_ids import IdTable
 from eventstore.sqlite.row_reader import SPAWN, RowReader
 
@@ -18,7 +18,7 @@ class SqliteIndex(RowReader):
         """See ``LogIndex.find``."""
         try:
             sequence = self._ids.sequence_of(message_id)
-        except sqlite3.DatabaseError as error:
+        except UNREADABLE as error:
             raise self._damage(error, "ids") from None
         return None if sequence is None else next(self._select("where sequence = ?", (sequence,)))
 
@@ -26,14 +26,14 @@ class SqliteIndex(RowReader):
         """See ``LogIndex.existing_ids``."""
         try:
             return self._ids.existing_ids(message_ids)
-        except sqlite3.DatabaseError as error:
+        except UNREADABLE as error:
             raise self._damage(error, "ids") from None
 
     def id_prefixes(self) -> Iterator[list[str]]:
         """See ``LogIndex.id_prefixes``."""
         try:
             yield from self._ids.prefixes()
-        except sqlite3.DatabaseError as error:
+        except UNREADABLE as error:
             raise self._damage(error, "ids") from None
 
     def children(self, sequence: int) -> list[Assignment]:

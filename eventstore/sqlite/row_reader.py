@@ -7,7 +7,7 @@ from typing import Any
 
 from eventstore.errors import LogDamaged, LogFault
 from eventstore.records import ID_START, Assignment
-from eventstore.sqlite.connect import unusable_message
+from eventstore.sqlite.connect import UNREADABLE, unusable_message
 from eventstore.sqlite.rows import SELECTED, assignment_of
 from eventstore.sqlite.statement_timer import StatementTimer
 
@@ -100,7 +100,7 @@ class RowReader:
                 yield from rows
                 if timer is not None:
                     timer.restart()
-        except sqlite3.DatabaseError as error:
+        except UNREADABLE as error:
             if after_sequence is None or self._check is not None or self._is_late:
                 raise self._damage(error, table) from None
             raise self._damaged_row(error, after=rows[-1][0] if rows else after_sequence) from None
@@ -114,13 +114,13 @@ class RowReader:
         fault = LogFault.of_file(f"{place} cannot be read", "readable rows", found, sequence=sequence)
         return LogDamaged(f"{unusable_message(self.path, error)}: {place} cannot be read", fault)
 
-    def _damaged_row(self, error: sqlite3.DatabaseError, *, after: int) -> LogDamaged:
+    def _damaged_row(self, error: Exception, *, after: int) -> LogDamaged:
         """The error for the first row that cannot be read. It is among the next rows that were read at once."""
         query = f"select {SELECTED} from assignments where sequence = ?"
         for sequence in range(after + 1, after + 1 + _READ_ROWS):
             try:
                 self._connection.execute(query, (sequence,)).fetchall()
-            except sqlite3.DatabaseError as row_error:
+            except UNREADABLE as row_error:
                 return self._damage(row_error, "assignments", sequence)
         return self._damage(error, "assignments")
 

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from eventstore.errors import LogUnusable
 from eventstore.records import ID_START
+from eventstore.sqlite.connect import UNREADABLE
 from eventstore.sqlite.file_format import FORMAT
 
 _OBJECTS_MAX = 1_000
@@ -202,12 +203,16 @@ def refuse_unknown_schema(connection: sqlite3.Connection, path: Path) -> None:
     Raises:
         LogUnusable: a table, index, view or trigger has another definition than in every format.
     """
+    try:
+        objects = _objects(connection)
+    except UnicodeDecodeError as error:
+        raise LogUnusable(f"{path} cannot be used (its schema is malformed: {error}): restore a copy") from None
     known = {*DEFINED, *DEFINED_BEFORE}
     names = {defined.name for defined in known}
     _refuse(
         (
             _surplus(found)
-            for found in _objects(connection)
+            for found in objects
             if found not in known and (found.name in names or not _surplus(found).is_harmless)
         ),
         path,
@@ -218,7 +223,7 @@ def schema_differences(connection: sqlite3.Connection) -> list[Difference]:
     """Every difference between a file's schema and that of the newest format."""
     try:
         found = _objects(connection)
-    except sqlite3.DatabaseError as error:
+    except UNREADABLE as error:
         return [Difference("the whole schema", "one that SQLite can read", str(error), is_harmless=False)]
     unexpected = Counter(found) - Counter((*DEFINED, *_STATISTICS))
     by_name = {(surplus.type, surplus.name): surplus for surplus in unexpected}

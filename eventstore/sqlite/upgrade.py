@@ -5,7 +5,7 @@ from pathlib import Path
 
 from eventstore.commit_log import Head
 from eventstore.errors import LogUnusable
-from eventstore.sqlite.connect import connect_to_read, existing_log, unusable_message
+from eventstore.sqlite.connect import connect, connect_to_read, existing_log, unusable_message
 from eventstore.sqlite.file_format import check_format
 from eventstore.sqlite.log import SqliteLog
 
@@ -34,7 +34,10 @@ def upgrade(path: str | Path) -> tuple[int, Head]:
 
 def _format_of(path: Path) -> int:
     try:
-        connection = connect_to_read(path)
+        try:
+            connection = connect_to_read(path)
+        except sqlite3.OperationalError:
+            connection = connect(path, "mode=rw")  # rolls back what a crash interrupted
         try:
             format_ = check_format(connection, path, excerpt=True)
         finally:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import random
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -279,3 +280,56 @@ def test_a_limited_reader_ends_an_endless_statement(log: Path, exclusive: bool) 
         list(reader._rows(f"select count(*) from ({ENDLESS})"))
     assert len(list(reader.read())) == reader.head().sequence
     reader.close()
+
+
+def test_a_rollback_journal_that_would_change_the_log_is_not_ignored(log: Path, tmp_path: Path) -> None:
+    forged = tmp_path / "forged.db"
+    execute(log, "update assignments set action = 'Forged' where sequence = 300")
+    with closing(sqlite3.connect(log, isolation_level=None)) as connection:
+        connection.execute("pragma cache_size = 1")  # writes pages before the commit
+        connection.execute("begin")
+        connection.execute("update assignments set action = 'SendMessage' where sequence = 300")
+        connection.execute("update assignments set error = error")
+        copyfile(log, forged)
+        copyfile(f"{log}-journal", f"{forged}-journal")
+    ran = run("audit", forged)
+    assert (ran.exit_code, "must be rolled back first" in ran.stderr) == (2, True)
+    assert run("upgrade", forged).exit_code == 0
+    assert run("audit", forged).exit_code == 1
+
+
+def roots(path: Path) -> list[int]:
+    return [root for [root] in execute(path, "select rootpage from sqlite_master where rootpage > 1")]
+
+
+def test_a_damaged_page_of_any_tree_is_a_fault(log: Path) -> None:
+    original = log.read_bytes()
+    [[page_bytes]] = execute(log, "pragma page_size")
+    for root in roots(log):
+        damaged = bytearray(original)
+        damaged[(root - 1) * page_bytes : root * page_bytes] = bytes([0x5A]) * page_bytes
+        log.write_bytes(damaged)
+        assert audit(log).faults
+        ran = run("audit", log, "--all")
+        assert (ran.exit_code, ran.stdout.count("FAULT") > 0) == (1, True)
+
+
+@pytest.mark.parametrize("pages", [1, 2, 5, 20])
+def test_a_file_that_was_cut_short_is_a_fault(log: Path, pages: int) -> None:
+    log.write_bytes(log.read_bytes()[: -4096 * pages])
+    assert run("audit", log).exit_code == 1
+
+
+def test_no_bit_flips_into_another_content_without_a_fault(log: Path) -> None:
+    draw = random.Random(1)
+    original, content = log.read_bytes(), rows_of(log)
+    for _ in range(10):
+        flipped = bytearray(original)
+        flipped[draw.randrange(100, len(flipped))] ^= 1 << draw.randrange(8)
+        log.write_bytes(flipped)
+        assert audit(log).faults or rows_of(log) == content
+
+
+def rows_of(path: Path) -> list[list[object]]:
+    """All that a reader of the file can see."""
+    return [execute(path, f"select * from {name}") for name in (*TABLES, "sqlite_master", "processes")]
