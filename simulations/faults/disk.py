@@ -16,6 +16,10 @@ _TAKEN_BACK = 0.5
 """Probability that a power failure takes the unsynced file back: the kernel writes it after some seconds."""
 
 
+_ROTTING = ("", "-wal", "-wal", ".snapshots")
+"""What follows the log's name in the names of the files whose bits flip. Until it is copied, most is in the WAL."""
+
+
 class DiskFaults(NamedTuple):
     """How a disk fails. Each value is a probability."""
 
@@ -44,7 +48,8 @@ class _Truncation(NamedTuple):
 class _File:
     """One file: its durable content, and the operations since then in their order."""
 
-    def __init__(self, content: bytes) -> None:
+    def __init__(self, content: bytes, random: Random) -> None:
+        self.random = random
         self.durable = bytearray(content)
         self.pending: list[_Write | _Truncation] = []
         self.promised = 0
@@ -59,7 +64,7 @@ class Disk:
 
     Args:
         faults: how it fails.
-        random: draws the faults.
+        seed: names the random numbers. Each file has its own, because threads write several files in any order.
         unsynced: a file that is written without syncs. A power failure keeps it, or takes it back to its content after
             the power failure before.
 
@@ -68,8 +73,9 @@ class Disk:
         is_damaged: whether a crash has lost or changed bytes that the drive had reported as durable.
     """
 
-    def __init__(self, faults: DiskFaults, random: Random, *, unsynced: Path) -> None:
-        self._faults, self._random = faults, random
+    def __init__(self, faults: DiskFaults, seed: str, *, unsynced: Path) -> None:
+        self._faults, self._seed, self._crashes = faults, seed, 0
+        self._random = Random(seed)
         self._files: dict[Path, _File] = {}
         self._lock = threading.Lock()
         self._has_power = True
@@ -81,7 +87,8 @@ class Disk:
         """A file was opened, and perhaps created."""
         with self._lock:
             if path not in self._files:
-                self._files[path] = _File(path.read_bytes() if path.exists() else b"")
+                random = Random(f"{self._seed}/{self._crashes}/{self._suffix(path)}")
+                self._files[path] = _File(path.read_bytes() if path.exists() else b"", random)
 
     def written(self, path: Path, data: bytes, offset: int) -> None:
         """Bytes were written to the cache."""
@@ -102,7 +109,7 @@ class Disk:
             if not self._has_power:
                 return
             file = self._files[path]
-            if self._faults.lost_fsync and self._random.random() < self._faults.lost_fsync:
+            if self._faults.lost_fsync and file.random.random() < self._faults.lost_fsync:
                 file.promised = len(file.pending)
                 return
             for operation in file.pending:
@@ -131,9 +138,9 @@ class Disk:
             for _, file in sorted(self._files.items()):
                 share = self._faults.torn_write
                 if file.promised:  # the drive's cache may lose all that it holds, or part of it
-                    share = max(share, self._random.choice(_LOST_SHARES))
+                    share = max(share, file.random.choice(_LOST_SHARES))
                 for number, operation in enumerate(file.pending):
-                    is_whole = self._apply_torn(file.durable, operation, share)
+                    is_whole = _apply_torn(file, operation, share)
                     self.is_damaged |= number < file.promised and not is_whole
             self._take_back_unsynced()
             self._rot()
@@ -141,26 +148,8 @@ class Disk:
                 path.write_bytes(file.durable)
                 path.with_name(path.name + "-shm").unlink(missing_ok=True)  # shared memory, which SQLite builds again
             self._files.clear()
+            self._crashes += 1
             self._has_power = self._is_syncing = True
-
-    def _apply_torn(self, content: bytearray, operation: _Write | _Truncation, share: float) -> bool:
-        """Apply the sectors of an operation that the crash does not lose. Returns whether it lost none."""
-        if isinstance(operation, _Truncation):
-            survives = self._random.random() >= share
-            if survives:
-                _apply(content, operation)
-            return survives
-        is_whole = True
-        start, end = operation.offset, operation.offset + len(operation.data)
-        while start < end:
-            stop = min(end, start - start % SECTOR_BYTES + SECTOR_BYTES)
-            if self._random.random() >= share:
-                data = operation.data[start - operation.offset : stop - operation.offset]
-                _apply(content, _Write(start, data))
-            else:
-                is_whole = False
-            start = stop
-        return is_whole
 
     def _take_back_unsynced(self) -> None:
         fails_power = self._faults.torn_write > 0 or self._faults.lost_fsync > 0
@@ -173,12 +162,36 @@ class Disk:
         """Flip one bit of one file."""
         if not self._faults.bit_rot or self._random.random() >= self._faults.bit_rot:
             return
-        files = [file for _, file in sorted(self._files.items()) if file.durable]
-        if files:
-            content = self._random.choice(files).durable
-            position = int(self._random.random() * len(content))
-            content[position] ^= 1 << self._random.randrange(8)
-            self.is_damaged = True
+        suffix = self._random.choice(_ROTTING)
+        share, bit = self._random.random(), self._random.randrange(8)
+        for path, file in self._files.items():
+            if self._suffix(path) == suffix and file.durable:
+                file.durable[int(share * len(file.durable))] ^= 1 << bit
+                self.is_damaged = True
+
+    def _suffix(self, path: Path) -> str:
+        """What follows the log's name in the name of a file beside it."""
+        return path.name.removeprefix(self._unsynced.stem)
+
+
+def _apply_torn(file: _File, operation: _Write | _Truncation, share: float) -> bool:
+    """Apply the sectors of an operation that the crash does not lose. Returns whether it lost none."""
+    if isinstance(operation, _Truncation):
+        survives = file.random.random() >= share
+        if survives:
+            _apply(file.durable, operation)
+        return survives
+    is_whole = True
+    start, end = operation.offset, operation.offset + len(operation.data)
+    while start < end:
+        stop = min(end, start - start % SECTOR_BYTES + SECTOR_BYTES)
+        if file.random.random() >= share:
+            data = operation.data[start - operation.offset : stop - operation.offset]
+            _apply(file.durable, _Write(start, data))
+        else:
+            is_whole = False
+        start = stop
+    return is_whole
 
 
 def _apply(content: bytearray, operation: _Write | _Truncation) -> None:

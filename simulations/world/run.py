@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from hashlib import sha256
 from math import ceil
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import msgspec
@@ -115,7 +114,7 @@ def _disk(scenario: Scenario, seed: int, path: Path) -> Disk | None:
         bit_rot=sum(fault.bit_rot_share() for fault in node_faults),
     )
     lock = path.with_name(path.name + ".lock")
-    return Disk(faults, Random(f"{seed}/disk"), unsynced=lock) if faults.occur else None
+    return Disk(faults, f"{seed}/disk", unsynced=lock) if faults.occur else None
 
 
 def node_wallet(seed: int) -> Wallet:

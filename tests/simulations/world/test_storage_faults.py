@@ -50,7 +50,7 @@ def test_the_same_seed_ends_the_same_way() -> None:
 
 def test_a_node_that_does_not_look_at_the_write_ahead_log_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log_module, "refuse_lost_events", lambda *_, **__: None)
-    findings = [world(seed, bit_rot=1, crash_at_h=[12]).finding for seed in range(4)]
+    findings = (world(seed, bit_rot=1, crash_at_h=[12]).finding for seed in range(12))
     assert any("were acknowledged, and the log, which ends at event" in finding for finding in findings)
 
 
