@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 from eventstore.errors import LogFault, LogUnusable
@@ -26,12 +27,26 @@ def schema_faults(path: Path) -> list[LogFault]:
             return [LogFault.of_file("the file", "as many whole pages as its header states", str(error))]
     connection = connect_to_log(path, excerpt=True)
     try:
-        return [
+        faults = [
             LogFault.of_file(f"schema: {object_}", expected or "no such object", found or "no such object")
             for object_, expected, found, _ in schema_differences(connection)
         ]
+        return faults or list(_column_faults(connection))
     finally:
         connection.close()
+
+
+def _column_faults(connection: sqlite3.Connection) -> Iterator[LogFault]:
+    """Columns that SQLite understands in another way than the format's, although their definitions read the same."""
+    with closing(sqlite3.connect(":memory:")) as defined:
+        for table in DEFINED:
+            if table.type != "table":
+                continue
+            defined.execute(table.definition)
+            query = f"select name, type, [notnull], dflt_value, pk, hidden from pragma_table_xinfo('{table.name}')"
+            expected, found = (each.execute(query).fetchall() for each in (defined, connection))
+            if expected != found:
+                yield LogFault.of_file(f"schema: columns of {table}", expected, found)
 
 
 def _header(path: Path) -> bytes:

@@ -8,6 +8,7 @@ sqlite-utils. A test keeps them equal to what the migrations create.
 
 import re
 import sqlite3
+import string
 from collections import Counter
 from collections.abc import Iterable
 from functools import lru_cache
@@ -19,8 +20,6 @@ from eventstore.records import ID_START
 from eventstore.sqlite.connect import UNREADABLE
 from eventstore.sqlite.file_format import FORMAT
 
-_OBJECTS_MAX = 1_000
-"""Objects of a file that are read. A log has eleven."""
 _SQL_MAX = 4_096
 """Characters of a statement that is compared. The longest of a log has 550."""
 
@@ -33,10 +32,15 @@ class SchemaObject(NamedTuple):
     table: str
     """The table that an index or a trigger belongs to; otherwise the object's own name."""
     sql: str | None
-    """The statement that created it, normalised; None for an index that SQLite created for a primary key."""
+    """The statement that created it, normalised; None for an index that SQLite created for a constraint."""
 
     def __str__(self) -> str:
         return f"{self.type} {self.name}"
+
+    @property
+    def definition(self) -> str:
+        """The statement, or the reason why there is none."""
+        return self.sql or "an index of a primary key or of unique columns"
 
 
 class Difference(NamedTuple):
@@ -52,7 +56,9 @@ class Difference(NamedTuple):
 def normalised(sql: str) -> str:
     """A statement with one space between words, words in lower case, and names in double quotes as they are.
 
-    Two statements that differ in meaning never become equal: the text in quotes and the order of words stay.
+    Two statements that differ in meaning never become equal. The order of words stays, and so does text in quotes.
+    Words, spaces and letter case are those of SQLite's tokenizer (https://sqlite.org/src/file/src/tokenize.c), which
+    is limited to ASCII: a no-break space belongs to the word beside it, and the Kelvin sign is no k.
     """
     return sql if len(sql) > _SQL_MAX else _normalised(sql)
 
@@ -60,12 +66,13 @@ def normalised(sql: str) -> str:
 @lru_cache(maxsize=64)
 def _normalised(sql: str) -> str:
     return " ".join(
-        word if word[0] in "\"'" else f'"{word[1:-1]}"' if word[0] in "[`" else word.lower()
+        word if word[0] in "\"'" else f'"{word[1:-1]}"' if word[0] in "[`" else word.translate(_LOWER)
         for word in _WORD.findall(sql)
     )
 
 
-_WORD = re.compile(r""""(?:[^"]|"")*"|'(?:[^']|'')*'|\[[^]"]*\]|`[^`"]*`|\w+|[^\s\w]""")
+_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
+_WORD = re.compile(r""""(?:[^"]|"")*"|'(?:[^']|'')*'|\[[^]"]*\]|`[^`"]*`|[A-Za-z0-9_$\x80-\U0010ffff]+|[^ \t\n\f\r]""")
 
 
 def _table(name: str, sql: str) -> SchemaObject:
@@ -235,24 +242,39 @@ def schema_differences(connection: sqlite3.Connection) -> list[Difference]:
             other = by_name.get((defined.type, defined.name))
             if other is not None:
                 del unexpected[other]
-            differences.append(Difference(str(defined), defined.sql, other and other.sql, is_harmless=False))
+            found_text = other and other.definition
+            differences.append(Difference(str(defined), defined.definition, found_text, is_harmless=False))
     return differences + [_surplus(other) for other in unexpected]
 
 
 def _surplus(found: SchemaObject) -> Difference:
     """An object that the format does not define."""
-    is_harmless = found.type in ("table", "index", "view") and not found.name.lower().startswith("sqlite_")
-    return Difference(str(found), None, found.sql, is_harmless and found.name not in _NAMES)
+    is_harmless = found.type in ("table", "index", "view") and found.name not in _NAMES and not _is_reserved(found)
+    return Difference(str(found), None, found.definition, is_harmless)
+
+
+def _is_reserved(found: SchemaObject) -> bool:
+    """Whether an object has a name that SQLite reserves, and is not what SQLite creates for a table of a user."""
+    if not found.name.lower().startswith("sqlite_"):
+        return False
+    is_index_of_user = (
+        found.type == "index"
+        and found.sql is None
+        and found.table.lower() not in _NAMES
+        and found.name.removeprefix(f"sqlite_autoindex_{found.table}_").isdecimal()
+    )
+    return not is_index_of_user and found != _SEQUENCES
 
 
 _NAMES = {defined.name for defined in (*DEFINED, *DEFINED_BEFORE)}
+_SEQUENCES = _table("sqlite_sequence", "CREATE TABLE sqlite_sequence(name,seq)")
+"""What SQLite creates for a table of a user with ``autoincrement``."""
 
 
 def _objects(connection: sqlite3.Connection) -> list[SchemaObject]:
     # The table's first name: a forger's view may have the name sqlite_schema. As bytes: text may not be UTF-8.
     rows = connection.execute(
         "select cast(type as blob), cast(name as blob), cast(tbl_name as blob), cast(sql as blob) from sqlite_master"
-        f" limit {_OBJECTS_MAX}"
     ).fetchall()
     return [_object_of([None if value is None else value.decode(errors="replace") for value in row]) for row in rows]
 

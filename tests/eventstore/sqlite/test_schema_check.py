@@ -1,5 +1,6 @@
 """The schema of a file against the one that its format defines."""
 
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -9,6 +10,8 @@ import pytest
 from sqlite_utils import Database
 
 from eventstore import LogUnusable
+from eventstore.sqlite import file_check
+from eventstore.sqlite.file_check import schema_faults
 from eventstore.sqlite.file_format import FORMAT
 from eventstore.sqlite.log import SqliteLog
 from eventstore.sqlite.schema import migrations
@@ -21,6 +24,7 @@ from eventstore.sqlite.schema_check import (
     schema_differences,
 )
 from eventstore.sqlite.upgrade import upgrade
+from eventstore.sqlite.writer_lock import lock_path
 from tests.eventstore.logs import append, assignments, write_in_format
 from tests.sqlite_file import execute, rewrite_definition
 
@@ -67,6 +71,112 @@ def test_the_text_of_the_definitions_is_what_the_migrations_create() -> None:
 )
 def test_statements_of_another_meaning_stay_different(one: str, other: str) -> None:
     assert normalised(one) != normalised(other)
+
+
+SPACE = [chr(code) for code in range(0x110000) if chr(code).isspace() and chr(code) not in " \t\n\f\r"]
+NO_SPACE_OF_SQLITE = [
+    *SPACE,
+    "\0",
+    "\x01",
+    "\x7f",
+    "\u200b",
+    "\ufeff",
+    "\ufffd",
+    "\u00e9",
+    "\U0001d400",
+    "$",
+    "-",
+    "_",
+    "1",
+]
+WORD_OR_SIGN = re.compile(r""""[^"]*"|'[^']*'|\w+|\S""")
+
+
+@pytest.mark.parametrize("defined", [each for each in DEFINED if each.sql], ids=str)
+def test_no_character_but_space_of_sqlite_separates_words(defined: SchemaObject) -> None:
+    sql = str(defined.sql)
+    for word in WORD_OR_SIGN.finditer(sql):
+        before, after = sql[: word.end()], sql[word.end() :]
+        for added in NO_SPACE_OF_SQLITE:
+            assert normalised(before + added + after) != sql
+            assert normalised(before + added + after.removeprefix(" ")) != sql
+        assert normalised(f"{before}\n\t\f\r {after}") == sql
+
+
+def test_no_letter_outside_ascii_is_the_lower_or_upper_case_of_one() -> None:
+    others = [chr(code) for code in range(0x80, 0x110000)]
+    lookalikes = [(each, case) for each in others for case in (each.lower(), each.upper()) if case.isascii()]
+    assert lookalikes
+    for each, ascii_ in lookalikes:
+        assert normalised(f"a{each}b") != normalised(f"a{ascii_}b")
+
+
+def test_a_column_whose_type_has_a_no_break_space_is_refused(log: Path) -> None:
+    [[sql]] = execute(log, "select sql from sqlite_master where name = 'assignments'")
+    rewrite_definition(log, "assignments", sql.replace("INTEGER PRIMARY KEY", "INTEGER\u00a0PRIMARY KEY"))
+    lock_path(log).unlink()  # it states how many events there were
+    for open_log in (SqliteLog.open_to_read, SqliteLog.open, upgrade):
+        with pytest.raises(LogUnusable, match="table assignments is not as defined"):
+            open_log(log)
+    assert [fault.what for fault in schema_faults(log)] == ["schema: table assignments"]
+
+
+def test_columns_are_compared_as_sqlite_understands_them(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert schema_faults(log) == []
+    monkeypatch.setattr(file_check, "schema_differences", lambda connection: [])
+    [[sql]] = execute(log, "select sql from sqlite_master where name = 'assignments'")
+    rewrite_definition(log, "assignments", sql.replace("INTEGER PRIMARY KEY", "INTEGER\u00a0PRIMARY KEY"))
+    assert [fault.what for fault in schema_faults(log)] == ["schema: columns of table assignments"]
+
+
+def test_a_trigger_behind_many_views_is_refused(log: Path) -> None:
+    with closing(sqlite3.connect(log)) as connection:
+        for number in range(1_100):
+            connection.execute(f"create view view{number} as select 1")
+        connection.execute("create trigger last after insert on assignments begin delete from ids; end")
+    for open_log in (SqliteLog.open_to_read, SqliteLog.open, upgrade):
+        with pytest.raises(LogUnusable, match="trigger last is not part of a log"):
+            open_log(log)
+
+
+def test_a_user_may_add_tables_with_any_constraint(log: Path) -> None:
+    execute(log, "create table notes (name text primary key, note text unique)")
+    execute(log, "create table numbers (number integer primary key autoincrement, text)")
+    execute(log, "insert into numbers (text) values ('one')")
+    with closing(sqlite3.connect(log)) as connection:
+        differences = schema_differences(connection)
+    assert {difference.object for difference in differences} == {
+        "table notes",
+        "index sqlite_autoindex_notes_1",
+        "index sqlite_autoindex_notes_2",
+        "table numbers",
+        "table sqlite_sequence",
+    }
+    assert all(difference.is_harmless for difference in differences)
+    SqliteLog.open_to_read(log).close()
+    SqliteLog.open(log).close()
+    upgrade(log)
+    assert execute(log, "select text from numbers") == [("one",)]
+
+
+def test_another_table_with_the_name_of_sqlites_sequences_is_refused(log: Path) -> None:
+    execute(log, "create table numbers (number integer primary key autoincrement)")
+    rewrite_definition(log, "sqlite_sequence", "CREATE TABLE sqlite_sequence(name, seq, more)")
+    with pytest.raises(LogUnusable, match=r"table sqlite_sequence is not part of a log|the whole schema"):
+        SqliteLog.open_to_read(log)
+
+
+def test_a_missing_and_an_additional_index_without_a_statement_have_different_messages(log: Path) -> None:
+    with closing(sqlite3.connect(log, isolation_level=None)) as connection:
+        connection.execute("pragma writable_schema = on")
+        connection.execute("update sqlite_master set name = 'tree_key' where name = 'sqlite_autoindex_tree_1'")
+        [[root]] = connection.execute("select rootpage from sqlite_master where name = 'tree_key'")
+        found = schema_differences(connection)
+    assert root
+    assert [(each.object, each.expected is None, each.found is None) for each in found] == [
+        ("index sqlite_autoindex_tree_1", False, True),
+        ("index tree_key", True, False),
+    ]
 
 
 def test_space_case_and_the_kind_of_quotes_do_not_matter() -> None:
