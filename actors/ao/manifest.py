@@ -29,5 +29,5 @@ def manifest_of(item: DataItem) -> Manifest | None:
         return None
     try:
         return msgspec.json.decode(item.data, type=Manifest)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         return None

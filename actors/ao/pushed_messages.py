@@ -13,7 +13,7 @@ from actors.protocol.canonical_json import decode, encode
 from actors.protocol.spawn import module_of
 from eventstore import Assignment, LogFile, Message
 
-_ADDED = ("Data-Protocol", "Variant", "From-Process", "From-Module", "Pushed-For", "Reference", "Id")
+ADDED = ("Data-Protocol", "Variant", "From-Process", "From-Module", "Pushed-For", "Reference", "Id")
 """Tags that follow the tags of the message."""
 IN_DATA = "application/vnd.mostao.message+json"
 """Content type of an item whose message has more tags than an item allows: its data is a ``_TaggedMessage``."""
@@ -45,7 +45,7 @@ def item_of(log: LogFile, row: Assignment, key: Signer) -> bytes:
         index for index, sent in enumerate(log.children(parent.sequence), start=1) if sent.sequence == row.sequence
     )
     values = ("ao", "ao.TN.1", message.sender, module_of(first.message), pushed_for, str(reference), message.id)
-    added = list(zip(_ADDED, values, strict=True))
+    added = list(zip(ADDED, values, strict=True))
     tags = [(str(name), str(value)) for name, value in decode(message.tags.encode())]
     try:
         return key.sign(target=message.target, tags=[*tags, *added], data=message.data)
@@ -64,14 +64,14 @@ def message_in(item: DataItem, *, parent: int) -> Message:
     Raises:
         NotPushed: the item does not hold a message between processes.
     """
-    own, added = item.tags[: -len(_ADDED)], item.tags[-len(_ADDED) :]
-    if tuple(name for name, _ in added) != _ADDED:
+    own, added = item.tags[: -len(ADDED)], item.tags[-len(ADDED) :]
+    if tuple(name for name, _ in added) != ADDED:
         raise NotPushed(f"item {item.id} is no message that a process sent")
     data, values = item.data, dict(added)
     if own == [("Content-Type", IN_DATA)]:
         try:
             tagged = msgspec.json.decode(data, type=_TaggedMessage)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise NotPushed(f"item {item.id} does not hold its message: {error}") from None
         own, data = tagged.tags, tagged.data
     action = next((value for name, value in own if name == "Action"), "")

@@ -8,13 +8,20 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 from hashlib import sha256
+from io import BytesIO
+from random import Random
 from typing import Any, NamedTuple
 
 import msgspec
+from graphql import GraphQLError
+from starlette.exceptions import HTTPException
 
+from actors.ans104.bundle import Bundle, BundleUnusable, write_bundle
 from actors.ans104.item import ItemRefused, message_of, parse
 from actors.ans104.tags import TagsMalformed, decode_tags, encode_tags
 from actors.ans104.wallet import Wallet
+from actors.ao.manifest import Manifest, manifest_item, manifest_of
+from actors.ao.pushed_messages import ADDED, IN_DATA, NotPushed, message_in
 from actors.evaluation.process_table import ProcessTable, UnknownModule
 from actors.evaluation.state_codec import StateUnreadable, canonical_state, restore_process
 from actors.evidence.checkpoints import (
@@ -28,18 +35,24 @@ from actors.evidence.checkpoints import (
 )
 from actors.evidence.cosignatures import cosign, cosignatures_of
 from actors.evidence.proofs import Consistency, Inclusion, check, read_proof
+from actors.http.ao.gateway import SCHEMA, Query
+from actors.http.ao.graphql_limits import check_text, parse_query
+from actors.http.common.responses import decode_body
 from actors.http.witness.rules import Refused, check_growth, verify_request
 from actors.http.witness.wire_format import AddCheckpoint
 from actors.processes import MODULES, Registry
 from actors.protocol.canonical_json import decode
 from actors.protocol.derived_ids import sent_id
 from actors.protocol.messages import Context, Refusal
+from actors.relation.transactions import TransactionInvalid, pack, transaction_id, unpack
 from eventstore import Assignment, Message, Sequencer, Unevaluable
 from eventstore.merkle.rfc9162 import ProofInvalid, leaf_hash, root_of
 from eventstore.records import canonical_bytes, malformed
+from simulations.clients.relation_user import RelationUser
 
 WALLET = Wallet(bytes(32))
 _ID = sent_id("fuzz", 0)
+_decode_query = msgspec.json.Decoder(Query).decode
 _LOG_KEY = VerifierKey("mostao/x", WALLET.public_key)
 _WITNESS_KEY = VerifierKey("witness.example", WALLET.public_key, WITNESS_KEY)
 
@@ -62,6 +75,27 @@ def _item(raw: bytes) -> None:
     item = parse(raw)
     message_of(item)
     item.verify()
+
+
+def _bundle(raw: bytes) -> None:
+    for item in Bundle.of_bytes(raw, "bundle").items():
+        parse(item)
+
+
+def _exported(raw: bytes) -> None:
+    item = parse(raw)
+    if manifest_of(item) is None:
+        message_in(item, parent=1)
+
+
+def _transaction(raw: bytes) -> None:
+    unpack(raw, transaction_id(raw))
+
+
+def _graphql(raw: bytes) -> None:
+    query = decode_body(_decode_query, raw, "a GraphQL request")
+    check_text(query.query, query.variables)
+    parse_query(SCHEMA, query.query, lambda: None)
 
 
 def _tags(raw: bytes) -> None:
@@ -174,6 +208,28 @@ def _requests() -> list[bytes]:
     return [AddCheckpoint(0, [], note).encode()]
 
 
+def _exported_items() -> list[bytes]:
+    tags = [(name, "x") for name in ADDED]
+    in_data = b'{"tags":[["Action","A"]],"data":"e30="}'
+    return [
+        WALLET.sign(target=_ID, tags=[("Action", "A"), *tags], data="{}"),
+        WALLET.sign(target=_ID, tags=[("Content-Type", IN_DATA), *tags], data=in_data),
+        manifest_item(Manifest(events=1, whole=True, state_root="00"), WALLET),
+    ]
+
+
+def _packed() -> bytes:
+    sender = RelationUser(Random(0).randbytes, now=0)
+    messages = [sender.compose(sender.address, "x", timestamp=time) for time in (0, 1)]
+    return pack(messages, previous=_ID, first=7, key=WALLET)
+
+
+def _bundles() -> list[bytes]:
+    file = BytesIO()
+    write_bundle(file, _items())
+    return [file.getvalue(), bytes(32)]
+
+
 def _items() -> list[bytes]:
     return [
         WALLET.sign(target=_ID, action="A", data="{}"),
@@ -192,11 +248,20 @@ _BODIES = [
     b"[[[[1e309]]]]",
 ]
 
+_QUERIES = [
+    b'{"query":"query($ids:[ID!]){transactions(ids:$ids){edges{node{id tags{name}}}}}","variables":{"ids":["a"]}}',
+    b'{"query":"{a:transaction(id:\\"x\\"){...f} b:transaction(id:\\"y\\"){...f}} fragment f on Transaction{id}"}',
+]
+
 _RECORD = canonical_bytes((1, 0, 1, b"", b"", Message(_ID, "", _ID, "", "", b"")))
 
 DECODERS: dict[str, Decoder] = {
     "data item": Decoder(_item, _items(), (ItemRefused,)),
     "tags of a data item": Decoder(_tags, [b"\2" + encode_tags([("a", "b"), ("c", "d")])], (TagsMalformed,)),
+    "bundle": Decoder(_bundle, _bundles(), (BundleUnusable, ItemRefused)),
+    "exported item": Decoder(_exported, _exported_items(), (ItemRefused, NotPushed)),
+    "transaction of an archive": Decoder(_transaction, [_packed()], (TransactionInvalid, ItemRefused)),
+    "GraphQL request": Decoder(_graphql, _QUERIES, (HTTPException, GraphQLError)),
     "record": Decoder(_record, [_RECORD], (msgspec.MsgspecError, ValueError)),
     "row": Decoder(_row, [b'[["Module","mostao.registry@1"]]'], (Unevaluable, UnknownModule)),
     "snapshot": Decoder(_state, [canonical_state(process.state) for process, _ in _processes().values()], ()),

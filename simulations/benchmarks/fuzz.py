@@ -54,7 +54,7 @@ def _fuzz(name: str, runs: int, seed: int, folder: Path) -> int:
             click.echo(f"{name}: {found.read_bytes()!r}", err=True)
         click.echo(run.stdout[-4000:] + run.stderr[-4000:], err=True)
         sys.exit(1)
-    click.echo(f"  {name:<20} {int(done[1]):>9,} inputs")
+    click.echo(f"  {name:<24} {int(done[1]):>9,} inputs")
     return int(done[1])
 
 

@@ -26,7 +26,7 @@ IDS_MAX = 100
 """Ids that one request looks up, over all of its fields; also a limit of the owners and tag values of a filter."""
 TTL_MS = "3600000"
 _ZERO_AMOUNT = {"winston": "0", "ar": "0"}
-_SCHEMA = build_schema("""
+SCHEMA = build_schema("""
     type Query {
         transaction(id: ID!): Transaction
         transactions(ids: [ID!], owners: [String!], tags: [TagFilter!], first: Int, sort: SortOrder): Transactions!
@@ -115,8 +115,8 @@ class _Execution:
         }
         try:
             return execute_sync(
-                _SCHEMA,
-                parse_query(_SCHEMA, query.query, self._read.check),
+                SCHEMA,
+                parse_query(SCHEMA, query.query, self._read.check),
                 root,
                 variable_values=query.variables,
                 operation_name=query.operationName,

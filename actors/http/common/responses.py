@@ -64,7 +64,7 @@ def decode_body(decode: Callable[[bytes], T], body: bytes, what: str) -> T:
     """
     try:
         return decode(body)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise HTTPException(400, f"the body is not {what}: {error}") from None
     except RecursionError:
         raise HTTPException(
