@@ -29,7 +29,7 @@ class KeyService:
         self._calls, self.process, self._secret = calls, process, secret
         self.public_key = "0x" + bytes(secret.public_key).hex()
 
-    async def save(self, **body: Any) -> Any:
+    async def save(self, /, **body: Any) -> Any:
         """Keep a key. The client has encrypted it to ``public_key`` together with the digest of its conditions.
 
         Raises:
@@ -37,7 +37,7 @@ class KeyService:
         """
         return await self._calls.tell(self.process, "saveEncryptionKey", **body)
 
-    async def get(self, **body: Any) -> Any:
+    async def get(self, /, **body: Any) -> Any:
         """A kept key, encrypted to the public key that the body's proof of address authorises.
 
         Raises:

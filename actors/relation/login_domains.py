@@ -41,7 +41,7 @@ class LoginDomains:
             WrongDomain: it is not a domain of this proxy.
         """
         try:
-            domain, _ = _parse(host)
+            domain = "" if "://" in host else _parse(host)[0]  # a Host header has no scheme (RFC 9110, 7.2)
         except DomainMalformed:
             domain = ""
         if domain not in self._uris:

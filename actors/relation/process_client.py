@@ -31,6 +31,8 @@ class NodeClient(Protocol):
 class ProcessClient:
     """Sends messages and questions to processes in the name of one key.
 
+    A body may have fields of any name, also those of these methods' own parameters.
+
     Args:
         node: access to the processes.
         key: signs the messages.
@@ -40,7 +42,7 @@ class ProcessClient:
     def __init__(self, node: NodeClient, key: Signer, *, entropy: Callable[[int], bytes] = os.urandom) -> None:
         self.node, self.key, self._entropy = node, key, entropy
 
-    async def ask(self, process: str, action: str, **body: Any) -> Any:
+    async def ask(self, process: str, action: str, /, **body: Any) -> Any:
         """A process's answer to a question (a dryrun). Nothing is appended to the log.
 
         Raises:
@@ -48,7 +50,7 @@ class ProcessClient:
         """
         return _answer(await self.node.dryrun(process, action=action, data=encode(body), sender=self.key.address))
 
-    async def ask_list(self, process: str, action: str, **body: Any) -> list[Any]:
+    async def ask_list(self, process: str, action: str, /, **body: Any) -> list[Any]:
         """A list, in pages if it is longer than an answer.
 
         Raises:
@@ -62,7 +64,7 @@ class ProcessClient:
                 rows += page
             return rows
 
-    async def tell(self, process: str, action: str, **body: Any) -> Any:
+    async def tell(self, process: str, action: str, /, **body: Any) -> Any:
         """Send a message; returns the process's answer once the message is durable.
 
         Raises:
@@ -71,7 +73,7 @@ class ProcessClient:
         """
         return _answer(await self.send(process, action, **body))
 
-    async def send(self, process: str, action: str, **body: Any) -> Result:
+    async def send(self, process: str, action: str, /, **body: Any) -> Result:
         """Send a message; returns its result, also if the process refuses it. Raises as ``Node.send`` does."""
         anchor = self._entropy(ANCHOR_BYTES)  # so that two equal messages have different ids
         return await self.node.send(self.key.sign(target=process, action=action, data=encode(body), anchor=anchor))
@@ -80,7 +82,7 @@ class ProcessClient:
         """Wait until all effects of the messages that were sent are durable."""
         await self.node.quiescent_sequence()
 
-    async def start_process(self, *modules: str, name: str = "", **body: Any) -> str:
+    async def start_process(self, /, *modules: str, name: str = "", **body: Any) -> str:
         """The id of the key's process with one of these modules, and this name and data.
 
         A log continues with the module that it began with. If no such process exists, the last module starts one.

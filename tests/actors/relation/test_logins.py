@@ -60,7 +60,8 @@ async def test_a_challenge_for_another_domain_is_neither_issued_nor_accepted(pat
             signed = {"challenge": challenge, "signature": personal_sign(client.account, challenge)}
             return (await post("/login", signed, host)).status_code
 
-        for host in (EVIL, f"evil.example:{port}", "127.0.0.1", f"127.0.0.1:{port}@evil.example", "x" * 300, "a b"):
+        own = f"127.0.0.1:{port}"
+        for host in (EVIL, f"evil.example:{port}", "127.0.0.1", f"{own}@evil.example", f"http://{own}", "x" * 300, "a b"):
             refusal = await post("/login/challenge", {"address": client.address}, host)
             assert refusal.status_code == 421
             assert f"accounts log in to this proxy at 127.0.0.1:{port} or localhost:{port}" in refusal.json()["error"]
@@ -93,6 +94,9 @@ def test_a_domain_is_a_host_with_an_optional_port() -> None:
         "chat.example ",
         "chat.example\n",
         "[::1",
+        "http://chat.example",
+        "HTTP://chat.example",
+        "https://tls.example",
     ):
         with pytest.raises(WrongDomain):
             domains.check(host)

@@ -10,6 +10,7 @@ import httpx
 import pytest
 import websockets
 
+from actors.processes.relation.contracts import METHODS
 from tests.actors.relation.seed_client import Client
 from tests.actors.relation.served import proxies
 
@@ -51,6 +52,20 @@ async def test_a_body_that_is_no_unicode_or_too_deep_is_refused_and_never_an_err
                     assert response.status_code < 400 or response.json()["error"]
                     if r"\u" in content and "u0000" not in content:
                         assert response.status_code == 422, (route, content[:200])
+
+
+async def test_an_argument_of_any_name_is_not_an_error_of_the_proxy(path: Path) -> None:
+    names = {"self", "process", "action", "body", "method", "arguments", "node", "data", "sender", "name", "modules"}
+    async with proxies(path) as served, httpx.AsyncClient(base_url=served.url) as http:
+        for name in sorted(names | METHODS):
+            for method in ("nameOf", "listMessages"):
+                arguments = {"addr": "0x" + "11" * 20, name: 1}
+                response = await http.post("/contract/ask", json={"method": method, "arguments": arguments})
+                assert response.status_code < 500, (name, response.text)
+        arguments = dict.fromkeys(names | METHODS, 1)
+        for method in METHODS:
+            response = await http.post("/contract/ask", json={"method": method, "arguments": arguments})
+            assert response.status_code < 500, (method, response.text)
 
 
 async def test_a_websocket_is_refused_with_a_reason_of_any_characters(path: Path) -> None:
