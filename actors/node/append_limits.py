@@ -32,6 +32,7 @@ class Charged(NamedTuple):
 
 
 UNCHARGED = Charged()
+"""No limit applies."""
 charged: ContextVar[Charged] = ContextVar("charged", default=UNCHARGED)
 """Set it before ``Node.send`` where the signer is not the sender, as in a proxy that signs for its users."""
 
@@ -95,10 +96,15 @@ class AppendLimits:
     Args:
         limits: of the node.
         clock: gives the time in seconds.
+
+    Attributes:
+        own_key: public key of the node. What it signs in its own name is not charged, so that the limits for others do
+            not stop the operator's own services.
     """
 
     def __init__(self, limits: Limits, clock: Callable[[], float]) -> None:
         appended, spawns = limits.appended_max, limits.spawns_max
+        self.own_key = b""
         self._bytes = Budget(appended, clock) if appended else None
         self._spawns = self._address_spawns = None
         if spawns is not None:
@@ -110,12 +116,22 @@ class AppendLimits:
         """The limits of a node; None if it has none, so that its items need no check."""
         return None if limits.appended_max is None and limits.spawns_max is None else cls(limits, monotonic)
 
+    def charge_of(self, item: DataItem) -> Charged:
+        """Who is charged for an item that arrives now. Its signature need not be verified."""
+        charge = charged.get()
+        if charge.account:
+            return charge
+        key = item.public_key
+        return UNCHARGED if key == self.own_key else Charged(key, charge.address)
+
     def check(self, charge: Charged, item: DataItem) -> None:
         """Refuse the item of a sender that is above a limit.
 
         Raises:
             AppendLimitReached: it is.
         """
+        if charge is UNCHARGED:
+            return
         if self._bytes is not None and (retry_s := self._bytes.retry_s(charge.account)):
             limit = self._bytes.limit.text("bytes")
             raise AppendLimitReached(
@@ -130,6 +146,8 @@ class AppendLimits:
 
     def count(self, charge: Charged, assignment: Assignment) -> None:
         """Charge a sender for an evaluated event that its item is or caused."""
+        if charge is UNCHARGED:
+            return
         if self._bytes is not None:
             self._bytes.add(charge.account, _event_bytes(assignment))
         if not assignment.slot and self._spawns is not None and self._address_spawns is not None:

@@ -65,6 +65,10 @@ class Deduplicator:
         """Tell the next stage that no accepted item is on its way to it."""
         self._fair_queue.flush()
 
+    def may_contain(self, message_id: str) -> bool:
+        """Whether a message may have been offered before. It may also be true of a few that were not."""
+        return self._ids.may_contain(message_id)
+
     def repeat(self, message_id: str, result: "asyncio.Future[Result]") -> bool:
         """Give a future the result that the first sender of a message got or will get.
 

@@ -2,8 +2,8 @@
 
 import asyncio
 
-from actors.ans104.item import ItemForged, mailbox_of, parse
-from actors.node.append_limits import UNCHARGED, AppendLimits, Charged, charged
+from actors.ans104.item import DataItem, ItemForged, mailbox_of, parse
+from actors.node.append_limits import UNCHARGED, AppendLimitReached, AppendLimits, Charged
 from actors.node.backlog import Backlog
 from actors.node.deduplication import Deduplicator
 from actors.node.limits import Limits
@@ -55,10 +55,8 @@ class Ingress:
         try:
             item, charge = parse(raw, data_bytes_max=self._data_bytes_max), UNCHARGED
             if self._append_limits is not None:
-                charge = charged.get()
-                if not charge.account:
-                    charge = Charged(item.signed.public_key, charge.address)
-                self._append_limits.check(charge, item)
+                charge = self._append_limits.charge_of(item)
+                self._check_limits(charge, item)
         except BaseException:
             backlog.release(mailbox)
             raise
@@ -72,6 +70,18 @@ class Ingress:
         """Wait until every accepted item has reached the next stage or was refused."""
         while self._task is not None:
             await asyncio.wait([self._task])
+
+    def _check_limits(self, charge: Charged, item: DataItem) -> None:
+        """Refuse the item of a sender that is above a limit, unless it may be a repeated one, which appends nothing.
+
+        If it is new after all, the executor refuses it.
+        """
+        assert self._append_limits is not None
+        try:
+            self._append_limits.check(charge, item)
+        except AppendLimitReached:
+            if not self._deduplicator.may_contain(item.id):
+                raise
 
     async def _run(self) -> None:
         try:

@@ -91,7 +91,7 @@ class Node:
             pool=self._pool,
             limits=limits,
         )
-        append_limits = AppendLimits.of(limits)
+        self._append_limits = append_limits = AppendLimits.of(limits)
         self._executor = Executor(
             self._processes,
             self._sequencer,
@@ -252,6 +252,10 @@ class Node:
         row = await self.read(lambda log: log.find(message_id))
         return None if row is None else (row, given)
 
+    def may_contain(self, message_id: str) -> bool:
+        """Whether a message may have been sent before, without a lookup. It may also be true of a few that were not."""
+        return self._deduplicator.may_contain(message_id)
+
     async def quiescent_sequence(self) -> int:
         """Sequence up to which the log contains every message together with all that it caused, all of it durable.
 
@@ -404,6 +408,8 @@ class Node:
         if (spawn := self._identity.load(wallet)) is not None:
             await self.send(spawn)
         await self._read_unlimited(self._identity.identify)
+        if self._append_limits is not None and self.key is not None:
+            self._append_limits.own_key = self.key.public_key
         self._pool.submit(self._readers.read, self._ids.read)
         if self.limits.recheck_long_logs:
             self._recheck.start()

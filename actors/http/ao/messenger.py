@@ -5,7 +5,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from actors.ans104.item import parse
+from actors.ans104.item import item_id, owner_of, parse
 from actors.http.ao.lookups import first_assignment
 from actors.http.common.body_limit import ENVELOPE_BYTES_MAX
 from actors.http.common.rate_limits import RateLimits
@@ -45,11 +45,21 @@ class MessengerUnit:
     async def submit(self, request: Request) -> str:
         """Submit the item in a request's body. Returns its id once it is durable."""
         raw = await read_body(request, self._body_bytes_max)
-        owner = self._rate_limits.check_owner(raw)
+        owner = await self._check_owner(raw)
         charged.set(Charged(address=request.client.host if request.client else ""))
         result = await self._node.submit(raw)
         self._rate_limits.count_owner(owner)
         return result.message_id
+
+    async def _check_owner(self, raw: bytes) -> bytes:
+        """The owner of an item. Above the owner's limit, only an item that was accepted before passes."""
+        try:
+            return self._rate_limits.check_owner(raw)
+        except HTTPException:
+            message = item_id(raw)
+            if not self._node.may_contain(message) or await self._node.outcome(message) is None:
+                raise
+            return owner_of(raw)
 
     async def monitor(self, request: Request) -> Response:
         """Accept and ignore a request to monitor a process.

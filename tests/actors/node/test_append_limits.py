@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from actors import Node, Wallet
+from actors.ans104.item import ItemForged
 from actors.node.append_limits import ADDRESS_FACTOR, AppendLimitReached, Budget, Charged, charged
 from actors.node.limits import Limits, PerPeriod
 from eventstore import read_log
-from tests.actors.people import ALICE, BOB, EVE, item
+from tests.actors.people import ALICE, BOB, EVE, NODE, item
 
 MINUTE_S = 60
 
@@ -106,6 +107,34 @@ async def test_a_proxys_user_is_charged_and_not_the_key_that_signs(path: Path) -
         assert refused[-1] is not None
         charged.set(Charged(b"another user"))
         await node.send(item(ALICE, node.registry, "QueryHandle", {"handle": "alice"}))
+
+
+async def test_an_item_that_is_sent_again_above_the_limit_gets_its_first_result(path: Path) -> None:
+    limits = Limits(appended_max=per_minute(3_000), spawns_max=per_minute(1))
+    async with Node.open(path, limits=limits) as node:
+        registered = item(ALICE, node.registry, "Register", {"handle": "alice"})
+        first = await node.send(registered)
+        while await refusal(node, item(ALICE, node.registry, "QueryHandle", {"handle": "alice"})) is None:
+            pass
+        assert await refusal(node, item(ALICE, node.registry, "Register", {"handle": "another"})) is not None
+        assert await node.send(registered) == first
+        events = node.sequence
+        with pytest.raises(ItemForged):
+            await node.send(registered[:-1] + b"?")
+        assert node.sequence == events
+
+
+async def test_the_nodes_own_key_is_not_charged_and_others_are(path: Path) -> None:
+    limits = Limits(appended_max=per_minute(2_000), spawns_max=per_minute(1))
+    async with Node.open(path, wallet=NODE, limits=limits) as node:
+        for number in range(5):
+            await node.send(item(NODE, node.registry, "Register", {"handle": f"n{number}"}))
+        forged = item(NODE, node.registry, "Register", {"handle": "alice"})[:-2] + b"?}"
+        with pytest.raises(ItemForged):
+            await node.send(forged)
+        await node.send(item(ALICE, node.registry, "Register", {"handle": "alice"}))
+        with pytest.raises(AppendLimitReached):
+            await node.send(item(ALICE, node.registry, "Register", {"handle": "another"}))
 
 
 @pytest.mark.parametrize(("amounts", "retry_s"), [([99], 0), ([100], 61), ([200], 91), ([60, 60], 61)])

@@ -61,7 +61,15 @@ async def test_a_challenge_for_another_domain_is_neither_issued_nor_accepted(pat
             return (await post("/login", signed, host)).status_code
 
         own = f"127.0.0.1:{port}"
-        for host in (EVIL, f"evil.example:{port}", "127.0.0.1", f"{own}@evil.example", f"http://{own}", "x" * 300, "a b"):
+        for host in (
+            EVIL,
+            f"evil.example:{port}",
+            "127.0.0.1",
+            f"{own}@evil.example",
+            f"http://{own}",
+            "x" * 300,
+            "a b",
+        ):
             refusal = await post("/login/challenge", {"address": client.address}, host)
             assert refusal.status_code == 421
             assert f"accounts log in to this proxy at 127.0.0.1:{port} or localhost:{port}" in refusal.json()["error"]

@@ -51,6 +51,14 @@ async def life(url: str) -> list[str]:
     return [message["id"] for message in got]
 
 
+def test_the_limits_of_senders_do_not_stop_a_proxy_from_starting_and_packing(tmp_path: Path) -> None:
+    limits = ("--append-limit", "1KiB/minute", "--spawn-limit", "1/minute")
+    with proxy(*limits, cwd=tmp_path) as url:
+        assert httpx.get(f"{url}/info").json()["proxy"] == "first"
+    with proxy(*limits, "--proxy", "second:0", cwd=tmp_path) as url:
+        assert httpx.get(f"{url}/info").json()["proxy"] == "first"
+
+
 def test_people_talk_and_what_they_said_is_packed_and_read_back(tmp_path: Path) -> None:
     with proxy("--pack-hours", "1", cwd=tmp_path) as url:
         said = asyncio.run(life(url))

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import click
+import httpx
 import pytest
 from starlette.exceptions import HTTPException
 
@@ -8,7 +9,7 @@ from actors import Limits
 from actors.cli.append_options import Limit
 from actors.http.common.rate_limits import RateLimits
 from actors.node.limits import PerPeriod
-from tests.actors.http.served_node import served
+from tests.actors.http.served_node import ServedNode, served
 from tests.actors.people import ALICE, BOB, EVE, item
 
 
@@ -36,6 +37,22 @@ def test_an_owner_may_send_only_so_often_and_what_was_forged_does_not_count() ->
         "rate limit: at most 2 per 1 hour from one owner; try again later",
     )
     rates.count_owner(rates.check_owner(item(BOB, BOB.address, "x")))
+
+
+async def test_an_item_that_is_sent_again_above_the_owners_limit_gets_its_first_result(path: Path) -> None:
+    async with served(path, rate="3/hour") as server:
+        raws = [item(ALICE, server.node.registry, "QueryHandle", {"handle": f"{number}"}) for number in range(4)]
+        status = [
+            await post_from(server, number, raw) for number, raw in enumerate((*raws, *raws, raws[0][:-1] + b"?"))
+        ]
+        assert status == [202, 202, 202, 429, 202, 202, 202, 429, 400]
+
+
+async def post_from(server: ServedNode, number: int, raw: bytes) -> int:
+    """Post an item from one of several addresses; returns the status."""
+    transport = httpx.AsyncHTTPTransport(local_address=f"127.0.1.{number + 1}")
+    async with httpx.AsyncClient(base_url=server.client.base_url, transport=transport) as client:
+        return (await client.post("/", content=raw)).status_code
 
 
 async def test_a_sender_whose_queries_append_too_much_gets_429_with_the_limit_and_the_time_to_wait(
