@@ -1,8 +1,10 @@
 """An Ed25519 wallet and its key file."""
 
 import os
+import stat
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from pathlib import Path
+from tempfile import mkstemp
 
 import msgspec
 from nacl.public import PrivateKey
@@ -12,6 +14,8 @@ from actors.ans104.signer import Signer
 from actors.crypto.schemes import ED25519
 
 SEED_BYTES = 32
+_FILE_BYTES_MAX = 65_536
+"""Bytes of a key file that are read. A key has 130."""
 
 
 def key_path(log: Path) -> Path:
@@ -56,12 +60,7 @@ class Wallet(Signer):
         """
         key = {"kty": "OKP", "crv": "Ed25519", "x": _base64(self.public_key), "d": _base64(bytes(self._key))}
         try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                os.fchmod(descriptor, 0o600)
-                file.write(msgspec.json.encode(key) + b"\n")
-                file.flush()
-                os.fsync(descriptor)
+            _create(Path(path), msgspec.json.encode(key) + b"\n")
         except OSError as error:
             raise WalletError(f"the key file {path} cannot be written ({error.strerror})") from None
 
@@ -83,10 +82,10 @@ class Wallet(Signer):
         """Read a key file.
 
         Raises:
-            WalletError: the file is missing or unreadable, or is not an Ed25519 key.
+            WalletError: the file is missing, unreadable or not a regular file, or is not an Ed25519 key.
         """
         try:
-            key = msgspec.json.decode(Path(path).read_bytes(), type=dict[str, str])
+            key = msgspec.json.decode(_read(path), type=dict[str, str])
             if key.get("crv") != "Ed25519":
                 raise ValueError("crv is not Ed25519")
             wallet = cls(urlsafe_b64decode(key["d"] + "="))
@@ -95,8 +94,42 @@ class Wallet(Signer):
         except OSError as error:
             raise WalletError(f"the key file {path} cannot be read ({error.strerror})") from None
         except (ValueError, KeyError, msgspec.MsgspecError, TypeError) as error:
-            raise WalletError(f"{path} is not an Ed25519 key file ({error})") from None
+            raise WalletError(f"{path} is not an Ed25519 key file ({error}): restore a copy of the key") from None
         return wallet
+
+
+def _create(path: Path, content: bytes) -> None:
+    """Write a new durable file. A crash leaves it whole or not at all.
+
+    Raises:
+        OSError: there is a file, or it cannot be written.
+    """
+    descriptor, temporary = mkstemp(prefix=f".{path.name}.", dir=path.parent)  # mode 0600
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(descriptor)
+        os.link(temporary, path)  # unlike a rename, it replaces no file
+    finally:
+        Path(temporary).unlink()
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _read(path: str | Path) -> bytes:
+    """The content of a key file. Opening a pipe would block until another program opens its other end."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise ValueError("it is not a regular file")
+        content = file.read(_FILE_BYTES_MAX)
+    if not content:
+        raise ValueError("it is empty")
+    return content
 
 
 def _base64(raw: bytes) -> str:

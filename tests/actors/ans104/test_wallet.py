@@ -1,3 +1,4 @@
+import os
 import stat
 from pathlib import Path
 
@@ -40,6 +41,29 @@ def test_a_file_that_is_no_key_is_named(tmp_path: Path, content: bytes) -> None:
         Wallet.load(tmp_path / "key")
     with pytest.raises(WalletError, match="cannot be read"):
         Wallet.load(tmp_path / "missing")
+
+
+def test_a_crash_leaves_a_key_file_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def crash(descriptor: int) -> None:
+        assert not (tmp_path / "key").exists()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("os.fsync", crash)
+    with pytest.raises(KeyboardInterrupt):
+        Wallet.create().save(tmp_path / "key")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_pipe_is_no_key_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "key")
+    with pytest.raises(WalletError, match="it is not a regular file"):
+        Wallet.load(tmp_path / "key")
+
+
+def test_an_empty_key_file_is_named_with_a_remedy(tmp_path: Path) -> None:
+    (tmp_path / "key").touch()
+    with pytest.raises(WalletError, match=r"\(it is empty\): restore a copy of the key"):
+        Wallet.load(tmp_path / "key")
 
 
 def test_a_key_whose_public_half_is_anothers_is_refused(tmp_path: Path) -> None:
