@@ -36,6 +36,8 @@ def check_writable(path: Path, *, log: Path | None = None) -> None:
         raise click.UsageError(f"{path} cannot be written, it is a folder: name a file")
     if log is not None and path.resolve() in _files_of(log):
         raise click.UsageError(f"{path} belongs to the log {log} and would be overwritten: choose another file")
+    if path.resolve().is_fifo():  # opening it would block; standard output that is a pipe resolves to no file
+        raise click.UsageError(f"{path} is a named pipe: name a file, or write to /dev/stdout")
     is_new = not path.exists()
     try:
         with path.open("ab"):

@@ -1,12 +1,13 @@
 """Opening SQLite files for one writer and many readers, and the error messages when a file cannot be opened."""
 
+import os
 import sqlite3
 from pathlib import Path
 from typing import cast
 
 from eventstore.errors import LogMissing, LogUnusable
 from eventstore.sqlite.file_format import FORMAT, check_format
-from eventstore.sqlite.orphans import refuse_empty_log
+from eventstore.sqlite.orphans import refuse_empty_log, refuse_irregular_files
 
 WAL_PAGES = 4_096
 """Pages (of 4 KiB) of the write-ahead log above which it is copied into the file. A batch touches hundreds of index
@@ -21,13 +22,14 @@ def existing_log(path: str | Path) -> Path:
 
     Raises:
         LogMissing: there is no such file.
-        LogUnusable: the path is a folder.
+        LogUnusable: the path is a folder, or it or a file beside it is not a regular file.
     """
     path = Path(path).resolve()
     if not path.exists():
         raise LogMissing(f"there is no log at {path}")
     if path.is_dir():
         raise LogUnusable(f"{path} is a folder: name the log file in it")
+    refuse_irregular_files(path)
     return path
 
 
@@ -66,7 +68,7 @@ def connect_to_read(path: Path, *, exclusive: bool = False) -> sqlite3.Connectio
         # A reader of a file in WAL mode creates a shared-memory index beside it, which fails in a read-only folder.
         # No node writes in such a folder, so the file is immutable. If a write-ahead log or a rollback journal is
         # beside the file, reading the file alone would be wrong: who opens it for writing reads other pages.
-        if any(path.with_name(path.name + suffix).exists() for suffix in ("-wal", "-journal")):
+        if any(map(_holds_pages, (_wal(path), _journal(path)))):
             raise
         return connect(path, "mode=ro&immutable=1", exclusive=exclusive)
 
@@ -130,10 +132,29 @@ def unusable_message(path: Path, error: Exception) -> str:
     """The error message for a file that cannot be used as a log."""
     if _is_not_a_database(error):
         return f"{path} is not a mostao log (it is not an SQLite file)"
-    remedy = ": the file is damaged, restore a copy" if "malformed" in str(error) else ""
-    if getattr(error, "sqlite_errorname", "") == "SQLITE_READONLY_ROLLBACK":
-        remedy = f": {path.name}-journal must be rolled back first, which `mostao upgrade {path}` does"
+    remedy = ""
+    if "malformed" in str(error):
+        remedy = ": the file is damaged, restore a copy"
+    elif _holds_pages(_journal(path)):
+        remedy = (
+            f": a program was interrupted while it wrote the file. Run `mostao upgrade {path}`, which rolls it back (or"
+            f" copy {path.name} and {_journal(path).name} to a writable folder first)"
+        )
+    elif _holds_pages(_wal(path)) and not os.access(path.parent, os.W_OK):
+        remedy = f": its folder is read-only. Copy {path.name} and {_wal(path).name} to a writable folder"
     return f"{path} cannot be used ({error}){remedy}"
+
+
+def _wal(path: Path) -> Path:
+    return path.with_name(path.name + "-wal")
+
+
+def _journal(path: Path) -> Path:
+    return path.with_name(path.name + "-journal")
+
+
+def _holds_pages(file: Path) -> bool:
+    return file.exists() and file.stat().st_size > 0
 
 
 def _is_not_a_database(error: Exception) -> bool:

@@ -4,6 +4,7 @@ SQLite deletes some of these files in silence, merges others, and opens a log th
 """
 
 import logging
+import stat
 from pathlib import Path
 
 from eventstore.errors import LogUnusable
@@ -13,6 +14,36 @@ _FORMAT_BYTES = slice(18, 20)
 """Where the header of a database says whether it uses a write-ahead log (https://sqlite.org/fileformat2.html)."""
 _CLOSED, _OPEN = b"\1\1", b"\2\2"
 _logger = logging.getLogger("mostao")
+
+
+def irregular_file(path: Path) -> Path | None:
+    """The first of a database and the files beside it that is a pipe, a device or the like; None if there is none.
+
+    Opening a pipe blocks until another program opens its other end. Only the database itself may be a symbolic link.
+    """
+    for file in (path, *(path.with_name(path.name + suffix) for suffix in ("-wal", "-shm", "-journal"))):
+        try:
+            mode = file.stat(follow_symlinks=file is path).st_mode
+        except FileNotFoundError:
+            continue
+        if not stat.S_ISREG(mode):
+            return file
+    return None
+
+
+def refuse_irregular_files(path: Path) -> None:
+    """Check that a log and the files beside it are regular files. Call this before SQLite opens the file.
+
+    Raises:
+        LogUnusable: one of them is not.
+    """
+    try:
+        file = irregular_file(path)
+    except OSError as error:
+        raise LogUnusable(f"{path} cannot be used ({error.strerror})") from None
+    if file is not None:
+        remedy = "name a log file" if file == path else f"move {file.name} away"
+        raise LogUnusable(f"{file} is not a regular file: {remedy}")
 
 
 def refuse_orphans(path: Path) -> None:

@@ -13,6 +13,7 @@ import msgspec
 from eventstore.commit_log import Head
 from eventstore.snapshots import Snapshot, SnapshotsOutdated, SnapshotsUnusable
 from eventstore.sqlite.connect import connect
+from eventstore.sqlite.orphans import irregular_file
 from eventstore.sqlite.snapshot_key import SnapshotKey, key_path
 
 _FORMAT = 2
@@ -76,6 +77,7 @@ class SqliteSnapshots:
 
     @classmethod
     def _open(cls, path: Path) -> "SqliteSnapshots":
+        _refuse_irregular_files(path)
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         try:
             if _format_of(connection) == 0:
@@ -106,6 +108,7 @@ class SqliteSnapshots:
         """
         if not path.exists():
             return None
+        _refuse_irregular_files(path)
         try:
             connection = _connect_to_read(path)
             try:
@@ -219,6 +222,11 @@ class SqliteSnapshots:
 def snapshots_path(log: Path) -> Path:
     """The snapshot file of a log."""
     return log.with_name(log.name + ".snapshots")
+
+
+def _refuse_irregular_files(path: Path) -> None:
+    if (file := irregular_file(path)) is not None:
+        raise SnapshotsUnusable(f"{file} is not a regular file: remove it")
 
 
 def _connect_to_read(path: Path) -> sqlite3.Connection:

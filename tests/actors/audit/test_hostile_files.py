@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import random
 import sqlite3
 from collections.abc import Callable
@@ -14,8 +15,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from actors import Limits, Node
+from actors.ans104.wallet import WalletError, key_path
 from actors.audit.audit import audit as audit_log
-from eventstore import LogDamaged, LogFault
+from eventstore import LogDamaged, LogFault, LogUnusable
 from eventstore.sqlite.log import SqliteLog
 from eventstore.sqlite.snapshots import snapshots_path
 from simulations.cli.main import main
@@ -293,9 +295,59 @@ def test_a_rollback_journal_that_would_change_the_log_is_not_ignored(log: Path, 
         copyfile(log, forged)
         copyfile(f"{log}-journal", f"{forged}-journal")
     ran = run("audit", forged)
-    assert (ran.exit_code, "must be rolled back first" in ran.stderr) == (2, True)
+    assert (ran.exit_code, "a program was interrupted while it wrote the file" in ran.stderr) == (2, True)
     assert run("upgrade", forged).exit_code == 0
     assert run("audit", forged).exit_code == 1
+
+
+READING = ["audit", "replay", "checkpoint", "upgrade", "log"]
+
+
+@pytest.mark.parametrize("suffix", ["-journal", "-wal", "-shm", ""])
+@pytest.mark.parametrize("link", [False, True])
+def test_a_pipe_beside_a_log_stops_no_command(log: Path, suffix: str, link: bool) -> None:
+    pipe = log.with_name(log.name + suffix)
+    pipe.unlink(missing_ok=True)
+    os.mkfifo(pipe if not link else f"{pipe}.pipe")
+    if link:
+        pipe.symlink_to(f"{pipe}.pipe")
+    for command in READING:
+        ran = run(command, log)
+        assert (ran.exit_code, "is not a regular file" in ran.stderr) == (2, True), command
+    with pytest.raises(LogUnusable, match="is not a regular file"):
+        asyncio.run(opened(log))
+
+
+async def opened(log: Path) -> None:
+    async with Node.open(log, clock=still):
+        pass
+
+
+@pytest.mark.parametrize("suffix", ["", "-wal", "-journal"])
+def test_a_pipe_in_the_place_of_the_snapshots_is_a_fault_and_the_node_replaces_it(log: Path, suffix: str) -> None:
+    pipe = Path(f"{snapshots_path(log)}{suffix}")
+    pipe.unlink(missing_ok=True)
+    os.mkfifo(pipe)
+    [fault] = audit(log).faults
+    assert "is not a regular file" in str(fault.found)
+    if not suffix:
+        asyncio.run(opened(log))
+        assert audit(log).faults == []
+
+
+def test_a_pipe_in_the_place_of_the_key_stops_no_command(log: Path) -> None:
+    os.mkfifo(key_path(log))
+    ran = run("checkpoint", log)
+    assert (ran.exit_code, "it is not a regular file" in ran.stderr) == (2, True)
+    with pytest.raises(WalletError, match="it is not a regular file"):
+        asyncio.run(opened(log))
+
+
+def test_a_named_pipe_for_an_output_is_refused(log: Path) -> None:
+    pipe = log.with_name("pipe")
+    os.mkfifo(pipe)
+    ran = run("export", log, "--output", pipe)
+    assert (ran.exit_code, "is a named pipe" in ran.stderr) == (2, True)
 
 
 def roots(path: Path) -> list[int]:
