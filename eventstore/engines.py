@@ -101,15 +101,20 @@ class Engine(Protocol):
             SnapshotsUnusable: they cannot be read.
         """
 
-    def upgrade_log(self, location: Location) -> Upgraded:
+    def upgrade_log(self, location: Location, *, accept_loss: bool = False) -> Upgraded:
         """Migrate a log, or an excerpt of one, to the newest format. Its events stay as they are.
 
         An interrupted upgrade leaves the log as it was.
+
+        Args:
+            location: of the log.
+            accept_loss: continue without acknowledged events that are missing.
 
         Raises:
             LogMissing: there is no such log.
             LogInUse: a node is writing it.
             LogUnusable: this is not a log, it has a newer format, or it cannot be written.
+            StorageDamaged: acknowledged events are missing, and ``accept_loss`` is not set.
         """
 
     def schema_faults(self, location: Location) -> list[LogFault]:
@@ -135,6 +140,12 @@ class Engine(Protocol):
         Raises:
             LogMissing: there is no such log.
             LogUnusable: it cannot be read at all.
+        """
+
+    def is_leftover(self, location: Location) -> bool:
+        """Whether files beside a log that is missing or has no events are left over from one that had events.
+
+        False for a log whose first writer was killed before its first batch was durable.
         """
 
     def size_bytes(self, location: Location) -> int:
@@ -168,9 +179,9 @@ def read_log(location: Location, *, excerpt: bool = False, exclusive: bool = Fal
     return engine_of(location).read_log(location, excerpt=excerpt, exclusive=exclusive)
 
 
-def upgrade_log(location: Location) -> Upgraded:
+def upgrade_log(location: Location, *, accept_loss: bool = False) -> Upgraded:
     """Migrate a log to the newest format; see ``Engine.upgrade_log``."""
-    return engine_of(location).upgrade_log(location)
+    return engine_of(location).upgrade_log(location, accept_loss=accept_loss)
 
 
 def path_of(location: Location) -> Path:

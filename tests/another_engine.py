@@ -38,8 +38,8 @@ def read_snapshots(location: Location, *, verify: bool = True) -> SqliteSnapshot
     return engine.read_snapshots(path_of(location), verify=verify)
 
 
-def upgrade_log(location: Location) -> Upgraded:
-    return engine.upgrade_log(path_of(location))
+def upgrade_log(location: Location, *, accept_loss: bool = False) -> Upgraded:
+    return engine.upgrade_log(path_of(location), accept_loss=accept_loss)
 
 
 def schema_faults(location: Location) -> list[LogFault]:
@@ -48,6 +48,10 @@ def schema_faults(location: Location) -> list[LogFault]:
 
 def integrity_faults(location: Location, *, faults_max: int, is_stopped: Callable[[], bool]) -> list[LogFault]:
     return engine.integrity_faults(path_of(location), faults_max=faults_max, is_stopped=is_stopped)
+
+
+def is_leftover(location: Location) -> bool:
+    return engine.is_leftover(path_of(location))
 
 
 def size_bytes(location: Location) -> int:

@@ -110,13 +110,13 @@ def _refuse_orphan_key(engine: Engine, location: str | Path) -> None:
     """Check that no key of another log is used for a new one.
 
     Raises:
-        LogUnusable: there is a key, but no log.
+        LogUnusable: there is a key, but no log with events.
     """
     path = engine.path_of(location).resolve()
-    if key_path(path).exists() and engine.size_bytes(location) == 0:
+    if key_path(path).exists() and engine.is_leftover(location):
         raise LogUnusable(
-            f"{key_path(path)} is left over: its log {path} is missing or empty. Put the log back; or move"
-            f" {key_path(path).name} away to begin a new log"
+            f"{key_path(path)} is left over: its log {path} is missing or has no events. Put the log back, with"
+            f" {path.name}-wal if there was one; or move {key_path(path).name} away to begin a new log"
         )
 
 

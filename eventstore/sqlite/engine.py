@@ -8,6 +8,8 @@ from eventstore.errors import LogFault
 from eventstore.sqlite.file_format import FORMAT
 from eventstore.sqlite.log import SqliteLog
 from eventstore.sqlite.snapshots import SqliteSnapshots, snapshots_path
+from eventstore.sqlite.wal_check import has_events
+from eventstore.sqlite.writer_lock import is_of_interrupted_start
 
 Location = str | Path
 
@@ -37,11 +39,11 @@ def read_snapshots(location: Location, *, verify: bool = True) -> SqliteSnapshot
     return SqliteSnapshots.open_to_read(snapshots_path(Path(location)), verify=verify)
 
 
-def upgrade_log(location: Location) -> Upgraded:
+def upgrade_log(location: Location, *, accept_loss: bool = False) -> Upgraded:
     """See ``Engine.upgrade_log``."""
     from eventstore.sqlite.upgrade import upgrade  # few commands need it
 
-    old_format, head = upgrade(location)
+    old_format, head = upgrade(location, accept_loss=accept_loss)
     return Upgraded(old_format, FORMAT, head)
 
 
@@ -57,6 +59,14 @@ def integrity_faults(location: Location, *, faults_max: int, is_stopped: Callabl
     from eventstore.sqlite import file_check
 
     return file_check.integrity_faults(Path(location), faults_max=faults_max, is_stopped=is_stopped)
+
+
+def is_leftover(location: Location) -> bool:
+    """See ``Engine.is_leftover``."""
+    path = Path(location).resolve()
+    if has_events(path):
+        return False
+    return not (path.exists() and path.stat().st_size and is_of_interrupted_start(path))
 
 
 def size_bytes(location: Location) -> int:

@@ -79,13 +79,16 @@ class SqliteLog(SqliteIndex, SqliteEvidence, SqlitePartitionScan):
         self._ids = IdTable(connection)
 
     @classmethod
-    def open(cls, path: str | Path, *, new: bool = False, excerpt: bool = False) -> "SqliteLog":
+    def open(
+        cls, path: str | Path, *, new: bool = False, excerpt: bool = False, accept_loss: bool = False
+    ) -> "SqliteLog":
         """Open a log for writing; create the file if it is missing.
 
         Args:
             path: the file.
             new: refuse a file that already contains assignments.
             excerpt: accept a file with the histories of some processes of another log.
+            accept_loss: continue without acknowledged events that are missing.
 
         Raises:
             LogInUse: another writer has the log open.
@@ -105,9 +108,10 @@ class SqliteLog(SqliteIndex, SqliteEvidence, SqlitePartitionScan):
         refuse_other_files(path)  # before a lock file appears beside it
         lock = WriterLock(path)
         try:
-            if not path.exists() or path.stat().st_size == 0:
+            if accept_loss or not path.exists():
                 lock.forget_durable()
-            refuse_lost_events(path, durable=lock.durable)
+            if not accept_loss:
+                refuse_lost_events(path, durable=lock.durable)
             return cls._open_locked(path, lock, new=new, excerpt=excerpt)
         except BaseException:
             lock.release()

@@ -10,10 +10,14 @@ from eventstore.sqlite.file_format import check_format
 from eventstore.sqlite.log import SqliteLog
 
 
-def upgrade(path: str | Path) -> tuple[int, Head]:
+def upgrade(path: str | Path, *, accept_loss: bool = False) -> tuple[int, Head]:
     """Migrate a log, or an excerpt of one, to the newest format. Its events stay as they are.
 
     An interrupted upgrade leaves the log as it was.
+
+    Args:
+        path: the log.
+        accept_loss: continue without acknowledged events that are missing.
 
     Returns:
         The format before the upgrade, and the head of the log.
@@ -22,10 +26,11 @@ def upgrade(path: str | Path) -> tuple[int, Head]:
         LogMissing: there is no such file.
         LogInUse: a node is writing the log.
         LogUnusable: the file is not a log, has a newer format, or cannot be written.
+        StorageDamaged: acknowledged events are missing, and ``accept_loss`` is not set.
     """
     path = existing_log(path)
     old_format = _format_of(path)
-    log = SqliteLog.open(path, excerpt=True)
+    log = SqliteLog.open(path, excerpt=True, accept_loss=accept_loss)
     try:
         return old_format, log.head()
     finally:

@@ -18,6 +18,7 @@ from typing import BinaryIO, NamedTuple
 
 from eventstore.errors import StorageDamaged
 from eventstore.sqlite.connect import connect_to_read, unusable_message
+from eventstore.sqlite.orphans import refuse_orphans
 
 _HEADER = struct.Struct(">8I")
 """Magic number, format, page size, checkpoint number, two salts, two checksums."""
@@ -67,24 +68,49 @@ def refuse_lost_events(log: Path, *, durable: int) -> None:
     finally:
         if connection is not None:
             connection.close()
-    name = shlex.quote(log.name)
     if damage:
         raise StorageDamaged(
             f"the write-ahead log of {log} is damaged ({damage}): acknowledged events after event {events or 0} cannot"
-            f" be read. Restore a copy of the log. To continue without these events, run"
-            f" `sqlite3 {name} 'pragma wal_checkpoint(truncate)'` and remove {name}.lock"
+            f" be read. If {log.name} is a copy, {log.name}-wal may belong to another one: put the files of one copy"
+            f" together. Else restore a copy of the log. {_how_to_continue(log, events)}"
         )
     if events is not None and events < durable:
         raise StorageDamaged(
-            f"{log} ends at event {events}, but events up to {durable} were acknowledged: the storage lost them, or"
-            f" this is an older copy. Restore a newer copy. To continue without these events, remove {name}.lock"
+            f"{log} ends at event {events}, but events up to {durable} were acknowledged: the storage lost them,"
+            f" or this is an older copy, or a copy that misses {log.name}-wal. Put that file back, or restore a newer"
+            f" copy. {_how_to_continue(log, events)}"
         )
 
 
+def _how_to_continue(log: Path, events: int | None) -> str:
+    if not events:
+        return f"To begin a new log, move {log.name} and the files beside it away"
+    return f"To continue without these events, run `mostao upgrade {shlex.quote(str(log))} --accept-loss`"
+
+
+def has_events(log: Path) -> bool:
+    """Whether a log has at least one event. True if it cannot be read, which opening it reports."""
+    refuse_orphans(log)
+    if not log.exists() or log.stat().st_size == 0:
+        return False
+    try:
+        connection = connect_to_read(log)
+        try:
+            return _events(connection) != 0
+        finally:
+            connection.close()
+    except sqlite3.Error:
+        return True
+
+
 def _events(connection: sqlite3.Connection | None) -> int | None:
-    """Number of events; None if there is no such table, which the check of the schema refuses where it must."""
+    """Number of events; None if there is no log, or another schema, which the check of the schema refuses."""
+    if connection is None:
+        return None
+    if not connection.execute("select 1 from sqlite_master limit 1").fetchone():
+        return 0  # all tables are in a write-ahead log that is missing
     query = "select 1 from sqlite_master where name = 'assignments' and type = 'table'"  # a view may be endless
-    if connection is None or not connection.execute(query).fetchone():
+    if not connection.execute(query).fetchone():
         return None
     [events] = connection.execute("select coalesce(max(sequence), 0) from assignments").fetchone()
     return int(events)

@@ -6,9 +6,11 @@ never synced, so it costs little and may be older than the log. It is never newe
 reported as durable.
 """
 
+import errno
 import fcntl
 import os
 import re
+import stat
 import sys
 import time
 from contextlib import suppress
@@ -46,12 +48,17 @@ class WriterLock:
         Raises:
             LogInUse: another writer holds it (the message names that writer), or a delegate still writes for a node
                 that is gone.
-            LogUnusable: the folder cannot be written.
+            LogUnusable: the folder cannot be written, or the lock file is a link, a folder or a device.
         """
         self.path = lock_path(log)
         self._file_id = FileId(0, 0)
         try:
-            self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            self._descriptor = _open_lock_file(self.path, os.O_CREAT)
+        except _NoLockFile as error:
+            raise LogUnusable(
+                f"{self.path} is {error}, not a lock file, and writing it could change another file: stop every node"
+                f" that writes {log.name}, remove {self.path.name}, and try again"
+            ) from None
         except OSError as error:
             raise LogUnusable(
                 f"{self.path.parent} cannot be written ({error.strerror}): choose another folder"
@@ -150,10 +157,10 @@ class DelegateLock:
         """Take the lock.
 
         Raises:
-            OSError: another delegate holds it, or the file cannot be opened.
+            OSError: another delegate holds it, or the file cannot be opened, or is no lock file.
         """
         self.path = lock_path(log)
-        self._descriptor = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
+        self._descriptor = _open_lock_file(self.path, 0)
         self.own_id = FileId.of_open(self._descriptor)
         fcntl.lockf(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, _DELEGATE_BYTES)
         self._durable_offset = _offset_in(self._read())
@@ -183,6 +190,45 @@ class DelegateLock:
 def lock_path(log: Path) -> Path:
     """The lock file of a log."""
     return log.with_name(log.name + ".lock")
+
+
+def is_of_interrupted_start(log: Path) -> bool:
+    """Whether the lock file states that its log never had a durable event. The lock is not taken."""
+    try:
+        descriptor = _open_lock_file(lock_path(log), 0)
+    except OSError:
+        return False
+    try:
+        found = _DURABLE.search(os.pread(descriptor, _LOCK_FILE_BYTES, 0))
+    finally:
+        os.close(descriptor)
+    return found is not None and int(found[1]) == 0
+
+
+class _NoLockFile(OSError):
+    """The text says what is there instead."""
+
+
+def _open_lock_file(path: Path, flags: int) -> int:
+    """Open a lock file without following a link: a folder that another person made may contain one to any file.
+
+    Raises:
+        _NoLockFile: this is no regular file, or the file has other names, too.
+        OSError: the file cannot be opened.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | flags, 0o644)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.EMLINK) and path.is_symlink():  # the number depends on the system
+            raise _NoLockFile("a symbolic link") from None
+        if path.is_dir():
+            raise _NoLockFile("a folder") from None
+        raise
+    status = os.fstat(descriptor)
+    if stat.S_ISREG(status.st_mode) and status.st_nlink <= 1:
+        return descriptor
+    os.close(descriptor)
+    raise _NoLockFile("a hard link" if stat.S_ISREG(status.st_mode) else "a pipe or a device")
 
 
 def _number_in(text: bytes, line: "re.Pattern[bytes]") -> int:

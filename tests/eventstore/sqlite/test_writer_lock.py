@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from eventstore import LogInUse, StaleEpoch
+from eventstore import LogInUse, LogUnusable, StaleEpoch
 from eventstore.sqlite.log import SqliteLog
 from eventstore.sqlite.writer_lock import DelegateLock, WriterLock, lock_path
 from tests.eventstore.logs import append, assignments
@@ -130,3 +130,41 @@ def test_a_program_name_cannot_forge_an_epoch(path: Path, monkeypatch: pytest.Mo
     lock = WriterLock(path)
     assert [lock.next_epoch() for _ in range(3)] == [1, 2, 3]
     lock.release()
+
+
+def symbolic_link(lock: Path, victim: Path) -> None:
+    lock.symlink_to(victim)
+
+
+def dangling_link(lock: Path, victim: Path) -> None:
+    lock.symlink_to(victim.with_name("missing"))
+
+
+def hard_link(lock: Path, victim: Path) -> None:
+    lock.hardlink_to(victim)
+
+
+def pipe(lock: Path, _: Path) -> None:
+    os.mkfifo(lock)
+
+
+def folder(lock: Path, _: Path) -> None:
+    lock.mkdir()
+
+
+@pytest.mark.parametrize("make", [symbolic_link, dangling_link, hard_link, pipe, folder])
+def test_what_another_person_put_at_the_place_of_a_lock_file_is_refused_and_not_written(
+    path: Path, tmp_path: Path, make: Callable[[Path, Path], None]
+) -> None:
+    SqliteLog.open(path).close()
+    lock_path(path).unlink()
+    victim = tmp_path / "victim.txt"
+    victim.write_text("a letter that took a week\n" * 9)
+    before = victim.read_bytes()
+    make(lock_path(path), victim)
+    with pytest.raises(LogUnusable, match=r"not a lock file.* remove world.db.lock, and try again"):
+        SqliteLog.open(path)
+    with pytest.raises(OSError, match=r"a symbolic link|a hard link|a pipe|a folder"):
+        DelegateLock(path)
+    assert victim.read_bytes() == before
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["victim.txt", "world.db", "world.db.lock"]
