@@ -1,6 +1,8 @@
 """What every test can ask for."""
 
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,3 +21,12 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 def path(tmp_path: Path) -> Path:
     """Where a test's log lies."""
     return tmp_path / "world.db"
+
+
+@pytest.fixture
+def recursion_limit(request: pytest.FixtureRequest) -> Iterator[int]:
+    """Sets the interpreter's recursion limit, which a library may raise when it is imported, as py_ecc does."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(request.param)
+    yield request.param
+    sys.setrecursionlimit(before)

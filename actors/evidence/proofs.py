@@ -8,6 +8,7 @@ import msgspec
 
 from actors.ans104.item import ItemRefused, message_of, parse
 from actors.evidence.checkpoints import Checkpoint, NoteInvalid, VerifierKey, verified
+from actors.protocol.canonical_json import check_depth
 from eventstore import Assignment, LogFault, LogFile, Message
 from eventstore.merkle.rfc9162 import (
     ProofInvalid,
@@ -145,6 +146,7 @@ def read_proof(raw: bytes) -> Proof:
     if len(raw) > PROOF_BYTES_MAX:
         raise ProofInvalid(f"a proof has at most {PROOF_BYTES_MAX:,} bytes")
     try:
+        check_depth(raw)
         proof: Proof = _decoder.decode(raw)
     except (msgspec.MsgspecError, ValueError) as error:
         raise ProofInvalid(f"this is no proof ({error})") from None

@@ -6,6 +6,7 @@ import msgspec
 
 from actors.ans104.item import ItemRefused, parse, unsigned
 from actors.crypto.schemes import SCHEMES
+from actors.protocol.canonical_json import check_depth
 from actors.relation.archives import TRANSACTION_BYTES_MAX, ArchiveFailed, ArchiveRefused, NotArchived, too_large
 from actors.relation.gateway_client import IDLE_S, REQUEST_S, BodyTooLarge, GatewayClient
 from actors.relation.transactions import SIGNATURE_TYPE
@@ -104,8 +105,9 @@ class GatewayArchive:
         query = msgspec.json.encode({"query": _FIELDS, "variables": {"id": id_}})
         found = await self._client.post("/graphql", query, "application/json", bytes_max=_FIELDS_BYTES_MAX)
         try:
+            check_depth(found or b"")
             edges = _decode(found or b"").data.transactions.edges
-        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        except (msgspec.MsgspecError, ValueError) as error:
             raise ArchiveFailed(f"{self._client.url} does not respond as an Arweave gateway ({error})") from None
         return edges[0].node if edges else None
 

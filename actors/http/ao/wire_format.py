@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from actors.ans104.item import DataItem
+from actors.protocol.canonical_json import check_depth
 from actors.protocol.messages import Result, Sent, Spawned
 
 PROTOCOL = (("Data-Protocol", "ao"), ("Type", "Message"), ("Variant", "ao.TN.1"))
@@ -59,8 +60,10 @@ class Cursor(msgspec.Struct):
             ValueError: the text is not a cursor.
         """
         try:
-            slot = int(msgspec.json.decode(b64decode(text, validate=True), type=cls).ordinate)
-        except (msgspec.MsgspecError, ValueError, RecursionError):
+            cursor = b64decode(text, validate=True)
+            check_depth(cursor)
+            slot = int(msgspec.json.decode(cursor, type=cls).ordinate)
+        except (msgspec.MsgspecError, ValueError):
             slot = -1
         if not 0 <= slot < 2**62:
             raise ValueError(f"{text[:64]!r} is not a cursor of this node")

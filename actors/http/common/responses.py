@@ -1,6 +1,5 @@
 """JSON responses, and the HTTP status of each of the node's errors."""
 
-import sys
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
@@ -14,6 +13,7 @@ from actors.node.append_limits import AppendLimitReached
 from actors.node.backlog import Overloaded
 from actors.node.node import NodeClosed
 from actors.node.reads import ReadTimeout
+from actors.protocol.canonical_json import check_depth
 from actors.runtime.logs import get_logger
 from eventstore import EventStoreError
 
@@ -63,13 +63,10 @@ def decode_body(decode: Callable[[bytes], T], body: bytes, what: str) -> T:
         HTTPException: it is not JSON of the decoder's type, or is nested too deeply (400).
     """
     try:
+        check_depth(body)  # the decoder's own limit depends on the interpreter's recursion limit
         return decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, ValueError) as error:
         raise HTTPException(400, f"the body is not {what}: {error}") from None
-    except RecursionError:
-        raise HTTPException(
-            400, f"the body is not {what}: its JSON is nested deeper than {sys.getrecursionlimit():,} levels"
-        ) from None
 
 
 async def _http_error(_: Request, error: Exception) -> Response:

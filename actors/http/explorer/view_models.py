@@ -11,6 +11,7 @@ import msgspec
 from actors.evaluation.process_table import ProcessTable
 from actors.evaluation.state_codec import canonical_state
 from actors.node.node import Node
+from actors.protocol.canonical_json import check_depth
 from actors.protocol.spawn import module_of
 from eventstore import Assignment, LogFile
 
@@ -162,8 +163,9 @@ class ViewModels:
 def display_text(raw: bytes) -> str:
     """Bytes as text: JSON indented, other text unchanged, anything else in hex. Long text is cut."""
     try:
+        check_depth(raw)
         text = msgspec.json.format(raw, indent=2).decode()
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except (msgspec.MsgspecError, ValueError):
         try:
             text = raw.decode()
         except UnicodeDecodeError:

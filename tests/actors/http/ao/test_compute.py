@@ -117,6 +117,8 @@ async def test_every_query_is_answered_by_both_ways(path: Path) -> None:
 NESTED = "[" * 50_000 + "]" * 50_000
 
 
+@pytest.mark.parametrize("recursion_limit", [1_000, 100_000], indirect=True)
+@pytest.mark.usefixtures("recursion_limit")
 @pytest.mark.parametrize("body", [NESTED, f'{{"x": {NESTED}}}', '{"Data": "\\ud800"}', '{"Owner": "\\udfff"}'])
 async def test_a_dryrun_that_is_nested_deeply_or_has_broken_characters_is_the_clients_mistake(
     path: Path, body: str

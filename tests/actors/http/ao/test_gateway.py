@@ -144,6 +144,8 @@ async def test_tools_may_ask_for_the_schema(path: Path) -> None:
         assert any(kind["name"] == "Transactions" for kind in answer["data"]["__schema"]["types"])
 
 
+@pytest.mark.parametrize("recursion_limit", [1_000, 100_000], indirect=True)
+@pytest.mark.usefixtures("recursion_limit")
 @pytest.mark.parametrize("body", [NESTED_VARIABLES, '{"query": "\\ud800"}'])
 async def test_deep_variables_and_broken_characters_are_the_clients_mistake(path: Path, body: str) -> None:
     async with served(path) as server:

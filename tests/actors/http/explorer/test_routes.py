@@ -150,6 +150,8 @@ async def test_a_unit_by_itself_has_no_pages(path: Path, unit: str) -> None:
         assert (await client.get("/explorer")).status_code == 404
 
 
+@pytest.mark.parametrize("recursion_limit", [1_000, 100_000], indirect=True)
+@pytest.mark.usefixtures("recursion_limit")
 async def test_data_nested_deeply_is_shown_as_it_is(path: Path) -> None:
     nested = "[" * 50_000 + "]" * 50_000
     async with served(path) as server:
