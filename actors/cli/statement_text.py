@@ -27,10 +27,11 @@ def statement_line(report: Audit, sources: Mapping[str, str]) -> str:
         return NO_STATEMENT
     size = statement.checkpoint.size
     cosigned = "".join(f", cosigned by witness {each.key.name} at {_time(each)}" for each in statement.cosignatures)
+    covered = f"events 1..{size}" if size else "no event"
     rest = "" if size == report.events else f"; events {size + 1}..{report.events} have no external statement"
     return (
         f"The checkpoint of {size} events {sources.get(statement.note, _STORED)}, signed by {statement.key}{cosigned},"
-        f" vouches for events 1..{size}{rest}."
+        f" vouches for {covered}{rest}."
     )
 
 

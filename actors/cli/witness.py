@@ -126,7 +126,10 @@ def _read_keys(file: TextIO | None) -> Sequence[VerifierKey]:
     try:
         lines = file.read(LOGS_BYTES_MAX).splitlines()
         return [VerifierKey.parse(line) for line in lines if line.strip() and not line.startswith("#")]
-    except (NoteInvalid, UnicodeDecodeError) as error:
+    except UnicodeDecodeError:
+        text = f"{file.name} is not UTF-8 text: name a file of verifier keys, one a line"
+        raise click.BadParameter(text, param_hint="'--logs'") from None
+    except NoteInvalid as error:
         raise click.BadParameter(f"{file.name}: {error}", param_hint="'--logs'") from None
 
 

@@ -7,6 +7,7 @@ from urllib.parse import urljoin, urlsplit
 from pyreqwest.client import ClientBuilder
 from pyreqwest.exceptions import PyreqwestError
 
+from actors.http.common.client_errors import reason_of
 from actors.relation.archives import ArchiveFailed, ArchiveRefused
 
 IDLE_S = 30.0
@@ -80,7 +81,7 @@ class GatewayClient:
                 f"{self.url}{path} takes longer than {seconds:g} s, or sends nothing for {self._idle_s:g} s"
             ) from None
         except (PyreqwestError, ValueError) as error:  # ValueError: the URL is malformed
-            raise ArchiveFailed(f"{self.url} does not respond ({error})") from None
+            raise ArchiveFailed(f"{self.url} does not respond ({reason_of(error)})") from None
 
     async def _follow(self, client: Any, method: str, url: str, body: bytes, kind: str, bytes_max: int) -> bytes | None:
         for _ in range(REDIRECTS_MAX + 1):

@@ -135,7 +135,7 @@ def unusable_message(path: Path, error: Exception) -> str:
     remedy = ""
     if "malformed" in str(error):
         remedy = ": the file is damaged, restore a copy"
-    elif _holds_pages(_journal(path)):
+    elif _holds_pages(_journal(path)) and "locked" not in str(error):
         remedy = (
             f": a program was interrupted while it wrote the file. Run `mostao upgrade {path}`, which rolls it back (or"
             f" copy {path.name} and {_journal(path).name} to a writable folder first)"

@@ -81,13 +81,18 @@ def _row_faults(connection: sqlite3.Connection) -> Iterator[LogFault]:
         yield LogFault.of_file("a row before the first", "sequences from 1", sequence, sequence=sequence)
     query = """
         select sequence, note from checkpoints
-        where cast(substr(note, instr(note, char(10)) + 1) as integer) is not sequence limit 1 -- the note's second line
+        where typeof(note) <> 'text' -- below: the note's second line
+            or cast(substr(note, instr(note, char(10)) + 1) as integer) is not sequence
+        limit 1
     """
     for sequence, note in connection.execute(query):
-        what = f"the size in the note of checkpoint {sequence}"
-        yield LogFault.of_file(what, sequence, note, sequence=sequence)
+        if isinstance(note, str):
+            what, expected = f"the size in the note of checkpoint {sequence}", sequence
+        else:
+            what, expected = f"the note of checkpoint {sequence}", "text"
+        yield LogFault.of_file(what, expected, note, sequence=sequence)
     query = """
-        select group_concat(migration_set || ' ' || name, ', ')
+        select group_concat(quote(migration_set) || ' ' || quote(name), ', ') -- quote: a null has a text, too
         from (select migration_set, name from _sqlite_migrations order by id limit 100)
     """
     [found] = connection.execute(query).fetchone()
@@ -95,7 +100,7 @@ def _row_faults(connection: sqlite3.Connection) -> Iterator[LogFault]:
         yield LogFault.of_file("the migrations in table _sqlite_migrations", _MIGRATIONS, found)
 
 
-_MIGRATIONS = ", ".join(f"mostao {name}" for name in MIGRATIONS)
+_MIGRATIONS = ", ".join(f"'mostao' '{name}'" for name in MIGRATIONS)
 
 
 def _page_faults(connection: sqlite3.Connection, faults_max: int) -> Iterator[LogFault]:

@@ -28,7 +28,7 @@ def check_format(connection: sqlite3.Connection, path: Path, *, excerpt: bool = 
         excerpt: accept an excerpt.
 
     Raises:
-        LogUnusable: the file is another application's database, has a newer format, or is an excerpt.
+        LogUnusable: the file is another application's database, has a newer or a negative format, or is an excerpt.
     """
     [application_id] = connection.execute("pragma application_id").fetchone()
     [format_] = connection.execute("pragma user_version").fetchone()
@@ -40,6 +40,8 @@ def check_format(connection: sqlite3.Connection, path: Path, *, excerpt: bool = 
         if application_id == 0 and format_ == 0 and _is_empty(connection):
             return 0
         raise LogUnusable(f"{path} is an SQLite database, but not a mostao log")
+    if format_ < 0:
+        raise LogUnusable(f"{path} has format {format_}, which no version of mostao writes: restore a copy")
     if format_ > FORMAT:
         raise LogUnusable(
             f"{path} is a log of format {format_}; this version reads up to format {FORMAT}: use a newer mostao"

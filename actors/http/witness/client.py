@@ -15,6 +15,7 @@ from actors.evidence.checkpoints import (
     signatures_by,
 )
 from actors.evidence.cosignatures import cosignatures_of
+from actors.http.common.client_errors import reason_of
 from actors.http.witness.rules import CONFLICT, NOT_FOUND, UNPROCESSABLE
 from actors.http.witness.wire_format import SIZE_TYPE, AddCheckpoint, checkpoint_path
 
@@ -162,7 +163,8 @@ class WitnessClient:
                 kind = response.get_header("content-type") or ""
                 status = response.status
         except (PyreqwestError, ValueError) as error:  # ValueError: the URL is malformed
-            raise WitnessUnavailable(f"the witness at {self.url} does not respond ({error})") from None
+            text = f"the witness at {self.url} does not respond ({reason_of(error)}): is it running?"
+            raise WitnessUnavailable(text) from None
         if len(content) > NOTE_BYTES_MAX:
             raise WitnessUnavailable(f"the witness at {self.url} sent more than {NOTE_BYTES_MAX:,} bytes")
         return _Response(status, kind, content)

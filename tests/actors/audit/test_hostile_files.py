@@ -203,6 +203,14 @@ PAGES: dict[str, tuple[Callable[[Path], None], str]] = {
         "something else",
     ),
     "another migration": (statements("insert into _sqlite_migrations values (5, 'mostao', 'm005', '')"), "m005"),
+    "a migration without a set": (
+        statements("insert into _sqlite_migrations values (5, null, 'm005', '')"),
+        "NULL 'm005'",
+    ),
+    "a note of bytes": (
+        statements("update checkpoints set note = cast(note as blob)"),
+        "b'mostao",
+    ),
     "a note that is not UTF-8": (
         statements("update checkpoints set note = cast(x'ff41' as text)"),
         "can't decode byte 0xff",
@@ -298,6 +306,13 @@ def test_a_rollback_journal_that_would_change_the_log_is_not_ignored(log: Path, 
     assert (ran.exit_code, "a program was interrupted while it wrote the file" in ran.stderr) == (2, True)
     assert run("upgrade", forged).exit_code == 0
     assert run("audit", forged).exit_code == 1
+
+
+def test_a_negative_format_is_refused(log: Path) -> None:
+    execute(log, "pragma user_version = -1")
+    for command in READING:
+        ran = run(command, log)
+        assert (ran.exit_code, "format -1, which no version of mostao writes" in ran.stderr) == (2, True), command
 
 
 READING = ["audit", "replay", "checkpoint", "upgrade", "log"]

@@ -155,6 +155,15 @@ def test_the_last_line_names_the_kept_checkpoint_its_signer_and_its_witness(log:
     }
 
 
+def test_a_checkpoint_of_no_events_vouches_for_no_event(log: Path, tmp_path: Path) -> None:
+    with closing(read_log(log)) as opened:
+        empty = checkpoint_of(opened, key_of(opened), size=0)
+    file = tmp_path / "kept.txt"
+    file.write_text(sign(empty, Wallet.load(f"{log}.key")))
+    line = last_line(mostao("audit", log, "--checkpoint", file))
+    assert line.endswith(f"vouches for no event; events 1..{len(read(log))} have no external statement.")
+
+
 def test_a_checkpoint_in_the_log_is_a_statement_from_outside_only_if_a_known_witness_cosigned_it(log: Path) -> None:
     assert audit(log).checkpoints == 1
     assert audit(log).statement is None

@@ -226,7 +226,11 @@ def test_misuse_is_answered_with_a_sentence_and_exit_code_2(log: Path, tmp_path:
         (("serve", log, "--witness", "nowhere"), "is not an http or https URL"),
         (("serve", log, "--witness-key", "x"), "a verifier key has to be written"),
         *((("serve", log, "--checkpoint-every", number), "--checkpoint-every") for number in ("0", "nan", "inf", "x")),
-        (("audit", log, "--witness", "http://127.0.0.1:1"), "does not respond"),
+        (("witness", state, "--logs", log), "is not UTF-8 text: name a file of verifier keys"),
+        (
+            ("audit", log, "--witness", "http://127.0.0.1:1"),
+            "does not respond (Connection refused (os error 111)): is it running?",
+        ),
         (("audit", log, "--witness", "file:///etc"), "is not an http or https URL"),
         (("verify", text, "--key", key), "pass the one of a log"),
     ):
