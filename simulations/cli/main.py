@@ -69,7 +69,7 @@ class _Commands(click.Group):
         try:
             return super().invoke(context)
         except KeyboardInterrupt:
-            click.echo("interrupted: all acknowledged messages are in the log", err=True)
+            click.echo("interrupted", err=True)
             context.exit(EXIT_INTERRUPTED)
         except BrokenPipeError:  # the reader of a pipe, such as head, has seen enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -5,7 +5,8 @@ import shutil
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ from actors.cli.progress import progress_bar
 from simulations.faults.crashable_node import LostWithoutTrace, NodeRefused
 from simulations.scenario.scenario import Scenario
 from simulations.world.failure import Failure
-from simulations.world.seed_sweep import SeedResult, sweep
+from simulations.world.seed_sweep import SeedResult
+from simulations.world.world_processes import sweep
 
 SEEDS_MAX = 1_000_000
 SEED_MAX = 2**63 - 1
@@ -64,27 +66,55 @@ def run_sweep(
 
     Returns:
         The worlds that failed, in the order of their seeds.
+
+    Raises:
+        KeyboardInterrupt: the sweep was interrupted. What it found until then is printed and kept, too.
     """
     begun = time.perf_counter()
     worlds: list[SeedResult] = []
     failed: list[SeedResult] = []
+    interruption: KeyboardInterrupt | None = None
     with tempfile.TemporaryDirectory(prefix="mostao-sweep-") as folder:
-        with progress_bar("worlds", len(seeds)) as bar:
-            for world in sweep(scenario, seeds, jobs, keep=Path(folder)):
-                worlds.append(world)
-                bar.advance()
-                if world.failure:
-                    failed = sorted([*failed, world], key=lambda world: world.seed)
-                    for surplus in failed[LOGS_KEPT:]:
-                        _remove_log(surplus)
+        results = sweep(scenario, seeds, jobs, keep=Path(folder))
+        try:
+            with progress_bar("worlds", len(seeds)) as bar, closing(results):
+                for world in results:
+                    worlds.append(world)
+                    bar.advance()
+                    if world.failure:
+                        click.echo(f"seed {world.seed}: {world.finding}", err=True)
+                        failed = sorted([*failed, world], key=lambda world: world.seed)
+                        for surplus in failed[LOGS_KEPT:]:
+                            _remove_log(surplus)
+        except KeyboardInterrupt as error:
+            interruption = error
         worlds.sort(key=lambda world: world.seed)
         logs = {world.seed: _keep_log(world, name) for world in failed[:LOGS_KEPT] if world.log}
     elapsed = time.perf_counter() - begun
     if as_json:
         shown = [_fields(world, logs.get(world.seed)) for world in worlds]
-        click.echo(msgspec.json.encode({"worlds": shown, "failed": len(failed), "elapsed_s": round(elapsed, 3)}))
-        return failed
+        found = {"worlds": shown, "failed": len(failed), "elapsed_s": round(elapsed, 3)}
+        click.echo(msgspec.json.encode(found | {"interrupted": interruption is not None}))
+    else:
+        _print(worlds, failed, elapsed, logs, command, has_crashes=scenario.faults.has_crashes)
+    if interruption is not None:
+        raise interruption
+    return failed
+
+
+def _print(
+    worlds: Sequence[SeedResult],
+    failed: Sequence[SeedResult],
+    elapsed: float,
+    logs: Mapping[int, Path],
+    command: Sequence[str],
+    *,
+    has_crashes: bool,
+) -> None:
     click.echo(_table(worlds, failed, elapsed))
+    calm = sum(1 for world in worlds if not world.failure and not world.crashes) if has_crashes else 0
+    if calm:
+        click.echo(f"{calm:,} of the worlds had no crash, so no fault that acts at a crash acted in them")
     for world in failed[:LOGS_KEPT]:
         where = "" if world.sequence is None else f" (at sequence {world.sequence})"
         click.echo(f"seed {world.seed}{where}: {world.finding}")
@@ -93,7 +123,6 @@ def run_sweep(
             for line in world.failure.commands(log):
                 click.echo(f"  {line}")
         click.echo(f"  {shlex.join([*command, '--seed', str(world.seed)])}")
-    return failed
 
 
 def _fields(world: SeedResult, log: Path | None) -> dict[str, Any]:

@@ -43,11 +43,20 @@ def run_shrink(
             return False
         click.echo(f"seed {seed}: {first.finding}", err=True)
 
-        def show(world: SmallWorld) -> None:
+        smallest = world_of(scenario, seed)
+
+        def keep(world: SmallWorld) -> None:
+            nonlocal smallest
+            smallest = world
             click.echo(f"  {budget.used} worlds: {_description(world)}", err=True)
 
-        smallest = Shrinker(scenario, first.failure.kind, run, budget, show).shrink(world_of(scenario, seed))
-        [last] = run(smallest.scenario(scenario), [smallest.seed])
+        try:
+            Shrinker(scenario, first.failure.kind, run, budget, keep).shrink(smallest)
+            [last] = run(smallest.scenario(scenario), [smallest.seed])
+        except KeyboardInterrupt:
+            click.echo("interrupted; the smallest world so far:", err=True)
+            click.echo(shlex.join(command_of(smallest, name, load(name))))
+            raise
     command = shlex.join(command_of(smallest, name, load(name)))
     if as_json:
         fields = msgspec.to_builtins(smallest) | {"faults": dict(_given(smallest))}
@@ -71,7 +80,7 @@ def command_of(world: SmallWorld, name: str, named: Scenario) -> list[str]:
     words = ["mostao", "simulate", name, "--users", str(world.users), "--messages", str(world.messages)]
     defaults = msgspec.to_builtins(named.faults)
     for fault, value in world.settings().items():
-        if value != (list(defaults[fault]) if isinstance(defaults[fault], tuple) else defaults[fault]):
+        if _text(value) != _text(defaults[fault]):
             words += ["--fault", f"{fault}={_text(value)}"]
     return [*words, "--check", "--seed", str(world.seed)]
 

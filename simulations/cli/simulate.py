@@ -26,7 +26,6 @@ from simulations.world.run import node_wallet, run_world
 
 DEFAULT = "town"
 EXIT_FINDING = 1
-EXIT_INTERRUPTED = 130
 
 
 def _list(context: click.Context, _: click.Parameter, wanted: bool) -> None:
@@ -181,12 +180,7 @@ def simulate(
         if context.get_parameter_source("seed") is ParameterSource.COMMANDLINE:
             raise click.UsageError("--seeds and --seed exclude each other: leave out one of them")
         command = ["mostao", "simulate", scenario, *_options(users, messages, faults), "--check"]
-        try:
-            failed = run_sweep(effective, seeds, jobs, command, name=Path(scenario).stem, as_json=as_json)
-        except KeyboardInterrupt:
-            click.echo("interrupted", err=True)  # an interrupted sweep keeps no logs
-            context.exit(EXIT_INTERRUPTED)
-        if failed:
+        if run_sweep(effective, seeds, jobs, command, name=Path(scenario).stem, as_json=as_json):
             context.exit(EXIT_FINDING)
         return
     if report is not None:
@@ -206,6 +200,8 @@ def simulate(
     except KeyboardInterrupt:
         if report is not None and path.exists():
             output.write_report(report)
+        if path.exists():
+            click.echo(f"all messages that the node acknowledged are in {path}", err=True)
         raise
     except StorageLoss as loss:
         output.end_early(loss, elapsed_s=time.perf_counter() - begun)

@@ -87,11 +87,16 @@ class WorldOutput:
 
     def end_early(self, loss: StorageLoss, *, elapsed_s: float) -> None:
         """Describe a world that its damaged storage ended, which is no finding."""
-        events = _events(self._log)
         ended = {"how": loss.how, "reason": str(loss)}
-        self._fields = self._summary(events, elapsed_s) | {"checked": False, "finding": None, "ended_early": ended}
+        self._fields = self._summary(loss.events, elapsed_s) | {
+            "crashes": loss.crashes,
+            "checked": False,
+            "finding": None,
+            "ended_early": ended,
+        }
         self._title = f"One day of {self._scenario}, seed {self._seed}, ended by its storage"
-        self._rows = [("ended early", loss.summary), ("reason", str(loss)), ("log", str(self._log))]
+        self._rows = [("ended early", loss.summary), ("reason", str(loss))]
+        self._rows += [("crashes", f"{loss.crashes:,}"), ("events", f"{loss.events:,}"), ("log", str(self._log))]
         self._last_lines = ["Repeat it with a new log:", f"  {self._repeat}"]
 
     def print(self, *, as_json: bool) -> None:

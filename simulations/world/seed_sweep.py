@@ -1,17 +1,13 @@
-"""Runs one scenario with many seeds in parallel, and checks the invariants of each world."""
+"""Runs one world of a sweep, and checks its invariants."""
 
 import asyncio
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
 from pathlib import Path
 
 import msgspec
 
-from actors.runtime.tuning import dedicate_process
 from eventstore import LogFault
 from simulations.faults.crashable_node import StorageLoss
 from simulations.scenario.scenario import Scenario
@@ -51,25 +47,6 @@ class SeedResult(msgspec.Struct, frozen=True):
         return self.failure.sequence if self.failure else None
 
 
-def sweep(scenario: Scenario, seeds: Iterable[int], jobs: int, *, keep: Path | None = None) -> Iterator[SeedResult]:
-    """Run a scenario with each seed in ``jobs`` processes; yields each result when it is there.
-
-    Args:
-        scenario: the scenario of all worlds.
-        seeds: the seeds.
-        jobs: number of worlds that run at the same time.
-        keep: a folder for the logs of the worlds that fail; None to remove them, too.
-    """
-    # spawned processes inherit nothing, so that a world cannot depend on the parent's state
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=dedicate_process) as processes:
-        running = [processes.submit(run_seed, scenario, seed, keep) for seed in seeds]
-        try:
-            for run in as_completed(running):
-                yield run.result()
-        finally:
-            processes.shutdown(wait=True, cancel_futures=True)
-
-
 def run_seed(scenario: Scenario, seed: int, keep: Path | None = None) -> SeedResult:
     """Run one world on a temporary log, with all checks. A log that is kept lies in a folder of its own in ``keep``."""
     started = time.perf_counter()
@@ -82,7 +59,8 @@ def run_seed(scenario: Scenario, seed: int, keep: Path | None = None) -> SeedRes
             log = Path(shutil.copytree(folder, keep / str(seed))) / path.name if keep else ""
             return SeedResult(seed, elapsed_s=_seconds_since(started), failure=failure, log=str(log))
         except StorageLoss as loss:
-            return SeedResult(seed, elapsed_s=_seconds_since(started), ended_early=loss.how, reason=str(loss))
+            ended = SeedResult(seed, elapsed_s=_seconds_since(started), ended_early=loss.how, reason=str(loss))
+            return msgspec.structs.replace(ended, events=loss.events, crashes=loss.crashes)
         except Exception as error:  # the world could not start
             return SeedResult(seed, failure=Failure(f"{type(error).__name__}: {error}", type(error).__name__))
     outcome = result.outcome

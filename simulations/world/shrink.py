@@ -4,19 +4,17 @@ Faults are removed by delta debugging (Zeller and Hildebrandt, "Simplifying and 
 2002), numbers are reduced by bisection. Both are repeated until nothing more can be removed.
 """
 
-import multiprocessing
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
 import msgspec
 
-from actors.runtime.tuning import dedicate_process
 from simulations.faults.registry import Faults
 from simulations.scenario.scenario import Scenario, ScenarioUnusable, override
-from simulations.world.seed_sweep import SeedResult, run_seed
+from simulations.world.seed_sweep import SeedResult
+from simulations.world.world_processes import world_processes
 
 SEEDS_NEAR = 4
 """Seeds that are tried for each smaller world, because another population makes another day of the same seed."""
@@ -179,20 +177,17 @@ def in_child_processes(jobs: int, *, world_s_max: float) -> Iterator[RunWorlds]:
         jobs: number of worlds that run at the same time.
         world_s_max: seconds after which a world that has not ended counts as one that does not fail.
     """
-    # spawned processes inherit nothing, so that a world cannot depend on the parent's state
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=context, initializer=dedicate_process) as processes:
+    with world_processes(jobs) as processes:
 
         def run(scenario: Scenario, seeds: Sequence[int]) -> list[SeedResult]:
-            running = [processes.submit(run_seed, scenario, seed) for seed in seeds]
+            running = processes.submit(scenario, seeds)
             results: list[SeedResult] = []
             for future, seed in zip(running, seeds, strict=True):
                 try:
                     results.append(future.result(world_s_max))
                 except TimeoutError:
                     results.append(SeedResult(seed))
-                    for child in multiprocessing.active_children():  # the pool would wait for it forever
-                        child.terminate()
+                    processes.end()
             return results
 
         yield run

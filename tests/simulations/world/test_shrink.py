@@ -4,6 +4,7 @@ import json
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import count
 from typing import Any
 
 import pytest
@@ -108,6 +109,24 @@ def test_the_command_shrinks_a_planted_bug_and_prints_the_world_that_fails(
         again = CliRunner().invoke(main, [*shlex.split(found["command"])[1:], "--json"])
     assert again.exit_code == 1
     assert json.loads(again.stdout)["finding"]["text"] == found["finding"]
+
+
+def test_an_interrupted_search_prints_the_smallest_command_so_far(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = count()
+
+    @contextmanager
+    def fails_twice(*_: Any, **__: Any) -> Iterator[Any]:
+        def run(_: Scenario, seeds: Sequence[int]) -> list[SeedResult]:
+            if next(calls) == 2:
+                raise KeyboardInterrupt
+            return [SeedResult(seed, failure=Failure("lost", "lost")) for seed in seeds]
+
+        yield run
+
+    monkeypatch.setattr("simulations.cli.shrink.in_child_processes", fails_twice)
+    run = CliRunner().invoke(main, ["simulate", "--users", "9", "--fault", "drop=0.2", "--shrink"])
+    assert run.exit_code == 130
+    assert run.stdout == "mostao simulate town --users 9 --messages 2000 --check --seed 1\n"
 
 
 def test_child_processes_run_the_worlds() -> None:
