@@ -31,10 +31,14 @@ class StorageLoss(Exception):
     Attributes:
         how: the kind of the end, in one word.
         summary: the same in a sentence.
+        crashes: number of crashes until then.
+        events: number of events that the node acknowledged until then.
     """
 
     how: str
     summary: str
+    crashes: int = 0
+    events: int = 0
 
 
 class NodeRefused(StorageLoss):
@@ -93,6 +97,7 @@ class CrashableNode:
             self._limits = _small(live_max or LIVE_MAX, trusts_snapshots=disk is None)
         self._stack = AsyncExitStack()
         self._log: CrashingLog | None = None
+        self._events_before = 0
         self.node: Node
         self.crashes = 0
 
@@ -130,6 +135,12 @@ class CrashableNode:
         """Whether the storage lost or changed what it had reported as durable."""
         return self._disk is not None and self._disk.is_damaged
 
+    @property
+    def events(self) -> int:
+        """Number of events that the node acknowledged so far. Without a simulated disk it is not counted."""
+        acknowledged = self._log.acknowledged if self._log is not None else None
+        return self._events_before if acknowledged is None else acknowledged.sequence
+
     async def restart(self) -> None:
         """Start a new node on the log of the crashed one.
 
@@ -139,7 +150,7 @@ class CrashableNode:
         """
         await self._stack.aclose()
         assert self._log is not None
-        acknowledged = self._log.acknowledged
+        acknowledged, self._events_before = self._log.acknowledged, self.events
         if self._disk is not None:
             self._disk.crash()
         self.crashes += 1
@@ -173,7 +184,8 @@ class CrashableNode:
                 f"events up to {acknowledged.sequence} were acknowledged, and the log, which ends at event {end}, lacks"
                 " some of them"
             )
-            raise LostWithoutTrace(text) if self._disk.lost_every_trace else AcknowledgedLost(text)
+            is_no_fault = self.is_damaged and self._disk.lost_every_trace  # otherwise a sync is missing in the node
+            raise LostWithoutTrace(text) if is_no_fault else AcknowledgedLost(text)
 
     async def _start(self, *, new: bool) -> None:
         self._stack = AsyncExitStack()

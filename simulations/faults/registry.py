@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_origin, get_type_hints
 
 import msgspec
 
-from simulations.faults.fault import Fault
+from simulations.faults.fault import Fault, NodeFault
 from simulations.faults.network_faults import Delay, Drop, Duplicate, LoseReply, Reorder
 from simulations.faults.node_faults import CrashAtHour, CrashAtMessage, SlowDisk, SmallMemory
 from simulations.faults.person_faults import WrongClock
@@ -31,6 +31,8 @@ ATTEMPTS_MAX = 100
 """Highest average number of attempts that a message may need until its reply arrives."""
 
 _ROUNDING = 1e-9
+_AT_A_CRASH = tuple(name for fault in (TornWrite, LostFsync, BitRot) for name in fault.__struct_fields__)
+"""Settings that act only when the node crashes."""
 
 F = TypeVar("F", bound=Fault)
 
@@ -39,11 +41,17 @@ class FaultSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The base of ``Faults``, which has the fields of all registered faults."""
 
     def __post_init__(self) -> None:
-        """Refuse faults with which no message gets through.
+        """Refuse faults with which no message gets through, and faults that never act.
 
         Raises:
-            ValueError: too few attempts to send succeed.
+            ValueError: too few attempts to send succeed, or a fault of the storage comes without a crash.
         """
+        unused = [name for name in _AT_A_CRASH if getattr(self, name)]
+        if unused and not self.has_crashes:
+            raise ValueError(
+                f"{unused[0]} acts when the node crashes, and no crash is planned: give crash_at_h or crash_at_message,"
+                " too"
+            )
         [lost], [unanswered] = self.of_kind(Drop), self.of_kind(LoseReply)
         succeed = (1.0 - lost.drop) * (1.0 - unanswered.lose_answer)
         if succeed * ATTEMPTS_MAX < 1 - _ROUNDING:
@@ -56,6 +64,11 @@ class FaultSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def any(self) -> bool:
         """Whether any setting differs from its default."""
         return self != Faults()
+
+    @property
+    def has_crashes(self) -> bool:
+        """Whether a crash of the node is planned."""
+        return any(fault.crashes_after() or fault.crash_times_s() for fault in self.of_kind(NodeFault))
 
     def of_kind(self, kind: type[F]) -> list[F]:
         """All faults of one kind, such as ``NetworkFault``, with these settings; also those that never occur."""

@@ -92,17 +92,24 @@ async def run_world(
             if crashable.is_damaged:  # the node ignores damaged snapshots, which the audit reports
                 path.with_name(path.name + ".snapshots").unlink(missing_ok=True)
             await asyncio.to_thread(check_log, path, msgspec.structs.asdict(result))
-    except (Finding, LogFault, StorageLoss):
+    except (Finding, LogFault):
         raise
+    except StorageLoss as loss:
+        raise _counted(loss, crashable) from loss.__cause__
     except AcknowledgedLost as error:
         raise Finding(str(error)) from error
     except Exception as error:
         if not has_started:
             raise
         if crashable.is_damaged and isinstance(error, EventStoreError):
-            raise NodeRefused(str(error)) from error
+            raise _counted(NodeRefused(str(error)), crashable) from error
         raise WorldCrashed(_crash_text(error)) from error
     return result
+
+
+def _counted(loss: StorageLoss, crashable: CrashableNode) -> StorageLoss:
+    loss.crashes, loss.events = crashable.crashes, crashable.events
+    return loss
 
 
 def _disk(scenario: Scenario, seed: int, path: Path) -> Disk | None:

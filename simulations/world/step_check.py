@@ -131,7 +131,8 @@ class StepCheck:
             if row.message.parent is None:
                 applied[row.message.id] = one
         if self.model.missing:
-            raise Finding(f"the log lacks an effect: {self.model.missing}", sequence=self.model.sequence)
+            text, sender = f"the log lacks an effect: {self.model.missing}", self.model.missing_from
+            raise Finding(text, process=sender, sequence=self.model.sequence)
         sent = dict.fromkeys(request.message_id for request in requests if request.message_id)
         expected = [id_ for id_ in sent if id_ in applied]
         if self._is_started and expected != list(applied):

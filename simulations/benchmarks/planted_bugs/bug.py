@@ -1,6 +1,6 @@
 """What a planted bug is, and how it is planted."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from itertools import count
 from typing import Any, NamedTuple
@@ -45,6 +45,8 @@ class PlantedBug(NamedTuple):
     name: str
     description: str
     plant: Callable[[Plant], None]
+    faults: Mapping[str, Any] = {}
+    """Faults of the worlds beside those of the scenario."""
 
 
 @contextmanager

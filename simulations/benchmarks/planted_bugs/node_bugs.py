@@ -14,6 +14,8 @@ from actors.node.group_commit import GroupCommit
 from actors.node.id_filter import IdFilter
 from actors.processes.collections.map import Map
 from eventstore import Sequencer
+from eventstore.sqlite import log as log_module
+from eventstore.sqlite.connect import prepare_to_write
 from simulations.benchmarks.planted_bugs.bug import Plant, PlantedBug, every
 
 HALF_AN_HOUR_MS = 1_800_000
@@ -80,7 +82,7 @@ def _stale_read(plant: Plant) -> None:
     plant.attribute(ProcessTable, "dryrun", stale)
 
 
-def _missing_fsync(plant: Plant) -> None:
+def _early_acknowledgement(plant: Plant) -> None:
     correct = GroupCommit.release_when_durable
 
     def release(self: GroupCommit, result: Any, future: Any) -> None:
@@ -155,6 +157,14 @@ def _forgotten_slots(plant: Plant) -> None:
     plant.attribute(PassiveProcesses, "rows", forgetful)
 
 
+def _unsynced_commits(plant: Plant) -> None:
+    def relaxed(connection: Any) -> None:
+        prepare_to_write(connection)
+        connection.execute("pragma synchronous = normal")
+
+    plant.attribute(log_module, "prepare_to_write", relaxed)
+
+
 NODE_BUGS = (
     PlantedBug("swapped pair", "two messages that arrive together are assigned in the wrong order", _swapped_pair),
     PlantedBug(
@@ -162,7 +172,15 @@ NODE_BUGS = (
     ),
     PlantedBug("swapped replies", "two senders get each other's replies, once", _swapped_replies),
     PlantedBug("stale read", "every 11th query sees the state before the last message", _stale_read),
-    PlantedBug("missing fsync", "the node acknowledges messages before they are durable", _missing_fsync),
+    PlantedBug(
+        "early acknowledgement", "the node acknowledges messages before they are durable", _early_acknowledgement
+    ),
+    PlantedBug(
+        "missing fsync",
+        "SQLite does not sync its commits (synchronous = normal)",
+        _unsynced_commits,
+        faults={"torn_write": 1.0},
+    ),
     PlantedBug("duplicate delivery", "after a restart the node does not recognise messages of its log", _forgotten_ids),
     PlantedBug("lost effect", "after a crash the node does not send what it had not sent", _lost_effect),
     PlantedBug("lost cursor", "after a crash the members of a group have viewed nothing", _lost_cursor),

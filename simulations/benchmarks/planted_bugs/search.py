@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from simulations.benchmarks.planted_bugs.bug import planted
 from simulations.benchmarks.planted_bugs.registry import BUGS, SCENARIO
-from simulations.scenario.scenario import load
+from simulations.scenario.scenario import load, override
 from simulations.world.seed_sweep import run_seed
 
 
@@ -23,7 +23,8 @@ class Search(NamedTuple):
 
 def search(bug: str, seeds: Sequence[int]) -> Search:
     """Plant a bug and run worlds, one per seed, until one has a finding."""
-    started, scenario = time.perf_counter(), load(SCENARIO)
+    started = time.perf_counter()
+    scenario = override(load(SCENARIO), {"faults": dict(BUGS[bug].faults)})
     for number, seed in enumerate(seeds, start=1):
         with planted(BUGS[bug]):
             found = run_seed(scenario, seed)

@@ -93,6 +93,11 @@ class Model:
         due = self._due[0]
         return f"{due.action} from {self.name_of(due.sender)} to {self.name_of(due.target)}, sent at {due.parent}"
 
+    @property
+    def missing_from(self) -> str:
+        """The process that must send the first missing message; empty if none is missing."""
+        return self._due[0].sender if self._due else ""
+
     def touched(self) -> list[ProcessModel]:
         """The modelled processes that got a message since the last call."""
         reached, self._reached = self._reached, {}

@@ -9,6 +9,7 @@ import pytest
 
 from simulations.faults.fault import Fault, NetworkFault, NodeFault, PersonFault
 from simulations.faults.registry import FAULTS, Faults, parse_setting
+from simulations.faults.storage_faults import BitRot, LostFsync, TornWrite
 from simulations.scenario.scenario import ScenarioUnusable, explain, load, override, parse
 
 ALWAYS = {
@@ -49,7 +50,8 @@ def test_a_fault_is_part_of_scenario_files_and_of_their_explanation(fault: type[
     for name in fault.__struct_fields__:
         assert f"\n{name} = " in explain()
     setting = fault.__struct_fields__[0]
-    faults = parse(f"[faults]\n{setting} = {ALWAYS[setting]}", "my.toml").faults
+    crash = "\ncrash_at_h = [12]" if fault in (TornWrite, LostFsync, BitRot) else ""
+    faults = parse(f"[faults]\n{setting} = {ALWAYS[setting]}{crash}", "my.toml").faults
     assert faults.any
     [active] = faults.of_kind(fault)
     assert any(effects(active).values())

@@ -5,9 +5,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from simulations.benchmarks.planted_bugs.bug import planted
+from simulations.benchmarks.planted_bugs.registry import BUGS
 from simulations.scenario.scenario import Scenario, load, override
 from simulations.world import town as town_module
 from simulations.world.run import run_world
+from simulations.world.seed_sweep import run_seed
 from simulations.world.step_check import StepCheck
 
 
@@ -41,3 +44,12 @@ async def test_the_check_appends_nothing(tmp_path: Path) -> None:
         result = await run_world(small(), seed=2, path=path, progress=lambda: None, checked=checked)
         heads.append((result.log_head, msgspec.json.encode(result.outcome)))
     assert heads[0] == heads[1]
+
+
+def test_a_missing_effect_names_the_process_that_must_send_it() -> None:
+    with planted(BUGS["lost effect"]):
+        failure = run_seed(load("everything"), 1).failure
+    assert failure is not None
+    assert failure.text.startswith("the log lacks an effect")
+    assert failure.process
+    assert any("replay" in command for command in failure.commands(Path("world.db")))

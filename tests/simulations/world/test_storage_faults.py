@@ -89,6 +89,19 @@ def test_a_missing_fsync_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     assert any(world(seed, torn_write=1, crash_at_h=[12]).finding for seed in range(4))
 
 
+def test_a_missing_fsync_never_counts_as_loss_without_trace(monkeypatch: pytest.MonkeyPatch) -> None:
+    prepare = log_module.prepare_to_write
+
+    def relaxed(connection: Any) -> None:
+        prepare(connection)
+        connection.execute("pragma synchronous = normal")
+
+    monkeypatch.setattr(log_module, "prepare_to_write", relaxed)
+    results = [world(seed, messages=20, torn_write=1, crash_at_h=[12, 18]) for seed in range(6)]
+    assert any("were acknowledged, and the log, which ends at event" in result.finding for result in results)
+    assert not any(result.ended_early for result in results)
+
+
 def test_the_command_reports_a_world_that_its_storage_ended(tmp_path: Path) -> None:
     options = ["simulate", "--users", "4", "--messages", "30", "--fault", "bit_rot=1", "--fault", "crash_at_h=12,18"]
     seed = next(seed for seed in range(9) if world(seed, messages=30, bit_rot=1, crash_at_h=[12, 18]).ended_early)
@@ -98,6 +111,8 @@ def test_the_command_reports_a_world_that_its_storage_ended(tmp_path: Path) -> N
     said = json.loads(run.stdout)
     assert said["ended_early"]["how"] == "refused"
     assert said["finding"] is None
+    assert said["crashes"] > 0
+    assert said["events"] > 0
     assert page.exists()
 
 
