@@ -39,6 +39,10 @@ class LiveLoad:
         if self._console.is_terminal:
             self._live.update(text, refresh=True)
 
+    def print(self, text: str) -> None:
+        """Print a line above the table, also where there is no terminal."""
+        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+
     def show_run(self, run: Run) -> None:
         """Show the metrics of a run so far."""
         if self._console.is_terminal:

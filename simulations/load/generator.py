@@ -20,7 +20,7 @@ from simulations.load.connect import open_transport
 from simulations.load.people import Conversation, MessageSource
 from simulations.load.plan import Plan, Stage
 from simulations.load.time_series import Second
-from simulations.load.transport import ACCEPTED, Transport
+from simulations.load.transport import ACCEPTED, RATE_LIMITED, Transport
 from simulations.report.histogram import LATENCY_US_MAX, Histogram
 
 DRAIN_S = 60.0
@@ -123,6 +123,8 @@ class _Load:
             self._latencies.record(min(max(latency_us, 1), LATENCY_US_MAX))
         else:
             self._errors[reply.kind] += 1
+            if reply.kind == RATE_LIMITED:
+                self._limit = reply.text
 
     async def _tick(self) -> None:
         while True:
@@ -138,10 +140,11 @@ class _Load:
         self._errors: Counter[str] = Counter()
         self._latencies = Histogram()
         self._late_ms = 0.0
+        self._limit = ""
 
     def _print(self) -> None:
         errors = {kind: count for kind, count in self._errors.items() if count}
-        second = Second(self._second, self._accepted, errors, self._latencies.counts, self._late_ms)
+        second = Second(self._second, self._accepted, errors, self._latencies.counts, self._late_ms, self._limit)
         sys.stdout.buffer.write(msgspec.json.encode(second) + b"\n")
         sys.stdout.buffer.flush()
 

@@ -22,6 +22,8 @@ from simulations.load.transport import (
 
 CONNECTIONS = 64
 TIMEOUT = timedelta(seconds=60)
+WAIT_MAX_S = 300
+"""Seconds that a page is requested again for, as long as the node refuses it for the moment."""
 _TAKEN = 202
 _KINDS = {429: RATE_LIMITED, 503: OVERLOADED}
 _HEADERS = {"Content-Type": "application/octet-stream"}
@@ -61,23 +63,30 @@ class HttpTransport:
                 return Reply(0, ACCEPTED, "")
             body = await response.json()
             if response.status >= 400:
-                return Reply(0, _KINDS.get(response.status, ITEM_REFUSED), body["error"])
+                return _refusal(response, ITEM_REFUSED, body["error"])
             response = await self._client.get(f"{self._url}/result/{body['id']}").build().send()
             result = await response.json()
             if response.status >= 400:
-                return Reply(0, _KINDS.get(response.status, FAILED), result["error"])
+                return _refusal(response, FAILED, result["error"])
             return _reply(result)
         except (PyreqwestError, ValueError, KeyError, TypeError) as error:
             return Reply(0, FAILED, _reason(error))
 
     async def get(self, path: str, **query: str) -> Any:
-        """The response body of a route: decoded if it is JSON, else as text.
+        """The response body of a route: decoded if it is JSON, else as text. Waits as ``Retry-After`` tells it to.
 
         Raises:
             NotServed: there is no response, or its status is not 200.
         """
         try:
-            response = await self._client.get(self._url + path).query(query).build().send()
+            waited_s = 0
+            while True:
+                response = await self._client.get(self._url + path).query(query).build().send()
+                retry_s = _retry_s(response) if response.status in _KINDS else 0
+                if not retry_s or waited_s + retry_s > WAIT_MAX_S:
+                    break
+                waited_s += retry_s
+                await asyncio.sleep(retry_s)
             if response.status != 200:
                 raise NotServed(
                     f"{self._url}{path} responds with status {response.status}: {(await response.text())[:200]}"
@@ -99,6 +108,16 @@ def _reason(error: Exception) -> str:
     """The innermost cause of an error."""
     causes = error.details["causes"] if isinstance(error, DetailedPyreqwestError) else None
     return causes[-1]["message"] if causes else f"{type(error).__name__}: {error}"
+
+
+def _refusal(response: Response, default: str, text: str) -> Reply:
+    return Reply(0, _KINDS.get(response.status, default), text, _retry_s(response))
+
+
+def _retry_s(response: Response) -> int:
+    """The seconds of a response's ``Retry-After``; 0 if it has none."""
+    text = response.headers.get("retry-after", "")
+    return int(text) if text.isascii() and text.isdigit() else 0
 
 
 def _reply(result: dict[str, Any]) -> Reply:

@@ -1,6 +1,7 @@
 """Labels and texts for the results of a load test, on a terminal and in the report."""
 
 from simulations.load.metrics import Metrics
+from simulations.load.transport import RATE_LIMITED, without_limit
 
 LATE_MS = 100
 """A note appears when a send leaves more than this late."""
@@ -24,6 +25,7 @@ def rows(metrics: Metrics) -> list[tuple[str, str]]:
     }
     late = f"a send left {metrics.late_ms:,.0f} ms after it was due: use more --generators or less load"
     return [
+        *([("LIMITED", _limited(metrics))] if metrics.limit else []),
         ("sends", f"{metrics.sends:,} durable"),
         ("per second", f"{metrics.sends_per_s:,.0f} sends, {metrics.events_per_s:,.0f} events"),
         ("latency", "  ".join(f"{name} {_ms(value)}" for name, value in latencies.items())),
@@ -42,6 +44,13 @@ def rows(metrics: Metrics) -> list[tuple[str, str]]:
         *([("interrupted", "these are the results up to the interruption")] if metrics.interrupted else []),
         *([] if metrics.valid else [("NO RESULT", "the log does not confirm the counts")]),
     ]
+
+
+def _limited(metrics: Metrics) -> str:
+    count = metrics.errors.get(RATE_LIMITED, 0)
+    limit = metrics.limit.rpartition("; try again")[0] or metrics.limit
+    remedy = without_limit(metrics.limit)
+    return f"the node refused {count:,} sends, so these figures measure its limit ({limit}){remedy and f': {remedy}'}"
 
 
 def _ms(value: float | None) -> str:

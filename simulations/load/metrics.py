@@ -50,6 +50,8 @@ class Metrics(msgspec.Struct):
     p99_9_ms: float | None
     max_ms: float | None
     errors: dict[str, int]
+    limit: str
+    """The error of a send that a limit of the node refused; empty if there was none."""
     acknowledged: int
     """Acknowledged sends of the whole run, including the warm-up."""
     in_log: int
@@ -105,6 +107,7 @@ def metrics_of(
         p99_9_ms=latencies.get("p99.9"),
         max_ms=latencies.get("max"),
         errors=dict(sorted((kind, count) for kind, count in summary.errors.items() if count)),
+        limit=summary.limit,
         acknowledged=verified.acknowledged,
         in_log=verified.in_log,
         twice=verified.twice,

@@ -1,8 +1,9 @@
 """The people of a load test: wallets, registered handles, and sessions with their first keys."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from hashlib import sha256
+from typing import Any
 
 import msgspec
 from nacl.public import PrivateKey
@@ -11,9 +12,11 @@ from actors import Wallet
 from actors.protocol.canonical_json import encode
 from simulations.clients.encryption import encrypt, public_key_text, seal_session_key
 from simulations.load.plan import Plan
-from simulations.load.transport import ACCEPTED, Reply, Transport
+from simulations.load.transport import ACCEPTED, Reply, Transport, without_limit
 
 SET_UP_IN_FLIGHT_MAX = 256
+SET_UP_WAIT_MAX_S = 600
+"""Seconds that one item of the set-up waits for the limits of a node."""
 
 
 class SetUpFailed(Exception):
@@ -85,8 +88,18 @@ def sessions_max(users: int) -> int:
     return users * ((users - 1) // 2) + (users // 2 if users % 2 == 0 else 0)
 
 
-async def set_up(transport: Transport, registry: str, plan: Plan) -> list[Conversation]:
+async def set_up(
+    transport: Transport, registry: str, plan: Plan, on_wait: Callable[[str], Any] = lambda _: None
+) -> list[Conversation]:
     """Register all users, establish all sessions, and rotate each session's key once.
+
+    Where the node is above a limit and names a time, the items wait that long and are sent again.
+
+    Args:
+        transport: to the node.
+        registry: process id of the registry.
+        plan: how many people and sessions.
+        on_wait: called with the reason when a wait begins.
 
     Raises:
         SetUpFailed: the node refused an item.
@@ -100,11 +113,22 @@ async def set_up(transport: Transport, registry: str, plan: Plan) -> list[Conver
 
     slots = asyncio.Semaphore(SET_UP_IN_FLIGHT_MAX)
 
+    waiting = 0
+
     async def request(wallet: Wallet, target: str, action: str, body: object) -> dict[str, str]:
-        async with slots:
-            reply = await transport.submit(
-                wallet.sign(target=target, action=action, data=encode(body), anchor=bytes(32)), answer=True
-            )
+        nonlocal waiting
+        raw = wallet.sign(target=target, action=action, data=encode(body), anchor=bytes(32))
+        waited_s = 0
+        async with slots:  # an item that waits keeps its slot: others would be refused, too
+            while (reply := await transport.submit(raw, answer=True)).retry_s:
+                waited_s += reply.retry_s
+                if waited_s > SET_UP_WAIT_MAX_S:
+                    break
+                if not waiting:
+                    on_wait(f"{action}: {reply.text}. Waiting; {without_limit(reply.text)}".rstrip("; "))
+                waiting += 1
+                await asyncio.sleep(reply.retry_s)
+                waiting -= 1
         return _output(reply, action)
 
     async def register(number: int) -> str:
@@ -134,6 +158,7 @@ async def set_up(transport: Transport, registry: str, plan: Plan) -> list[Conver
 
 def _output(reply: Reply, action: str) -> dict[str, str]:
     if reply.kind != ACCEPTED:
-        raise SetUpFailed(f"{action}: {reply.kind}: {reply.text}")
+        remedy = without_limit(reply.text)
+        raise SetUpFailed(f"{action}: {reply.kind}: {reply.text}{remedy and f'; {remedy}'}")
     output: dict[str, str] = msgspec.json.decode(reply.text)
     return output

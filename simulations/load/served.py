@@ -58,13 +58,16 @@ class ServedNode:
 
 
 @asynccontextmanager
-async def served_bench(url: str, folder: Path, plan: Plan) -> AsyncIterator[tuple[Bench, Size]]:
+async def served_bench(
+    url: str, folder: Path, plan: Plan, on_wait: Callable[[str], Any]
+) -> AsyncIterator[tuple[Bench, Size]]:
     """Register a plan's people on a served node.
 
     Args:
         url: address of the node.
         folder: a temporary folder for the lists of acknowledged sends.
         plan: how many people and sessions.
+        on_wait: called with the reason when the registrations wait for a limit of the node.
 
     Yields:
         The node under test, and the size of its log before the load.
@@ -79,7 +82,7 @@ async def served_bench(url: str, folder: Path, plan: Plan) -> AsyncIterator[tupl
         if not isinstance(info, dict) or "registry" not in info:
             raise NotServed(f"{url}/info names no registry: this is not a mostao node")
         served = ServedNode(transport)
-        conversations = await set_up(transport, info["registry"], plan)
+        conversations = await set_up(transport, info["registry"], plan, on_wait)
         yield Bench(folder, url, conversations, served.sample), await served.size()
     finally:
         await transport.close()

@@ -20,6 +20,8 @@ class Second(msgspec.Struct):
     """The counts of a ``Histogram``, in microseconds."""
     late_ms: float
     """The longest delay between a send's due time and its departure: load that the generator could not keep up with."""
+    limit: str = ""
+    """The error of a send that a limit of the node refused; empty if there was none."""
 
 
 class Summary:
@@ -30,6 +32,7 @@ class Summary:
         self.errors: Counter[str] = Counter()
         self.histograms: dict[int, Histogram] = {}
         self.late_ms = 0.0
+        self.limit = ""
         self.warmup_accepted = 0
 
     def add(self, second: Second) -> None:
@@ -39,6 +42,7 @@ class Summary:
             return
         self.accepted[second.at] += second.accepted
         self.errors.update(second.errors)
+        self.limit = self.limit or second.limit
         self.late_ms = max(self.late_ms, second.late_ms)
         self.histograms.setdefault(second.at, Histogram()).add(second.latencies)
 

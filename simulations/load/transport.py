@@ -14,6 +14,15 @@ the reason why an item is not in the log.
 """
 
 
+_OPTIONS = {"append limit": "--append-limit none", "spawn limit": "--spawn-limit none", "rate limit": "no --rate-limit"}
+
+
+def without_limit(text: str) -> str:
+    """How to serve a node without the limit that the text of an error names; empty if it names none."""
+    option = next((option for limit, option in _OPTIONS.items() if text.startswith(limit)), "")
+    return f"to measure without this limit, start `mostao serve` with {option}" if option else ""
+
+
 class NotServed(Exception):
     """No node replies at an address. The text gives the reason."""
 
@@ -27,6 +36,8 @@ class Reply(msgspec.Struct, array_like=True, gc=False):
     """One of the constants above."""
     text: str
     """The result's output, or the error."""
+    retry_s: int = 0
+    """Seconds after which the item may be sent again; 0 if the node names no time."""
 
 
 class Transport(Protocol):
