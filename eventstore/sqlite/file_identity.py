@@ -8,6 +8,7 @@ import logging
 import os
 import stat
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -116,26 +117,43 @@ class LogIdentity:
         return ""
 
     def _moved(self, what: str) -> str:
-        return (
+        moved = (
             f"{self._path} was moved, replaced or removed while a node was writing it: the name {what}. The node stops."
-            f" The file with every acknowledged event has inode {self.file_id.inode}: find it with"
+        )
+        if self.nameless() is not None:
+            return f"{moved} The file with every acknowledged event has no name any more"
+        return (
+            f"{moved} The file with every acknowledged event has inode {self.file_id.inode}: find it with"
             f" `find {self._path.parent.parent} -inum {self.file_id.inode}`, move it back, and start the node again; if"
             " it was removed, restore a copy"
         )
+
+    def nameless(self) -> os.stat_result | None:
+        """The status of the open log if no name leads to it, so that it ends when it is closed."""
+        try:
+            status = _status_of_open(self.file_id)
+        except OSError:
+            return None
+        return status if status is not None and status.st_nlink == 0 else None
 
 
 def is_open_here(file_id: FileId) -> bool:
     """Whether this process has a file open. True where the system does not tell."""
     try:
-        descriptors = [path.name for path in Path("/dev/fd").iterdir()]
+        return _status_of_open(file_id) is not None
     except OSError:
         return True
-    return any(_leads_to(int(descriptor), file_id) for descriptor in descriptors if descriptor.isdecimal())
 
 
-def _leads_to(descriptor: int, file_id: FileId) -> bool:
-    try:
-        status = os.fstat(descriptor)
-    except OSError:  # it was the descriptor of the listing
-        return False
-    return stat.S_ISREG(status.st_mode) and (status.st_dev, status.st_ino) == file_id
+def _status_of_open(file_id: FileId) -> os.stat_result | None:
+    """The status of a file that this process has open; None if it has not.
+
+    Raises:
+        OSError: the system does not list the open files.
+    """
+    for path in Path("/dev/fd").iterdir():
+        with suppress(OSError, ValueError):  # it was the descriptor of the listing
+            status = os.fstat(int(path.name))
+            if stat.S_ISREG(status.st_mode) and (status.st_dev, status.st_ino) == file_id:
+                return status
+    return None

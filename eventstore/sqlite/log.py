@@ -31,6 +31,7 @@ from eventstore.sqlite.index import SqliteIndex
 from eventstore.sqlite.message_ids import IdTable
 from eventstore.sqlite.orphans import refuse_hard_links, refuse_irregular_files, refuse_orphans, warn_if_cut_off
 from eventstore.sqlite.partition_scan import SqlitePartitionScan
+from eventstore.sqlite.rescue import rescue
 from eventstore.sqlite.row_reader import SPAWN
 from eventstore.sqlite.rows import insert_parts, insert_statement, row_of
 from eventstore.sqlite.schema_check import refuse_other_schema, refuse_unknown_schema
@@ -64,6 +65,7 @@ class SqliteLog(SqliteIndex, SqliteEvidence, SqlitePartitionScan):
         was_closed: bool = True,
     ) -> None:
         self._identity: LogIdentity | None = None
+        self._rescued: Path | None = None
         self._is_lost = False
         """Whether an append found that a name no longer leads to the open file."""
         self.path = path
@@ -236,8 +238,7 @@ class SqliteLog(SqliteIndex, SqliteEvidence, SqlitePartitionScan):
             raise LogFailed(f"{self.path} could not be written ({error})") from error
         if self._identity is not None and (fault := self._identity.fault()):
             self._is_lost = True
-            self._complete_open_file()
-            raise LogFailed(fault)
+            raise LogFailed(fault + self._complete_open_file())
         assert self._lock is not None
         self._lock.record_durable(batch[-1].sequence)
         return Head.at(batch[-1])
@@ -299,7 +300,7 @@ class SqliteLog(SqliteIndex, SqliteEvidence, SqlitePartitionScan):
             if isinstance(self._lock, WriterLock) and not self._connection.in_transaction:
                 fault = self._identity.fault(beside_now=True) if self._identity else ""
                 if fault:
-                    self._complete_open_file()
+                    fault += self._complete_open_file()
                 else:
                     self._connection.execute("pragma journal_mode = delete")
                     if self._has_lease and not self._is_distrusted:
@@ -313,10 +314,24 @@ class SqliteLog(SqliteIndex, SqliteEvidence, SqlitePartitionScan):
         if fault and not self._is_lost:
             raise LogFailed(fault)
 
-    def _complete_open_file(self) -> None:
-        """Copy the write-ahead log into the file, whatever their names are now. Nothing is deleted by name."""
+    def _complete_open_file(self) -> str:
+        """Copy the write-ahead log into the file, whatever their names are now. Nothing is deleted by name.
+
+        Returns:
+            The end of the error message if no name leads to the file any more; it is copied to another one.
+        """
         with suppress(sqlite3.Error):
             self._connection.execute("pragma wal_checkpoint(truncate)").fetchall()
+        status = self._identity.nameless() if self._identity else None
+        if status is None:
+            return ""
+        if not isinstance(self._lock, WriterLock):  # the node that it writes for has the file open, too
+            return f": its node copies it to {self.path.name}.rescued-<n>"
+        if self._rescued is None:
+            self._rescued = rescue(self._connection, self.path, mode=status.st_mode & 0o777)
+        if self._rescued is None:
+            return ", and cannot be copied: restore a copy"
+        return f": it was copied to {self._rescued}. Move that to {self.path}, and start the node again"
 
     def _sequence(self) -> int:
         row = self._connection.execute(_SELECT_HEAD).fetchone()

@@ -115,12 +115,52 @@ async def test_a_node_whose_log_is_moved_acknowledges_nothing_more_and_lost_noth
     assert set(ids) <= ids_in(copied)
 
 
-async def test_a_node_whose_log_is_removed_acknowledges_nothing_more(path: Path) -> None:
-    async with Node.open(path, wallet=NODE, clock=still) as node:
+def overwrite(path: Path) -> None:
+    copy = path.with_name("copy.db")
+    shutil.copy(path, copy)
+    copy.rename(path)
+
+
+@pytest.mark.parametrize("writer", ["a thread", "a child process"])
+@pytest.mark.parametrize("lose", [Path.unlink, overwrite])
+async def test_the_last_copy_of_a_log_that_is_removed_or_replaced_is_rescued(
+    path: Path, lose: Callable[[Path], None], writer: str
+) -> None:
+    ids: list[str] = []
+
+    async def run() -> None:
+        limits = CHILD_AT_ONCE if writer == "a child process" else THREAD
+        async with Node.open(path, clock=still, limits=limits) as node:
+            if limits is CHILD_AT_ONCE:
+                await child_writes(node)
+            ids.extend(await acknowledged(node, 5))
+            lose(path)
+            with pytest.raises(LogFailed, match=r"has no name any more: .*world.db.rescued-"):
+                await acknowledged(node, 1)
+
+    if writer == "a child process":
+        with pytest.raises(LogFailed, match=r"was copied to .*world.db.rescued-1. Move that to .*world.db, and start"):
+            await run()
+    else:
+        await run()
+    assert [file.name for file in path.parent.glob("*rescued*")] == ["world.db.rescued-1"]
+    beside(path, ".rescued-1").rename(path)
+    async with Node.open(path, clock=still) as node:
         await acknowledged(node, 1)
-        path.unlink()
-        with pytest.raises(LogFailed, match="if it was removed, restore a copy"):
+    assert set(ids) <= ids_in(path)
+
+
+async def test_an_idle_node_whose_log_is_removed_rescues_it_when_it_closes(path: Path) -> None:
+    async def run() -> None:
+        async with Node.open(path, wallet=NODE, clock=still) as node:
             await acknowledged(node, 1)
+            path.chmod(0o600)
+            path.unlink()
+
+    for number in (1, 2):
+        with pytest.raises(LogFailed, match=f"was copied to .*world.db.rescued-{number}"):
+            await run()
+        assert beside(path, f".rescued-{number}").stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.parametrize("suffix", ["-wal", "-shm", ".lock"])
