@@ -17,7 +17,7 @@ from actors.audit.partition_workers import RunPartitions, run_in_processes
 from actors.audit.replay import counted
 from actors.audit.snapshot_check import SnapshotCheck
 from actors.evaluation.process_table import ProcessTable
-from actors.evidence.checkpoints import NoteInvalid, VerifierKey, key_of
+from actors.evidence.checkpoints import NoteInvalid, VerifierKey, is_signed_by_others, key_of
 from actors.evidence.cosignatures import cosignatures_of
 from actors.evidence.proofs import matching_checkpoint
 from actors.evidence.signed_items import envelope_fault
@@ -380,6 +380,9 @@ def _checkpoint_faults(
     for number, note in enumerate(notes):
         try:
             checkpoint = matching_checkpoint(log, note, key)
+            if is_signed_by_others(note, key):
+                yield _fault_of_note(key, "another key also signed it under the log's name")
+                continue
             cosignatures = cosignatures_of(note, witness_keys) if witness_keys else []
             report.checkpoints += 1
             if cosignatures or number >= len(stored):

@@ -6,7 +6,15 @@ from typing import TextIO
 import click
 
 from actors.ans104.wallet import Wallet, WalletError, key_path
-from actors.evidence.checkpoints import NOTE_BYTES_MAX, NoteInvalid, VerifierKey, checkpoint_of, parse_note, sign
+from actors.evidence.checkpoints import (
+    NOTE_BYTES_MAX,
+    NoteInvalid,
+    VerifierKey,
+    checkpoint_of,
+    is_signed_by_others,
+    parse_note,
+    sign,
+)
 from eventstore import LogFile
 from eventstore.engines import Location, path_of
 
@@ -47,7 +55,13 @@ def load_key(path: Location, file: Path | None, key: VerifierKey) -> Wallet:
 
 
 def newest_note(log: LogFile, path: Location, key: VerifierKey) -> str:
-    """A checkpoint signed now if the node's key is available, otherwise the newest one in the log."""
+    """A checkpoint signed now if the node's key is available, otherwise the newest one in the log.
+
+    Raises:
+        WalletError: the node's key cannot be read.
+        UsageError: there is neither the key nor a checkpoint, or the checkpoint is also signed under the log's name by
+            another key.
+    """
     key_file = key_path(path_of(path))
     if key_file.exists():
         return sign(checkpoint_of(log, key), load_key(path, None, key))
@@ -55,5 +69,10 @@ def newest_note(log: LogFile, path: Location, key: VerifierKey) -> str:
     if not kept:
         raise click.UsageError(
             f"{path} contains no checkpoint, and its node's key is not at {key_file}: name one with --checkpoint"
+        )
+    if is_signed_by_others(kept[-1], key):
+        raise click.UsageError(
+            f"the newest checkpoint in {path} has a signature of another key under the log's name, which its node did"
+            " not add: name another checkpoint with --checkpoint"
         )
     return kept[-1]

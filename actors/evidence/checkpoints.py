@@ -180,6 +180,18 @@ def signatures_by(key: VerifierKey, signatures: list[tuple[str, bytes]]) -> list
     ]
 
 
+def is_signed_by_others(note: str, key: VerifierKey) -> bool:
+    """Whether a note has a signature line with a key's name and the id of another key. Nothing is verified.
+
+    A log has one key, so another person added the line. C2SP has a reader who knows the key ignore such a line.
+
+    Raises:
+        NoteInvalid: the note is not a checkpoint.
+    """
+    _, signatures = parse_note(note)
+    return any(name == key.name and signature[:KEY_ID_BYTES] != key.id for name, signature in signatures)
+
+
 def verified(note: str, key: VerifierKey) -> Checkpoint:
     """Verify a note; returns its checkpoint. Signatures of other keys, such as those of witnesses, are ignored.
 

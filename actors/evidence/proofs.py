@@ -7,7 +7,7 @@ from typing import NamedTuple
 import msgspec
 
 from actors.ans104.item import ItemRefused, message_of, parse
-from actors.evidence.checkpoints import Checkpoint, NoteInvalid, VerifierKey, verified
+from actors.evidence.checkpoints import Checkpoint, NoteInvalid, VerifierKey, is_signed_by_others, verified
 from actors.protocol.canonical_json import check_depth
 from eventstore import Assignment, LogFault, LogFile, Message
 from eventstore.merkle.rfc9162 import (
@@ -188,22 +188,30 @@ def check(proof: Proof, *, key: VerifierKey) -> Proven:
     return Proven(key, checkpoint, None, sequence, timestamp, message)
 
 
-def check_with_checkpoint(proof: Proof, kept: str) -> Proven:
-    """Check a proof with a checkpoint that was kept, instead of the log's verifier key.
+def check_with_checkpoint(proof: Proof, kept: str, *, key: VerifierKey | None = None) -> Proven:
+    """Check a proof with a checkpoint that was kept, and with the log's verifier key if it is known.
 
     The proof has to lead to that checkpoint: prove the inclusion for it, or that a log only grew since it. The key in
-    the proof is the log's because it signed the kept checkpoint.
+    the proof is the log's because it signed the kept checkpoint, and no other key did under the log's name.
 
     Args:
         proof: a parsed proof.
         kept: the signed note, from a trusted source.
+        key: the verifier key of the log, from a trusted source.
 
     Raises:
         ProofInvalid: the proof is not valid, or is about another checkpoint.
-        NoteInvalid: the key in the proof did not sign the kept checkpoint, or not the ones in the proof.
+        NoteInvalid: the key did not sign the kept checkpoint, or not the ones in the proof; or, without ``key``, the
+            kept checkpoint has signatures of several keys under the log's name.
     """
-    key = VerifierKey.parse(proof.key)
+    trusted = key
+    key = key or VerifierKey.parse(proof.key)
     checkpoint = verified(kept, key)
+    if trusted is None and is_signed_by_others(kept, key):
+        raise NoteInvalid(
+            "the checkpoint that you kept has signatures of several keys under the log's name, and all but one are of"
+            " other people: pass the log's verifier key with --key"
+        )
     proven = check(proof, key=key)
     if checkpoint not in (proven.checkpoint, proven.older):
         raise ProofInvalid(

@@ -10,6 +10,7 @@ from actors.evidence.checkpoints import (
     WITNESS_KEY,
     NoteInvalid,
     VerifierKey,
+    parse_note,
     parse_signature_lines,
     signature_line,
     signatures_by,
@@ -109,6 +110,8 @@ class WitnessClient:
             WitnessUnavailable: the witness cannot be reached, or its response is none of a witness.
         """
         keys = await self.keys()
+        if any(key.name == parse_note(request.note)[0].origin for key in keys):
+            raise WitnessUnavailable(f"the witness at {self.url} has the name of the log: a witness needs its own")
         response = await self._request("POST", "/add-checkpoint", request.encode())
         if response.status == CONFLICT and response.content_type == SIZE_TYPE:
             size = _SIZE.fullmatch(response.body.decode(errors="replace"))

@@ -346,6 +346,10 @@ CHECKPOINTS: dict[str, tuple[Callable[[str], str], str]] = {
     "changes its root": (lambda note: note.replace("=\n\n", "=\n\n").replace("\n37\n", "\n37\nA"), "a checkpoint"),
     "changes its signature": (lambda note: note[:-6] + "AAA==\n", "a checkpoint"),
     "signs it with a key of its own": (lambda note: a_checkpoint(note, wallet=EVE), "a checkpoint"),
+    "adds a signature of a key of its own": (
+        lambda note: note + a_checkpoint(note, wallet=EVE).rpartition("\n\n")[2],
+        "a checkpoint",
+    ),
     "takes the signature away": (lambda note: note.partition("\n\n")[0] + "\n\n", "a checkpoint"),
     "writes nonsense": (lambda _: "nonsense", "a checkpoint"),
     "puts one of another log there": (

@@ -9,7 +9,15 @@ import msgspec
 import pytest
 
 from actors import Node
-from actors.evidence.checkpoints import NoteInvalid, VerifierKey, checkpoint_of, key_of, sign, verified
+from actors.evidence.checkpoints import (
+    NoteInvalid,
+    VerifierKey,
+    checkpoint_of,
+    key_of,
+    sign,
+    signature_line,
+    verified,
+)
 from actors.evidence.proofs import (
     Consistency,
     Inclusion,
@@ -153,6 +161,20 @@ def test_a_kept_checkpoint_stands_for_the_key(log: SqliteLog) -> None:
         assert check_with_checkpoint(consistency, kept).older == verified(older, key)
     with pytest.raises(ProofInvalid, match="not about the checkpoint"):
         check_with_checkpoint(inclusion, older)
+
+
+def test_a_kept_checkpoint_that_two_keys_signed_needs_the_logs_key(log: SqliteLog) -> None:
+    older, newer = log.checkpoints()
+    key = key_of(log)
+    theirs = VerifierKey(key.name, EVE.public_key)
+    both = older + signature_line(theirs, EVE.signature(verified(older, key).text.encode()))
+    honest = prove_consistency(log, both, newer, key)
+    evil = Consistency(str(theirs), both, both, [])
+    for proof in (evil, honest):
+        with pytest.raises(NoteInvalid, match=r"several keys .* pass the log's verifier key with --key"):
+            check_with_checkpoint(proof, both)
+    assert check_with_checkpoint(honest, both, key=key).key == key
+    assert check_with_checkpoint(evil, both, key=key).key == key  # and not the one that the proof names
 
 
 def test_a_proof_shows_that_its_sender_signed_the_event(world: Path, path: Path) -> None:

@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from actors import Limits, Node
 from actors.audit.audit import audit
-from actors.evidence.checkpoints import VerifierKey, key_of, verified
+from actors.evidence.checkpoints import VerifierKey, is_signed_by_others, key_of, signature_line, verified
 from actors.evidence.cosignatures import cosignatures_of
 from actors.http.common.server import Servers, listen
 from actors.http.witness.client import WitnessClient
@@ -183,6 +183,21 @@ async def test_no_response_of_a_witness_disturbs_the_node(
     assert "a witness does not cosign" in caplog.text
     assert [len(note.split("\n")) for note in stored_notes(path)] == [6]  # the node's own signature alone
     assert audit(path).faults == []
+
+
+async def test_a_witness_with_the_name_of_the_log_adds_no_line_to_a_note(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    log = await log_key(path)
+    key = VerifierKey(log.name, BOB.public_key, b"\x04")
+    async with (
+        hostile(PlainTextResponse(signature_line(key, bytes(72)))) as url,
+        Node.open(path, wallet=NODE, clock=still) as node,
+        cosigned(node, [WitnessClient(url, [key])], interval_s=60),
+    ):
+        await register(node, ALICE, "alice")
+    assert "has the name of the log" in caplog.text
+    assert not any(is_signed_by_others(note, log) for note in stored_notes(path))
 
 
 async def test_a_log_that_was_cut_or_rewritten_is_a_loud_error(
