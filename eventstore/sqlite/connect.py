@@ -22,14 +22,13 @@ def existing_log(path: str | Path) -> Path:
 
     Raises:
         LogMissing: there is no such file.
-        LogUnusable: the path is a folder, or it or a file beside it is not a regular file.
+        LogUnusable: the path is a folder.
     """
     path = Path(path).resolve()
     if not path.exists():
         raise LogMissing(f"there is no log at {path}")
     if path.is_dir():
         raise LogUnusable(f"{path} is a folder: name the log file in it")
-    refuse_irregular_files(path)
     return path
 
 
@@ -60,8 +59,10 @@ def connect_to_read(path: Path, *, exclusive: bool = False) -> sqlite3.Connectio
     """Open a connection for reading only, while a node may be writing the file.
 
     Raises:
+        LogUnusable: the file or one beside it is not a regular file.
         sqlite3.Error: the file cannot be opened or read.
     """
+    refuse_irregular_files(path)
     try:
         return connect(path, "mode=ro", exclusive=exclusive)
     except sqlite3.OperationalError:

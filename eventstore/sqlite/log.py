@@ -29,7 +29,7 @@ from eventstore.sqlite.file_format import EXCERPT_ID, FORMAT, check_format, is_e
 from eventstore.sqlite.file_identity import LogIdentity
 from eventstore.sqlite.index import SqliteIndex
 from eventstore.sqlite.message_ids import IdTable
-from eventstore.sqlite.orphans import refuse_hard_links, refuse_irregular_files, refuse_orphans, warn_if_cut_off
+from eventstore.sqlite.orphans import refuse_hard_links, refuse_orphans, warn_if_cut_off
 from eventstore.sqlite.partition_scan import SqlitePartitionScan
 from eventstore.sqlite.rescue import rescue
 from eventstore.sqlite.row_reader import SPAWN
@@ -103,7 +103,6 @@ class SqliteLog(SqliteIndex, SqliteEvidence, SqlitePartitionScan):
             raise LogUnusable(f"{path.parent} is not a folder: make it first, or choose another")
         if path.is_dir():
             raise LogUnusable(f"{path} is a folder: name a file in it")
-        refuse_irregular_files(path)
         refuse_orphans(path)
         refuse_hard_links(path)
         warn_if_cut_off(path, lock_path(path))

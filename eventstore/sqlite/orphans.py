@@ -50,8 +50,10 @@ def refuse_orphans(path: Path) -> None:
     """Check that what is beside a log belongs to it. Call this before SQLite opens the file.
 
     Raises:
-        LogUnusable: a write-ahead log or a rollback journal is beside a log that is missing, empty, or was closed.
+        LogUnusable: a write-ahead log or a rollback journal is beside a log that is missing, empty, or was closed; or
+            one of these files is not a regular file.
     """
+    refuse_irregular_files(path)
     log_bytes = _size(path)
     for suffix in ("-wal", "-journal"):
         orphan = path.with_name(path.name + suffix)
