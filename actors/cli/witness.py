@@ -78,12 +78,13 @@ def witness(
     logs = _by_origin([*keys, *_read_keys(key_file), *map(_key_of, log_paths)])
     if not logs:
         raise click.UsageError("name the logs to witness with --log, --logs or --log-of")
-    if path.exists() != key_path(path).exists():  # a key without its file would cosign a log that was rewritten
-        missing = key_path(path) if path.exists() else path
-        raise click.UsageError(f"{missing} is missing: restore it, or choose another FILE for a new witness")
-    wallet = Wallet.load_or_create(key_path(path))
+    if key_path(path).exists() and not path.exists():  # a key without its file would cosign a log that was rewritten
+        raise click.UsageError(f"{path} is missing: restore it, or choose another FILE for a new witness")
     try:
-        store = WitnessStore.open(path)
+        store = WitnessStore.open(path)  # before the key, so that a start that is interrupted here can be repeated
+        if not key_path(path).exists() and store.is_named():
+            raise click.UsageError(f"{key_path(path)} is missing: restore it, or choose another FILE for a new witness")
+        wallet = Wallet.load_or_create(key_path(path))
         stored_name = store.name(name or f"mostao-witness/{wallet.address}")
     except StoreUnusable as error:
         raise click.UsageError(str(error)) from None

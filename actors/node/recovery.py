@@ -69,7 +69,9 @@ def recover(location: str | Path, *, new: bool, recheck_events_max: int, now_ms:
             check_not_behind(now_ms, last.timestamp if last else 0, location)
         is_rechecked = not log.was_closed and log.head().sequence <= recheck_events_max
         if is_rechecked and (damage := log.storage_damage()):
-            raise StorageDamaged(f"{location} is damaged ({damage}): restore a copy of the log")
+            raise StorageDamaged(
+                f"{location} is damaged ({damage}): restore a copy of the log, with the -wal of the same copy"
+            )
         snapshots, watermark = _usable_snapshots(log, engine, location)
         if is_rechecked:  # a snapshot would keep the rows before it from being checked
             watermark = None

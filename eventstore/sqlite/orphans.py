@@ -107,9 +107,10 @@ def refuse_hard_links(path: Path) -> None:
     links = path.stat().st_nlink if path.exists() else 1
     if links > 1:
         raise LogUnusable(
-            f"{path} has {links} names (hard links), and another node could write it by another name. List them with"
-            f" `find {path.parent} -samefile {path}`, and remove the others; or make a file of its own:"
-            f" `cp {path} NEW && mv NEW {path}`"
+            f"{path} has {links} names (hard links), and another node could write it by another name. Stop the node"
+            f" that writes it first. List the names with `find {path.parent} -samefile {path}`, and keep the one that"
+            " has -wal and .lock beside it: its -wal may have the newest events. Remove the others; or make a file of"
+            " its own at the name to keep, `cp NAME NEW && mv NEW NAME`"
         )
 
 

@@ -227,6 +227,8 @@ def snapshots_path(log: Path) -> Path:
 def _refuse_irregular_files(path: Path) -> None:
     if (file := irregular_file(path)) is not None:
         raise SnapshotsUnusable(f"{file} is not a regular file: remove it")
+    if path.is_symlink() or (path.exists() and path.stat().st_nlink > 1):  # writing it would change another file
+        raise SnapshotsUnusable(f"{path} is a link to another file: remove it")
 
 
 def _connect_to_read(path: Path) -> sqlite3.Connection:

@@ -64,6 +64,14 @@ class WitnessStore:
             raise
         return store
 
+    def is_named(self) -> bool:
+        """Whether a witness has used the file: it stores its name before it cosigns.
+
+        Raises:
+            StoreUnusable: the file cannot be read.
+        """
+        return bool(self._rows("select name from witness"))
+
     def name(self, wanted: str) -> str:
         """The name of the witness: the stored one, or for a new file the wanted one, which is stored.
 

@@ -1,5 +1,8 @@
 import os
+import sqlite3
 import stat
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,6 +18,28 @@ def snapshot(process: str, slot: int, state: bytes = b"{}") -> Snapshot:
 
 
 WATERMARK = Head(9, bytes(32))
+
+
+@pytest.mark.parametrize("link", [Path.symlink_to, Path.hardlink_to])
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_link_at_the_place_of_the_snapshots_changes_no_other_file(
+    path: Path, tmp_path: Path, link: Callable[[Path, Path], None], exists: bool
+) -> None:
+    victim = tmp_path / "victim.db"
+    if exists or link is Path.hardlink_to:
+        with closing(sqlite3.connect(victim)) as connection:
+            connection.execute("pragma user_version = 0")
+            connection.execute("vacuum")
+    before = victim.read_bytes() if victim.exists() else None
+    link(path, victim)
+    if victim.exists():
+        with pytest.raises(SnapshotsUnusable, match="is a link to another file"):
+            SqliteSnapshots.open_to_read(path)
+    snapshots = SqliteSnapshots.open(path)
+    snapshots.store(WATERMARK, [snapshot("p", 1)])
+    snapshots.close()
+    assert (victim.read_bytes() if victim.exists() else None) == before
+    assert (path.is_symlink(), path.stat().st_nlink) == (False, 1)
 
 
 def test_the_newest_snapshot_of_a_process_is_kept_and_found(path: Path) -> None:

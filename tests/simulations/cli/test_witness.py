@@ -15,7 +15,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from actors import Wallet
+from actors.ans104.wallet import key_path
 from actors.evidence.checkpoints import WITNESS_KEY, VerifierKey, checkpoint_of, sign, verified
+from actors.http.witness.store import WitnessStore
 from actors.http.witness.wire_format import AddCheckpoint
 from eventstore import read_log
 from eventstore.merkle.rfc9162 import consistency_path
@@ -210,6 +212,17 @@ def test_a_witness_keeps_its_name_and_key(log: Path, tmp_path: Path) -> None:
         (tmp_path / "elsewhere").rename(tmp_path / name)
 
 
+def test_a_first_start_of_a_witness_that_was_interrupted_is_repeated(log: Path, tmp_path: Path) -> None:
+    state = tmp_path / "witness.db"
+    WitnessStore.open(state).close()  # the interruption: there is a file, and no key yet
+    with running_witness(state, "--log-of", log):
+        pass
+    WitnessStore.open(named := tmp_path / "named.db").close()
+    Wallet.create().save(key_path(named))  # there is a key, and no name yet
+    with running_witness(named, "--log-of", log):
+        pass
+
+
 def test_misuse_is_answered_with_a_sentence_and_exit_code_2(log: Path, tmp_path: Path) -> None:
     text = tmp_path / "text"
     text.write_text("no key\n")
@@ -222,7 +235,7 @@ def test_misuse_is_answered_with_a_sentence_and_exit_code_2(log: Path, tmp_path:
         (("witness", state, "--logs", text), "a verifier key has to be written"),
         (("witness", state, "--log-of", "missing.db"), "there is no log at"),
         (("witness", state, "--log-of", log, "--name", "a b"), "neither spaces nor +"),
-        (("witness", tmp_path / "no" / "witness.db", "--log-of", log), "cannot be written"),
+        (("witness", tmp_path / "no" / "witness.db", "--log-of", log), "cannot be opened"),
         (("serve", log, "--witness", "nowhere"), "is not an http or https URL"),
         (("serve", log, "--witness-key", "x"), "a verifier key has to be written"),
         *((("serve", log, "--checkpoint-every", number), "--checkpoint-every") for number in ("0", "nan", "inf", "x")),
