@@ -141,7 +141,7 @@ def unusable_message(path: Path, error: Exception) -> str:
             f": a program was interrupted while it wrote the file. Run `mostao upgrade {path}`, which rolls it back (or"
             f" copy {path.name} and {_journal(path).name} to a writable folder first)"
         )
-    elif _holds_pages(_wal(path)) and not os.access(path.parent, os.W_OK):
+    elif "unable to open" in str(error) and _holds_pages(_wal(path)) and not os.access(path.parent, os.W_OK):
         remedy = f": its folder is read-only. Copy {path.name} and {_wal(path).name} to a writable folder"
     return f"{path} cannot be used ({error}){remedy}"
 

@@ -18,6 +18,7 @@ from actors import Limits, Node
 from actors.ans104.wallet import WalletError, key_path
 from actors.audit.audit import audit as audit_log
 from eventstore import LogDamaged, LogFault, LogUnusable
+from eventstore.sqlite.connect import unusable_message
 from eventstore.sqlite.log import SqliteLog
 from eventstore.sqlite.snapshots import snapshots_path
 from simulations.cli.main import main
@@ -306,6 +307,19 @@ def test_a_rollback_journal_that_would_change_the_log_is_not_ignored(log: Path, 
     assert (ran.exit_code, "a program was interrupted while it wrote the file" in ran.stderr) == (2, True)
     assert run("upgrade", forged).exit_code == 0
     assert run("audit", forged).exit_code == 1
+
+
+def test_each_reason_why_a_log_cannot_be_read_names_its_remedy(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cannot_open = sqlite3.OperationalError("unable to open database file")
+    log.with_name(log.name + "-wal").write_bytes(b"frames")
+    assert "read-only" not in unusable_message(log, cannot_open)
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    remedy = f"its folder is read-only. Copy {log.name} and {log.name}-wal to a writable folder"
+    assert remedy in unusable_message(log, cannot_open)
+    log.with_name(log.name + "-journal").write_bytes(b"pages")
+    assert f"Run `mostao upgrade {log}`, which rolls it back" in unusable_message(log, cannot_open)
+    locked = sqlite3.OperationalError("database is locked")  # the program is still writing
+    assert "interrupted" not in unusable_message(log, locked)
 
 
 def test_a_negative_format_is_refused(log: Path) -> None:
