@@ -72,8 +72,8 @@ class ComputeUnit:
         if sort not in ("ASC", "DESC"):
             raise HTTPException(400, f"sort is {sort[:16]!r}; it has to be ASC or DESC")
         limit = parse_limit(query.get("limit"), default=RESULTS_DEFAULT, most=RESULTS_MAX)
-        after = await self._slot(process, query.get("from"))
-        until = await self._slot(process, query.get("to"))
+        after = await self._slot(process, query.get("from"), sort)
+        until = await self._slot(process, query.get("to"), sort)
         whole = await self._node.quiescent_sequence()
 
         def read(log: LogFile) -> Response:
@@ -93,12 +93,13 @@ class ComputeUnit:
 
         return await self._pages.respond(request, read)
 
-    async def _slot(self, process: str, text: str | None) -> int | None:
-        """The slot of a cursor or of a time in ms."""
+    async def _slot(self, process: str, text: str | None, sort: str) -> int | None:
+        """The slot of a cursor, or the last slot of a time in ms in the direction of reading."""
         if not text:
             return None
         if text.isascii() and text.isdigit():
-            return await self._node.read(partial(slot_at, process=process, timestamp=int(text[:18])))
+            slot = await self._node.read(partial(slot_at, process=process, timestamp=int(text[:18])))
+            return slot + 1 if sort == "DESC" else slot
         try:
             return Cursor.slot_of(text)
         except ValueError as error:

@@ -1,6 +1,7 @@
 import json
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -72,6 +73,32 @@ async def test_results_go_page_by_page_in_both_directions(path: Path) -> None:
         later = await server.get(f"/results/{session}", **{"from": NOW_MS})
         assert later["edges"] == []
         assert len((await server.get(f"/results/{session}", **{"from": NOW_MS - 1}))["edges"]) == 9
+
+
+async def test_results_begin_and_end_at_a_time_in_both_directions(path: Path) -> None:
+    times = iter(range(NOW_MS, NOW_MS + 100))
+    async with served(path, clock=lambda: next(times)) as server:
+        for _ in range(4):
+            await server.node.send(item(ALICE, server.node.registry, "QueryHandle", {"handle": "alice"}))
+        results = f"/results/{server.node.registry}"
+        edges = (await server.get(results))["edges"]
+        cursors = [json.loads(b64decode(edge["cursor"])) for edge in edges]
+        at = [cursor["timestamp"] for cursor in cursors]
+        assert len(set(at)) == 5
+
+        async def slots(**query: Any) -> list[int]:
+            page = await server.get(results, **query)
+            return [int(json.loads(b64decode(edge["cursor"]))["ordinate"]) for edge in page["edges"]]
+
+        for slot in range(5):
+            older, newer = list(range(slot + 1)), list(range(slot + 1, 5))
+            assert await slots(sort="ASC", **{"from": at[slot]}) == newer
+            assert await slots(sort="ASC", to=at[slot]) == older
+            assert await slots(sort="DESC", **{"from": at[slot]}) == older[::-1]
+            assert await slots(sort="DESC", to=at[slot]) == newer[::-1]
+        assert await slots(sort="DESC", **{"from": at[0] - 1}) == []
+        assert await slots(sort="DESC", to=at[0] - 1) == [4, 3, 2, 1, 0]
+        assert await slots(sort="DESC", **{"from": at[4] + 1}) == [4, 3, 2, 1, 0]
 
 
 async def test_what_results_cannot_be_asked_for(path: Path) -> None:
