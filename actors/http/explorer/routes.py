@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from actors.http.common.page_responses import PageResponses
 from actors.http.explorer.live_feed import ROWS, LiveFeed
@@ -52,7 +53,7 @@ class Explorer:
         self._node, self._pages = node, pages
         self._stopping = stopping
         self._feed = LiveFeed(node, _rendered)
-        self._streams = 0
+        self._streams: set[Response] = set()
 
     def routes(self) -> list[Route]:
         """All routes of the explorer."""
@@ -174,18 +175,14 @@ class Explorer:
 
     async def events(self, request: Request) -> Response:
         """A stream of new messages and of the node's load (server-sent events)."""
-        if self._streams >= STREAMS_MAX:
-            raise Overloaded(f"overloaded: {STREAMS_MAX} event streams are open; try again")
         after = _number(request, "after", await self._node.quiescent_sequence())
         last = request.headers.get("last-event-id", "")
-        return StreamingResponse(
-            self._stream(int(last) if last.isascii() and last.isdigit() and len(last) < 19 else after),
-            media_type="text/event-stream",
-            headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
-        )
+        if len(self._streams) >= STREAMS_MAX:
+            raise Overloaded(f"overloaded: {STREAMS_MAX} event streams are open; try again")
+        stream = self._stream(int(last) if last.isascii() and last.isdigit() and len(last) < 19 else after)
+        return _EventStreamResponse(stream, self._streams)
 
-    async def _stream(self, after: int) -> AsyncIterator[bytes]:
-        self._streams += 1
+    async def _stream(self, after: int) -> AsyncGenerator[bytes, None]:
         try:
             sent = b""
             while not self._stopping():
@@ -194,18 +191,33 @@ class Explorer:
                 if event or load is not sent:
                     sent = load
                     yield event + load
-                pause_s = max(TICK_S, self._streams * STREAM_S) * random.uniform(0.5, 1.5)  # noqa: S311 - avoids bursts
+                pause_s = max(TICK_S, len(self._streams) * STREAM_S) * random.uniform(0.5, 1.5)  # noqa: S311 - avoids bursts
                 while pause_s > 0 and not self._stopping():
                     await asyncio.sleep(min(pause_s, 1))
                     pause_s -= 1
         except (NodeClosed, EventStoreError):
             return  # the response has started, so it cannot become an error; it ends
-        finally:
-            self._streams -= 1
 
     async def _query_registry(self, action: str, body: dict[str, str]) -> Any:
         result = await self._node.dryrun(self._node.registry, action=action, data=encode(body))
         return result.answer
+
+
+class _EventStreamResponse(StreamingResponse):
+    """Sends a stream of events, and is one of ``streams`` while it does."""
+
+    def __init__(self, stream: AsyncGenerator[bytes, None], streams: set[Response]) -> None:
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        super().__init__(stream, media_type="text/event-stream", headers=headers)
+        self._stream, self._streams = stream, streams
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._streams.add(self)
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._streams.discard(self)
+            await self._stream.aclose()
 
 
 @cache

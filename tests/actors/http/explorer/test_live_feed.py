@@ -8,7 +8,7 @@ from actors import Node, Overloaded
 from actors.http.explorer import routes
 from actors.http.explorer.live_feed import REFRESH_S, ROWS, LiveFeed
 from actors.http.explorer.view_models import Row
-from tests.actors.http.served_node import served
+from tests.actors.http.served_node import ServedNode, served
 from tests.actors.people import ALICE, NODE, item, still
 
 
@@ -68,6 +68,36 @@ async def test_the_number_of_streams_is_limited(path: Path, monkeypatch: pytest.
                 if response.status_code == 200:  # the server has noticed that the first one ended
                     break
         server.servers.stop()
+
+
+async def test_streams_of_clients_that_left_do_not_count(
+    path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(routes, "STREAMS_MAX", 20)
+    monkeypatch.setattr("actors.http.explorer.routes.TICK_S", 0.01)
+    monkeypatch.setattr("actors.http.explorer.routes.STREAM_S", 0.001)
+    monkeypatch.setattr("actors.http.explorer.live_feed.LOAD_S", 0.01)
+    request = b"GET /explorer/events HTTP/1.1\r\nHost: x\r\n\r\nGET /health HTTP/1.1\r\nHost: x\r\n\r\n"
+    async with served(path) as server:
+        for _ in range(3):
+            clients = [await asyncio.open_connection(*server.address) for _ in range(20)]
+            for _, writer in clients:
+                writer.write(request)
+            for reader, _ in clients:
+                assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+            assert "20 event streams are open" in await server.refusal(503, "GET", "/explorer/events")
+            for _, writer in clients:
+                writer.close()
+            async with asyncio.timeout(5):
+                while not await is_free(server):
+                    pass
+    assert capfd.readouterr().err == ""
+
+
+async def is_free(server: ServedNode) -> bool:
+    """Whether the server opens an event stream."""
+    async with server.client.stream("GET", "/explorer/events") as response:
+        return response.status_code == 200
 
 
 async def test_streams_end_without_an_error_when_the_node_stops(path: Path, capfd: pytest.CaptureFixture[str]) -> None:
