@@ -1,6 +1,7 @@
 """HTTP connections with limits, so that slow and hostile clients cost little."""
 
 import asyncio
+import select
 from typing import Any, cast
 
 from httptools import HttpParserError
@@ -13,14 +14,16 @@ HEADERS_BYTES_MAX = 32 * 1024
 REQUEST_TIMEOUT_S = 30.0
 """Time in which a request has to arrive completely. For the first request it starts with the connection."""
 RESPONSE_TIMEOUT_S = 30.0
-"""Time for which a client may read nothing of its response."""
+"""Time in which a client has to take what it was sent, apart from what the kernel buffers."""
 STOP_RESPONSE_TIMEOUT_S = 2.0
 """The same, once the server stops."""
+HANGUP_CHECK_S = 0.25
+"""Interval of the check for a disconnect while a pipelined request waits. The connection is not read then."""
 _REASONS = {400: "Bad Request", 408: "Request Timeout", 431: "Request Header Fields Too Large"}
 
 
 _unread: set["GuardedConnection"] = set()
-"""The connections of this process whose clients leave much of their response unread."""
+"""The connections of this process whose clients leave a part of their response unread."""
 
 
 def unsent_bytes() -> int:
@@ -38,18 +41,29 @@ class GuardedConnection(HttpToolsProtocol):
     _is_receiving = False
     _request_timer: asyncio.TimerHandle | None = None
     _response_timer: asyncio.TimerHandle | None = None
+    _hangup_timer: asyncio.TimerHandle | None = None
+    _is_stopping = False
+    _running: RequestResponseCycle | None = None
+    """The request that started last. uvicorn's ``cycle`` is the request that arrived last."""
     _next_request: tuple[RequestResponseCycle, Any] | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the timeout of the first request (``asyncio.Protocol``)."""
         super().connection_made(transport)
+        transport.set_write_buffer_limits(high=0)  # every unread byte starts the timeout and counts as unread
         self._start_request_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop the timers (``asyncio.Protocol``)."""
+        """Stop the timers, and end the request that runs and those that wait (``asyncio.Protocol``)."""
         self._stop_request_timer()
         self._stop_response_timer()
+        if self._hangup_timer is not None:
+            self._hangup_timer.cancel()
         self._next_request = None
+        self.pipeline.clear()
+        if self._running is not None:
+            self._running.disconnected = not self._running.response_complete
+            self._running.message_event.set()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -62,7 +76,7 @@ class GuardedConnection(HttpToolsProtocol):
         """Start the timeout of a client that does not read (``asyncio.Protocol``)."""
         super().pause_writing()
         _unread.add(self)
-        self._response_timer = self.loop.call_later(RESPONSE_TIMEOUT_S, self.transport.abort)
+        self._start_response_timer()
 
     def resume_writing(self) -> None:
         """Stop the timeout of a client that reads again (``asyncio.Protocol``)."""
@@ -70,14 +84,15 @@ class GuardedConnection(HttpToolsProtocol):
         super().resume_writing()
         if self._next_request is not None:
             request, self._next_request = self._next_request, None
-            super()._start_asgi_task(*request)
+            self._start_request(*request)
 
     def shutdown(self) -> None:
         """End the connection after its current response (``uvicorn.Server``)."""
+        self._is_stopping = True
         super().shutdown()
         if self._response_timer is not None:
             self._response_timer.cancel()
-            self._response_timer = self.loop.call_later(STOP_RESPONSE_TIMEOUT_S, self.transport.abort)
+            self._start_response_timer()
 
     def on_message_begin(self) -> None:
         """Begin a request (``httptools``)."""
@@ -101,12 +116,23 @@ class GuardedConnection(HttpToolsProtocol):
         super().on_headers_complete()
         if self.cycle is not before:  # otherwise the request opens a WebSocket
             self.cycle.transport = cast(asyncio.Transport, _ResponseWriter(self.cycle, self.transport))
+            if self.pipeline and self._hangup_timer is None:
+                self._hangup_timer = self.loop.call_later(HANGUP_CHECK_S, self._check_hangup)
 
     def on_message_complete(self) -> None:
         """Stop the timeout: the request is complete (``httptools``)."""
         self._is_receiving = False
         self._stop_request_timer()
         super().on_message_complete()
+
+    def handle_websocket_upgrade(self) -> None:
+        """Open a WebSocket, unless an earlier request still has no whole response (``uvicorn``)."""
+        running = self._running
+        if self.flow.write_paused or (running is not None and not running.response_complete):
+            self.transport.close()
+        else:
+            self.transport.set_write_buffer_limits()  # the WebSocket's protocol has no timeout of this class
+            super().handle_websocket_upgrade()
 
     def send_400_response(self, msg: str) -> None:
         """Reject a request that cannot be parsed or has too large headers."""
@@ -120,7 +146,11 @@ class GuardedConnection(HttpToolsProtocol):
         if self.flow.write_paused:
             self._next_request = (cycle, app)
         else:
-            super()._start_asgi_task(cycle, app)
+            self._start_request(cycle, app)
+
+    def _start_request(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
 
     def _count_header_bytes(self, length: int) -> None:
         self._headers_bytes += length
@@ -135,11 +165,24 @@ class GuardedConnection(HttpToolsProtocol):
             self._request_timer.cancel()
             self._request_timer = None
 
+    def _start_response_timer(self) -> None:
+        timeout_s = STOP_RESPONSE_TIMEOUT_S if self._is_stopping else RESPONSE_TIMEOUT_S
+        self._response_timer = self.loop.call_later(timeout_s, self.transport.abort)
+
     def _stop_response_timer(self) -> None:
         _unread.discard(self)
         if self._response_timer is not None:
             self._response_timer.cancel()
             self._response_timer = None
+
+    def _check_hangup(self) -> None:
+        """Close the connection if the client did: while the connection is not read, only the socket shows it."""
+        self._hangup_timer = None
+        if self.pipeline or self._next_request is not None:
+            if _is_hung_up(self.transport.get_extra_info("socket").fileno()):
+                self.transport.close()
+            else:
+                self._hangup_timer = self.loop.call_later(HANGUP_CHECK_S, self._check_hangup)
 
     def _on_request_timeout(self) -> None:
         self._request_timer = None
@@ -154,6 +197,12 @@ class GuardedConnection(HttpToolsProtocol):
         head += f"Access-Control-Allow-Origin: *\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
         self.transport.write(head.encode() + body)
         self.transport.close()
+
+
+def _is_hung_up(file_descriptor: int) -> bool:
+    poll = select.poll()
+    poll.register(file_descriptor, getattr(select, "POLLRDHUP", 0))  # elsewhere than on Linux, POLLHUP reports it
+    return bool(poll.poll(0))
 
 
 class _ResponseWriter:
@@ -174,7 +223,8 @@ class _ResponseWriter:
                 self._head = data
                 return
             data, self._head, self._cycle = self._head + data, b"", None
-        self._transport.write(data)
+        if not self._transport.is_closing():  # a client may disconnect at any time
+            self._transport.write(data)
 
     def is_closing(self) -> bool:
         """Whether the connection is closing."""
@@ -182,6 +232,6 @@ class _ResponseWriter:
 
     def close(self) -> None:
         """Write headers that were held back, and close the connection."""
-        if self._head:
+        if self._head and not self._transport.is_closing():
             self._transport.write(self._head)
         self._transport.close()

@@ -1,13 +1,16 @@
 import asyncio
 import json
 import socket
+import threading
 from pathlib import Path
+from typing import Any
 from unittest.mock import Mock
 
 import pytest
 
+from actors import Node
 from actors.http.common import connections
-from actors.http.common.connections import HEADERS_BYTES_MAX
+from actors.http.common.connections import HEADERS_BYTES_MAX, GuardedConnection
 from tests.actors.http.served_node import ServedNode, served
 from tests.actors.people import ALICE, item
 
@@ -93,7 +96,7 @@ async def test_requests_follow_one_another_on_a_connection(path: Path) -> None:
 
 async def test_the_head_of_an_answer_that_breaks_off_is_sent() -> None:
     sent: list[bytes] = []
-    transport = Mock(write=sent.append)
+    transport = Mock(write=sent.append, is_closing=lambda: False)
     cycle = Mock(response_started=True, expected_content_length=5, scope={"method": "GET"})
     answer = connections._ResponseWriter(cycle, transport)
     answer.write(b"head ")
@@ -118,6 +121,116 @@ async def test_who_takes_no_answer_is_hung_up_on(path: Path, monkeypatch: pytest
             with pytest.raises(ConnectionError):
                 await send_and_never_read(client, requests)
         assert (await server.get("/health"))["status"] == "ok"
+
+
+async def leave_a_few_bytes_unread(
+    server: ServedNode, monkeypatch: pytest.MonkeyPatch, client: socket.socket
+) -> asyncio.Transport:
+    """Request small responses and read nothing, until a part of one waits in the server's process.
+
+    Returns:
+        The server's end of the connection.
+    """
+    transports: list[asyncio.Transport] = []
+
+    def connect(connection: GuardedConnection, transport: asyncio.Transport) -> None:
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
+        connection_made(connection, transport)
+        transports.append(transport)
+
+    connection_made = GuardedConnection.connection_made
+    await server.get("/health")  # on a connection that stays open
+    with monkeypatch.context() as patch:
+        patch.setattr(GuardedConnection, "connection_made", connect)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+        client.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(client, server.address)
+        before, size = 0, -1
+        while not before == size > 0:  # the kernel accepts no more
+            if size <= 0:
+                client.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            for _ in range(20):
+                await server.get("/health")
+            before, size = size, transports[0].get_write_buffer_size()
+    assert transports[0].get_write_buffer_size() < 2**16
+    return transports[0]
+
+
+async def test_a_client_that_leaves_a_few_bytes_unread_is_disconnected(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "RESPONSE_TIMEOUT_S", 1.5)
+    async with served(path) as server:
+        with socket.socket() as client:
+            transport = await leave_a_few_bytes_unread(server, monkeypatch, client)
+            assert connections.unsent_bytes() == transport.get_write_buffer_size()
+            async with asyncio.timeout(5):
+                while not transport.is_closing():
+                    await asyncio.sleep(0.01)
+        assert connections.unsent_bytes() == 0
+
+
+async def test_a_few_unread_bytes_do_not_delay_a_stop(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "STOP_RESPONSE_TIMEOUT_S", 0.1)
+    with socket.socket() as client:
+        async with asyncio.timeout(10), served(path) as server:
+            transport = await leave_a_few_bytes_unread(server, monkeypatch, client)
+        assert transport.is_closing()
+
+
+async def test_a_websocket_cannot_start_before_the_response_to_an_earlier_request(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upgrade = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    upgrade += b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+    async with served(path) as server:
+        reader, writer = await asyncio.open_connection(*server.address)
+        writer.write(b"GET /explorer/events HTTP/1.1\r\nHost: x\r\n\r\n")
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(upgrade)
+        assert b"HTTP/1.1" not in await reader.read()
+        with socket.socket() as client:
+            await leave_a_few_bytes_unread(server, monkeypatch, client)
+            client.send(upgrade)
+            for _ in range(20):
+                await server.get("/health")
+        async with asyncio.timeout(5):
+            while connections._unread:
+                await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("later", [False, True])
+@pytest.mark.parametrize("read", ["/results/REGISTRY", "/REGISTRY", "/explorer", "/explorer/process/REGISTRY"])
+async def test_a_read_ends_with_its_client_even_if_another_request_waits(
+    path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], read: str, later: bool
+) -> None:
+    started, ended = threading.Event(), threading.Event()
+
+    def endless(log: Any) -> Any:
+        started.set()
+        try:
+            while True:
+                list(log.read())
+        finally:
+            ended.set()
+
+    async def read_endlessly(node: Node, _: Any, progress: Any = None) -> Any:
+        return await read_page(node, endless, progress)
+
+    read_page = Node.read_page
+    async with served(path) as server:
+        monkeypatch.setattr(Node, "read_page", read_endlessly)
+        request = f"GET {read.replace('REGISTRY', server.node.registry)} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+        _, writer = await asyncio.open_connection(*server.address)
+        writer.write(request if later else request * 2)
+        await asyncio.to_thread(started.wait)
+        if later:
+            writer.write(request)
+            await server.get("/health")
+        writer.close()
+        assert await asyncio.to_thread(ended.wait, 5)
+        monkeypatch.undo()
+    assert capfd.readouterr().err == ""
 
 
 async def test_a_thousand_idle_connections_are_in_nobodys_way(path: Path) -> None:
