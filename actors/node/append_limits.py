@@ -12,14 +12,19 @@ from typing import NamedTuple
 
 from actors.ans104.item import DataItem
 from actors.node.limits import Limits, PerPeriod
+from actors.processes.messaging.relay import RelayMessage, relayed_message
+from actors.processes.request_body import parser
+from actors.protocol.messages import Refusal
 from eventstore import Assignment
 
 EVENT_BYTES = 512
-"""Bytes of an event in the log besides its data, its answer and its error: ids, hashes, tags and indexes."""
+"""Bytes of an event in the log besides its data, tags, envelope, answer and error: ids, hashes and indexes."""
 ADDRESS_FACTOR = 20
-"""An address may start this many times as many processes as one sender: many people may share it."""
+"""An address may append and start this many times as much as one sender: many people may share it."""
 _SPAWNING = frozenset(("Register", "EstablishSession", "CreateGroup"))
-"""Actions that start processes. A handle relays one of them, which is in the data of the relaying item."""
+"""Actions that start processes. A handle relays one of them."""
+_RELAY = "RelayMessage"
+_parse_relayed = parser(RelayMessage)
 
 
 class Charged(NamedTuple):
@@ -105,11 +110,8 @@ class AppendLimits:
     def __init__(self, limits: Limits, clock: Callable[[], float]) -> None:
         appended, spawns = limits.appended_max, limits.spawns_max
         self.own_key = b""
-        self._bytes = Budget(appended, clock) if appended else None
-        self._spawns = self._address_spawns = None
-        if spawns is not None:
-            of_address = PerPeriod(spawns.amount * ADDRESS_FACTOR, spawns.seconds)
-            self._spawns, self._address_spawns = Budget(spawns, clock), Budget(of_address, clock)
+        self._bytes, self._address_bytes = _budgets(appended, clock)
+        self._spawns, self._address_spawns = _budgets(spawns, clock)
 
     @classmethod
     def of(cls, limits: Limits) -> "AppendLimits | None":
@@ -132,11 +134,15 @@ class AppendLimits:
         """
         if charge is UNCHARGED:
             return
-        if self._bytes is not None and (retry_s := self._bytes.retry_s(charge.account)):
-            limit = self._bytes.limit.text("bytes")
-            raise AppendLimitReached(
-                f"append limit: the messages of one sender and all that they cause append at most {limit}", retry_s
-            )
+        for budget, key, who in (
+            (self._bytes, charge.account, "one sender"),
+            (self._address_bytes, charge.address, "one address"),
+        ):
+            if budget is not None and key and (retry_s := budget.retry_s(key)):
+                limit = budget.limit.text("bytes")
+                raise AppendLimitReached(
+                    f"append limit: the messages of {who} and all that they cause append at most {limit}", retry_s
+                )
         for budget, key, who in (
             (self._spawns, charge.account, "one sender"),
             (self._address_spawns, charge.address, "one address"),
@@ -148,8 +154,11 @@ class AppendLimits:
         """Charge a sender for an evaluated event that its item is or caused."""
         if charge is UNCHARGED:
             return
-        if self._bytes is not None:
-            self._bytes.add(charge.account, _event_bytes(assignment))
+        if self._bytes is not None and self._address_bytes is not None:
+            event_bytes = _event_bytes(assignment)
+            self._bytes.add(charge.account, event_bytes)
+            if charge.address:
+                self._address_bytes.add(charge.address, event_bytes)
         if not assignment.slot and self._spawns is not None and self._address_spawns is not None:
             self._spawns.add(charge.account, 1)
             if charge.address:
@@ -159,7 +168,9 @@ class AppendLimits:
 def _event_bytes(assignment: Assignment) -> int:
     message, error = assignment.message, assignment.error
     answer = _text_bytes(assignment.output) + (_text_bytes(error) if error is not None else 0)
-    return EVENT_BYTES + len(message.data) + answer
+    envelope = message.envelope
+    sent = len(message.data) + _text_bytes(message.tags) + (len(envelope) if envelope is not None else 0)
+    return EVENT_BYTES + sent + answer
 
 
 def _text_bytes(text: str | None) -> int:
@@ -169,4 +180,21 @@ def _text_bytes(text: str | None) -> int:
 
 
 def _may_spawn(item: DataItem) -> bool:
-    return item.starts_process or item.tag("Action") in _SPAWNING or b"EstablishSession" in item.data
+    action = item.tag("Action")
+    return item.starts_process or action in _SPAWNING or (action == _RELAY and _relays_a_spawn(item.data))
+
+
+def _relays_a_spawn(data: bytes) -> bool:
+    """Whether a handle that gets this data sends a message that starts a process. It is parsed as the handle does."""
+    try:
+        return relayed_message(_parse_relayed(data)).action in _SPAWNING
+    except Refusal:
+        return False
+
+
+def _budgets(limit: PerPeriod | None, clock: Callable[[], float]) -> tuple[Budget | None, Budget | None]:
+    """The budgets of a sender and of an address."""
+    if limit is None:
+        return None, None
+    of_address = PerPeriod(limit.amount * ADDRESS_FACTOR, limit.seconds)
+    return Budget(limit, clock), Budget(of_address, clock)

@@ -21,7 +21,7 @@ from actors.node.limits import Limits
 from actors.node.passivation import Passivation
 from actors.node.pending_item import PendingItem
 from actors.node.process_actor import Dryrun, ProcessActor
-from actors.processes import MODULES
+from actors.processes import MODULES, SUPERSEDED
 from eventstore import Assignment, EventStoreError, Message, Sequencer
 
 
@@ -48,6 +48,8 @@ class Executor:
     Attributes:
         on_ready: called when the executor may have become ready, or failed.
         actors: the actor of each live process.
+        is_newest: whether the log began with the newest registry, so that items start only newest modules, which have
+            limits. Replay does not check it.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Executor:
         self._undurable_max = limits.undurable_max
         self.on_ready: Callable[[], None] = _ignore
         self.actors = ActorPool(self._start_actor)
+        self.is_newest = False
         self._evaluated_until = sequencer.sequence
         self._executing: dict[int, PendingItem] = {}
         self._quiescence: list[asyncio.Future[int]] = []
@@ -190,13 +193,19 @@ class Executor:
 
     def _message(self, item: DataItem) -> Message:
         if item.starts_process:
-            if item.tag("Module") not in MODULES:
-                raise ItemRefused(f"there is no module {item.tag('Module')!r}; there are {', '.join(MODULES)}")
+            self._check_module(item.tag("Module"))
         elif not item.target:
             raise ItemRefused("the item has no target: name the process that it is for")
         elif not self._processes.has(item.target):
             raise NoSuchProcess(f"there is no process {item.target!r}")
         return message_of(item)
+
+    def _check_module(self, module: str) -> None:
+        if module not in MODULES:
+            known = [name for name in MODULES if not (self.is_newest and name in SUPERSEDED)]
+            raise ItemRefused(f"there is no module {module!r}; there are {', '.join(known)}")
+        if self.is_newest and module in SUPERSEDED:
+            raise ItemRefused(f"the module {module!r} is superseded: start {SUPERSEDED[module]!r}")
 
     def _evaluated(self, assignment: Assignment, evaluated: Evaluated) -> None:
         """Commit an evaluated assignment, assign its effects, and release its result when it is durable."""

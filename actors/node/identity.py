@@ -22,11 +22,13 @@ class Identity:
 
     Attributes:
         registry: process id of the log's first process.
+        is_newest: whether the registry has the newest module.
         address: of the key that started the log.
     """
 
     def __init__(self, log: LogFile, name: str, key_file: Path) -> None:
         self.registry = self.address = ""
+        self.is_newest = False
         self._log, self._name, self._key_file = log, name, key_file
         self._key: Wallet | None = None
 
@@ -61,6 +63,7 @@ class Identity:
         if first is None or module_of(first.message) not in REGISTRIES:
             raise LogUnusable(f"{self._name} does not begin with a registry")
         self.registry, self.address = first.process, first.message.sender
+        self.is_newest = module_of(first.message) == REGISTRIES[-1]
 
     def sign_checkpoint(self, log: LogFile) -> None:
         """Store a signed statement of the log's end. A later change contradicts it, unless a forger signs again."""

@@ -40,7 +40,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     read_rest_factor: float = 4.0
     """While messages wait, a read rests this many times as long as it worked. Two reads at once rest twice as long."""
     appended_max: PerPeriod | None = None
-    """Bytes that the items of one sender and all that they cause append to the log; None for no limit."""
+    """Bytes that the items of one sender and all that they cause append to the log; None for no limit. A network
+    address may append 20 times as many."""
     spawns_max: PerPeriod | None = None
     """Processes that the items of one sender start; None for no limit. A network address may start 20 times as many."""
 

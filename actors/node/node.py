@@ -410,6 +410,7 @@ class Node:
         await self._read_unlimited(self._identity.identify)
         if self._append_limits is not None and self.key is not None:
             self._append_limits.own_key = self.key.public_key
+        self._executor.is_newest = self._identity.is_newest
         self._pool.submit(self._readers.read, self._ids.read)
         if self.limits.recheck_long_logs:
             self._recheck.start()

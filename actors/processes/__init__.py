@@ -33,10 +33,14 @@ MODULES: dict[str, type[Process]] = {
 """Every module by its name. A log may name any of them."""
 REGISTRIES = (Registry.module, RegistryV2.module, RegistryV3.module)
 """Modules of a log's first process. A new log starts with the last one."""
+_NEWEST = {module.partition("@")[0]: module for module in MODULES}
+SUPERSEDED = {module: newest for module in MODULES if (newest := _NEWEST[module.partition("@")[0]]) != module}
+"""Each module that has a newer version, and the newest version."""
 
 __all__ = [
     "MODULES",
     "REGISTRIES",
+    "SUPERSEDED",
     "Archive",
     "Group",
     "GroupV2",

@@ -23,9 +23,9 @@ def spawn(module: str, data: str = "") -> bytes:
 async def test_a_handle_is_labelled_as_the_registry_names_it_at_that_point(path: Path) -> None:
     async with Node.open(path, wallet=NODE, clock=still) as node:
         alice = await register(node, ALICE, "alice")
-        fake = (await node.send(spawn("mostao.handle@1", '{"name": "alice"}'))).message_id
+        fake = (await node.send(spawn("mostao.handle@2", '{"name": "alice"}'))).message_id
         broken = (await node.send(spawn("mostao.handle@2", '{"name": "\\u001b[2Jx"}'))).message_id
-        false_registry = (await node.send(spawn("mostao.registry@1"))).message_id
+        false_registry = (await node.send(spawn("mostao.registry@3"))).message_id
         result = await node.send(item(EVE, false_registry, "Register", {"handle": "alice", "pubkey": "k"}))
         of_false_registry = str(result.answer["pid"])
         asked = [

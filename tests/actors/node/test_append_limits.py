@@ -1,13 +1,14 @@
 """Limits of what a sender appends: bytes and processes, of a sender and of a network address."""
 
 import asyncio
+import json
 import re
 from pathlib import Path
 
 import pytest
 
 from actors import Node, Wallet
-from actors.ans104.item import ItemForged
+from actors.ans104.item import ItemForged, ItemRefused
 from actors.node.append_limits import ADDRESS_FACTOR, AppendLimitReached, Budget, Charged, charged
 from actors.node.limits import Limits, PerPeriod
 from eventstore import read_log
@@ -77,7 +78,7 @@ async def test_a_sender_starts_a_limited_number_of_processes_and_still_sends_mes
             with pytest.raises(AppendLimitReached, match="one sender starts at most 3 processes per minute"):
                 await node.send(item(ALICE, node.registry, action, body))
         with pytest.raises(AppendLimitReached):
-            await node.send(ALICE.sign(tags=[("Type", "Process"), ("Module", "mostao.session@1")]))
+            await node.send(ALICE.sign(tags=[("Type", "Process"), ("Module", "mostao.session@3")]))
         assert (await node.send(item(ALICE, node.registry, "GetHandles", {"owner": ALICE.address}))).error is None
         clock.now_s += 2 * MINUTE_S
         assert (await node.send(item(ALICE, node.registry, "Register", {"handle": "a3"}))).error is None
@@ -159,3 +160,59 @@ def test_a_budget_keeps_no_key_longer_than_two_periods() -> None:
         clock.now_s += 1
         budget.add(number, 1)
     assert len(budget._present) + len(budget._last) <= 2 * MINUTE_S
+
+
+def relayed(target: str, action: str, body: str) -> str:
+    """The data of a RelayMessage, with the first letter of the action as an escape."""
+    data = json.dumps({"Target": target, "Tags": {"Action": "@"}, "Data": body})
+    return data.replace("@", f"\\u{ord(action[0]):04x}{action[1:]}")
+
+
+async def test_a_relayed_action_with_escapes_counts_as_a_spawn(path: Path) -> None:
+    async with Node.open(path, limits=Limits(spawns_max=per_minute(3))) as node:
+        a = (await node.send(item(ALICE, node.registry, "Register", {"handle": "alice"}))).answer["pid"]
+        for wallet, name in ((BOB, "bob"), (BOB, "ben"), (EVE, "eve"), (EVE, "eva")):
+            await node.send(item(wallet, node.registry, "Register", {"handle": name}))
+
+        async def establish(other: str) -> AppendLimitReached | None:
+            data = relayed(node.registry, "EstablishSession", json.dumps({"otherHandle": other}))
+            error = await refusal(node, ALICE.sign(target=a, action="RelayMessage", data=data))
+            await node.drain()
+            return error
+
+        errors = [await establish(other) for other in ("bob", "ben", "eve", "eva")]
+        assert [error is not None for error in errors] == [False, False, True, True]
+        query = relayed(node.registry, "QueryHandle", json.dumps({"otherHandle": "EstablishSession"}))
+        assert await refusal(node, ALICE.sign(target=a, action="RelayMessage", data=query)) is None
+
+
+async def test_tags_and_the_envelope_are_charged(path: Path) -> None:
+    async with Node.open(path, limits=Limits(appended_max=per_minute(20_000))) as node:
+        tags = [("Action", "QueryHandle"), *[(f"t{number}", "x" * 1000) for number in range(3)]]
+        raws = [ALICE.sign(target=node.registry, tags=tags, data=json.dumps({"handle": f"{n}"})) for n in range(5)]
+        errors = [await refusal(node, raw) for raw in raws]
+        assert [error is not None for error in errors] == [False, False, False, True, True]
+
+
+async def test_many_senders_at_one_address_append_a_limited_number_of_bytes(path: Path) -> None:
+    async with Node.open(path, limits=Limits(appended_max=per_minute(10_000))) as node:
+
+        async def ask(number: int, address: str) -> AppendLimitReached | None:
+            charged.set(Charged(address=address))
+            wallet = Wallet((1 + number).to_bytes(32, "big"))
+            return await refusal(node, item(wallet, node.registry, "QueryHandle", {"handle": "x" * 60}))
+
+        errors = [await ask(number, "192.0.2.1") for number in range(300)]
+        assert errors[0] is None
+        assert "messages of one address and all that they cause append at most 200,000 bytes" in str(errors[-1])
+        assert await ask(299, "192.0.2.2") is None
+
+
+async def test_an_item_starts_no_superseded_module_on_a_new_log(path: Path) -> None:
+    async with Node.open(path) as node:
+        for module, newest in (("handle@1", "handle@2"), ("registry@2", "registry@3"), ("relation@1", "relation@2")):
+            spawn = ALICE.sign(tags=[("Type", "Process"), ("Module", f"mostao.{module}")], data='{"name": "x"}')
+            superseded = f"the module 'mostao.{module}' is superseded: start 'mostao.{newest}'"
+            with pytest.raises(ItemRefused, match=re.escape(superseded)):
+                await node.send(spawn)
+        await node.send(ALICE.sign(tags=[("Type", "Process"), ("Module", "mostao.archive@1")]))

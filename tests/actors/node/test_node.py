@@ -62,7 +62,7 @@ async def test_the_same_item_is_assigned_once_and_answered_the_same_also_after_r
             item(EVE, node.registry, "Register", {"handle": "alice", "pubkey": "k"}),
             relay(ALICE, a, session, "SendMessage", {"content": "x"}),
             item(ALICE, node.registry, "EstablishSession", {"handleA": "alice", "handleB": "eve"}),
-            EVE.sign(tags=[("Type", "Process"), ("Module", "mostao.session@1")], data="{}"),
+            EVE.sign(tags=[("Type", "Process"), ("Module", "mostao.session@3")], data="{}"),
         ]
         results = [await node.send(raw) for raw in items]
         events = node.sequence
@@ -149,7 +149,7 @@ async def test_a_message_that_cannot_be_understood_is_in_the_log_with_its_error(
 
 async def test_a_process_that_could_not_be_started_answers_so(path: Path) -> None:
     async with Node.open(path, wallet=NODE) as node:
-        spawned = await node.send(ALICE.sign(tags=[("Type", "Process"), ("Module", "mostao.session@1")], data="{}"))
+        spawned = await node.send(ALICE.sign(tags=[("Type", "Process"), ("Module", "mostao.session@3")], data="{}"))
         assert spawned.error == "the process was not started: the field 'a' is missing"
         answer = await node.send(item(ALICE, spawned.message_id, "GetCurrentKeys"))
         assert answer.error == "the process was not started"

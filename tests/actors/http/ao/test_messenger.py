@@ -67,7 +67,7 @@ async def test_a_client_that_hangs_up_loses_the_answer_and_not_the_message(path:
 async def test_a_wallet_starts_a_process_of_a_module(path: Path) -> None:
     async with served(path) as server:
         a, b = await register(server.node, ALICE, "alice"), await register(server.node, BOB, "bob")
-        tags = [("Type", "Process"), ("Module", "mostao.session@1"), ("Scheduler", NODE.address)]
+        tags = [("Type", "Process"), ("Module", "mostao.session@3"), ("Scheduler", NODE.address)]
         session = await server.post(ALICE.sign(tags=tags, data=f'{{"a": "{a}", "b": "{b}"}}'))
         assert await server.ask(session, "GetCurrentKeys") == []
         unknown = ALICE.sign(tags=[("Type", "Process"), ("Module", "mostao.nothing@1")])

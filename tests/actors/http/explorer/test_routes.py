@@ -185,8 +185,8 @@ async def test_a_handle_is_labelled_as_the_registry_names_it(path: Path) -> None
 
     async with served(path) as server:
         alice = await register(server.node, ALICE, "alice")
-        fake = (await server.node.send(spawn("mostao.handle@1", '{"name": "alice"}'))).message_id
-        false_registry = (await server.node.send(spawn("mostao.registry@1"))).message_id
+        fake = (await server.node.send(spawn("mostao.handle@2", '{"name": "alice"}'))).message_id
+        false_registry = (await server.node.send(spawn("mostao.registry@3"))).message_id
         raw = item(EVE, false_registry, "Register", {"handle": "alice", "pubkey": "k"})
         of_false_registry = str((await server.node.send(raw)).answer["pid"])
 
