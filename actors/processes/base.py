@@ -33,6 +33,7 @@ def action(
     body: type = EmptyBody,
     optional: bool = False,
     any_data: bool = False,
+    data_max: int = sys.maxsize,
     callers: str = ANYONE,
     reply: str = "",
 ) -> Callable[[M], M]:
@@ -43,12 +44,13 @@ def action(
         body: type of the message's data.
         optional: whether the data may be empty.
         any_data: whether data that is no JSON object counts as empty.
+        data_max: most bytes of the data. Fields that are not declared count.
         callers: who may call the action, for the protocol reference. The method itself has to enforce it.
         reply: form of the reply, for the protocol reference.
     """
 
     def declare(method: M) -> M:
-        parse: Callable[[bytes], Any] = parser(body, optional=optional, any_data=any_data)
+        parse: Callable[[bytes], Any] = parser(body, optional=optional, any_data=any_data, data_max=data_max)
         handler = Handler(method, parse, body, optional or any_data, callers, reply)
         method.__dict__["handlers"] = dict.fromkeys(names, handler)
         return method

@@ -21,6 +21,8 @@ CONTENT_BYTES_MAX = 192 * 1024
 """Bytes of a message's content as JSON text, so that a page holds at least one message."""
 CONTENT_CHARACTERS_SAFE = CONTENT_BYTES_MAX // len("\\u0000")
 """Length of a content up to which its bytes need no counting."""
+MESSAGE_BYTES_MAX = 224 * 1024
+"""Bytes of the data of SendMessage, with fields that are not declared, so that a page holds at least one message."""
 REFUSAL_CHARACTERS_MAX = 4096
 """Length of a refusal's text; a longer one is cut, since it may quote the refused message."""
 KEY_CHARACTERS_MAX = 4096

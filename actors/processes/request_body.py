@@ -1,5 +1,6 @@
 """JSON bodies of messages: declared as types, parsed in one step, and refused with the name of the wrong field."""
 
+import sys
 from collections.abc import Callable
 from typing import Annotated, Any, TypeVar, get_args
 
@@ -42,7 +43,9 @@ class EmptyBody(Body):
     """The body of an action without fields. Any data is accepted."""
 
 
-def parser(kind: type[T], *, optional: bool = False, any_data: bool = False) -> Callable[[bytes], T]:
+def parser(
+    kind: type[T], *, optional: bool = False, any_data: bool = False, data_max: int = sys.maxsize
+) -> Callable[[bytes], T]:
     """A function that parses a message's data as a body of this type, or raises ``Refusal``.
 
     The error texts are our own, not a library's. They become part of states and logs, which have to be the same with
@@ -53,6 +56,7 @@ def parser(kind: type[T], *, optional: bool = False, any_data: bool = False) -> 
         optional: whether empty data counts as a body without fields.
         any_data: whether data that is no JSON object counts as a body without fields. AO's client sends a random number
             with a message that needs no data.
+        data_max: most bytes of the data. Fields that are not declared count.
     """
     if kind is EmptyBody:
         nothing = kind()
@@ -62,6 +66,8 @@ def parser(kind: type[T], *, optional: bool = False, any_data: bool = False) -> 
     def parse(data: bytes) -> T:
         try:
             if len(data) > DEPTH_MAX:  # shorter data cannot nest deeper
+                if len(data) > data_max:
+                    raise Refusal(f"the data of this action has at most {data_max} bytes")
                 check_depth(data)
             return decoder(data)
         except (msgspec.MsgspecError, ValueError):

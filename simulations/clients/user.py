@@ -22,6 +22,8 @@ from simulations.clients.encryption import (
 
 ANCHOR_BYTES = 32
 PAGE = 500
+ROWS_UNCUT, ANSWER_BYTES_UNCUT = 50, 200 * 1024
+"""A chat list with fewer rows or bytes is complete: from version 2 of the handle on, a longer one may be cut."""
 """Messages per query."""
 
 
@@ -131,13 +133,18 @@ class User:
 
     async def chat_list(self, client: NodeClient) -> list[dict[str, Any]]:
         """The handle's chat list, with the most recently active chat first."""
-        try:
-            return list(await self.query(client, self.pid, "GetChatList"))
-        except UserError:  # longer than an answer: from version 2 of the handle on, the list has pages
-            rows: list[dict[str, Any]] = []
-            while page := await self.query(client, self.pid, "GetChatList", {"offset": len(rows), "limit": PAGE}):
-                rows += page
+        rows = list(await self.query(client, self.pid, "GetChatList"))
+        if len(rows) < ROWS_UNCUT or len(encode(rows)) < ANSWER_BYTES_UNCUT:
             return rows
+        paged: dict[str, dict[str, Any]] = {}
+        after = ""
+        while page := await self.query(client, self.pid, "GetChatList", {"after": after, "limit": PAGE}):
+            if page[-1]["sessionID"] in paged:
+                break  # version 1 of the handle has no pages, and returns the whole list
+            paged |= {row["sessionID"]: row for row in page}
+            after = page[-1]["sessionID"]
+        known = {row["sessionID"] for row in rows}
+        return rows + [row for session, row in paged.items() if session not in known]
 
     async def catch_up(self, client: NodeClient) -> "list[tuple[Chat, list[ReadMessage]]]":
         """Read all unread messages of all chats, and mark the chats as viewed.

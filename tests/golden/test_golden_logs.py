@@ -9,7 +9,7 @@ import pytest
 
 from actors import Node, replay
 from actors.audit.audit import audit
-from actors.processes import MODULES
+from actors.processes import MODULES, SUPERSEDED
 from actors.protocol.messages import REPLY
 from eventstore import read_log
 from eventstore.sqlite.file_format import FORMAT
@@ -120,4 +120,5 @@ def test_every_action_of_every_module_is_done_in_one(path: Path) -> None:
 def test_the_next_one_will_hold_everything_too(path: Path) -> None:
     write(path)
     assert audit(path).faults == []
-    assert all_actions() - granted(path) == set()
+    newest = {(module, action) for module, action in all_actions() if module not in SUPERSEDED}
+    assert newest - granted(path) == set()

@@ -1,4 +1,4 @@
-"""``python -m tests.golden.write_golden NAME``: adds a golden log, which contains every action of every module.
+"""``python -m tests.golden.write_golden NAME``: adds a golden log, which contains every action of the newest modules.
 
 Each action succeeds at least once. Each action that refuses an empty body is also sent with one, so that the log
 contains the texts of refusals. Keys and times are derived from constants: the same code writes the same bytes.
@@ -47,11 +47,10 @@ class Day:
     def __init__(self) -> None:
         self.now_ms = DAWN_MS
         self.node: Node
-        self.another_registry = ""
 
     @property
     def registry(self) -> str:
-        return self.another_registry or self.node.registry
+        return self.node.registry
 
     async def send(self, raw: bytes) -> Result:
         self.now_ms += STEP_MS
@@ -115,12 +114,8 @@ async def run_day(path: Path, *, killed: bool) -> None:
             await eve.establish_session(day, with_handle="bob")
         await use_handles(day, alice, bob, eve)
         await reach_limits(day, alice, bob)
-        await use_an_old_registry(day, alice, bob)
-        if "mostao.group@1" in MODULES:  # this also wrote format 1, with code that had no groups
-            await meet_in_a_group(day, alice, bob, eve)
-        await use_the_registry_before(day)
-        for version in (1, 2):
-            await use_relation_one(day, alice, version)
+        await meet_in_a_group(day, alice, bob, eve)
+        await use_relation_one(day, alice)
         await send_refused_messages(day, eve, path)
 
 
@@ -192,32 +187,26 @@ async def reach_limits(day: Day, alice: User, bob: User) -> None:
     await day.tell(bob, session, ("QueryMessage", {"after": 2, "limit": 2}))
     await day.tell(bob, bob.pid, ("RemoveChat", {"sessionID": session}))
     await day.tell(bob, day.registry, ("EstablishSession", {"handleA": "bob", "handleB": "alice"}))
+    await day.tell(bob, bob.pid, ("GetChatList", {"after": ""}))
+    await fill_a_handle(day, bob)
     await day.tell(
         bob, day.registry, *[("Register", {"name": f"{number}.ao", "pid": bob.pid}) for number in range(101)]
     )
 
 
-async def use_the_registry_before(day: Day) -> None:
-    """A registry of version 2, with handles, a session and a group of its time."""
-    alice, bob, eve = (User(name, entropy=Random(f"{name} at version 2").randbytes) for name in ("alice", "bob", "eve"))
-    day.another_registry = await day.start(alice.wallet, "mostao.registry@2")
-    await meet(day, alice, bob)
-    await talk_on(day, alice, bob)
-    await use_handles(day, alice, bob, eve)
-    await meet_in_a_group(day, alice, bob, eve)
-    day.another_registry = ""
-
-
-async def use_an_old_registry(day: Day, alice: User, bob: User) -> None:
-    """A registry of the first version, with a session of the first version."""
-    registry = await day.start(alice.wallet, "mostao.registry@1")
-    [first] = await day.tell(alice, registry, ("Register", {"handle": "alice", "pubkey": "k"}))
-    await day.tell(bob, registry, ("Register", {"handle": "bob"}))
-    [established] = await day.tell(alice, registry, ("EstablishSession", {"handleA": "alice", "handleB": "bob"}))
-    handle, session = first.answer["pid"], established.answer["sessionID"]
-    await _use_names(day, alice, registry, handle)
-    await day.relay(alice, handle, session, ("RotateSessionKey", KEYS), ("SendMessage", {"content": "x"}))
-    await _ask_session(day, bob, session)
+async def fill_a_handle(day: Day, bob: User) -> None:
+    """A handle whose state has no room for a stranger's chat, and a stranger who learns so."""
+    ned = User("ned", entropy=Random("ned").randbytes)
+    await ned.register(day)
+    fields = {"first": "x" * 90_000, "second": "x" * 90_000}
+    for action in ("ProfileUpdate", "SetEnv"):
+        await day.tell(ned, ned.pid, *[(action, {name: text}) for name, text in fields.items()])
+    lengths = [*[4096] * 26, *[2**power for power in range(11, -1, -1)]]
+    notes = [
+        ("AddContact", {"handle": f"{number}", "note": "\u0001" * length}) for number, length in enumerate(lengths)
+    ]
+    await day.tell(ned, ned.pid, *notes)
+    await day.tell(bob, day.registry, ("EstablishSession", {"handleA": "bob", "handleB": "ned"}))
 
 
 async def _ask_session(day: Day, user: User, session: str) -> None:
@@ -286,12 +275,12 @@ async def meet_in_a_group(day: Day, alice: User, bob: User, eve: User) -> None:
     await day.tell(eve, session, ("GetSession", ""))
 
 
-async def use_relation_one(day: Day, alice: User, version: int) -> None:
+async def use_relation_one(day: Day, alice: User) -> None:
     """Relation ONE: names, follows, a group and messages of Ethereum accounts, with their keys, flags and archive."""
     from simulations.clients.relation_user import RelationUser, auth_sig, for_address, for_members
 
     anne, ben = (RelationUser(Random(name).randbytes, now=day.now_ms) for name in ("anne", "ben"))
-    relation = await day.start(alice.wallet, f"mostao.relation@{version}")
+    relation = await day.start(alice.wallet, "mostao.relation@2")
 
     async def tell(who: RelationUser, process: str, *messages: tuple[str, Any]) -> Result:
         return [await day.sign(who.wallet, process, action, body) for action, body in messages][-1]
@@ -347,7 +336,7 @@ async def use_relation_one(day: Day, alice: User, version: int) -> None:
         ("sendMessage", ben.compose(anne.address, "y", timestamp=day.now_ms)),
     )
     await day.tell(alice, relation, ("setProfileURI", {"profileURI": "ar://a"}))
-    keeper = await day.start(alice.wallet, f"mostao.keykeeper@{version}", {"relation": relation, "publicKey": KEEPER})
+    keeper = await day.start(alice.wallet, "mostao.keykeeper@2", {"relation": relation, "publicKey": KEEPER})
     await tell(ben, keeper, ("getPublicKey", ""))
     for conditions, sealed in ((for_address(ben.address), SEALED), (for_members(dao), SEALED[:-2] + "cd")):
         kept = {"accessControlConditions": conditions, "authSig": auth_sig(ben, now=day.now_ms)}
@@ -356,13 +345,12 @@ async def use_relation_one(day: Day, alice: User, version: int) -> None:
         await tell(ben, keeper, ("getGrant", {"request": asked.message_id}))
     stranger = {**kept, "authSig": auth_sig(anne, now=day.now_ms + 3_600_000)}
     await tell(anne, keeper, ("getEncryptionKey", {**stranger, "toDecrypt": sealed}))
-    proxy = await day.start(alice.wallet, f"mostao.proxy@{version}")
+    proxy = await day.start(alice.wallet, "mostao.proxy@2")
     chat = {"addr": ben.address, "chat": anne.address}
     await day.tell(alice, proxy, ("markAsRead", {**chat, "place": 0}), ("setMuted", {**chat, "muted": True}))
     await day.tell(alice, proxy, ("setSticky", {**chat, "sticky": True}), ("getFlags", {"addr": ben.address}))
     await tell(ben, proxy, ("setMuted", {**chat, "muted": False}))
-    if version == 1:
-        await use_an_archive(day, alice)
+    await use_an_archive(day, alice)
 
 
 async def use_an_archive(day: Day, alice: User) -> None:

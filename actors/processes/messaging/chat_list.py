@@ -50,10 +50,11 @@ def with_message(chat: AnyChat, *, timestamp: int, slot: int, unread: int) -> An
 def chat_rows(chats: Chats) -> list[dict[str, Any]]:
     """The reply of GetChatList: last active first, times in seconds, absent values left out."""
     ordered = sorted(chats.items(), key=lambda item: item[1].activity, reverse=True)
-    return [_row(session, chat) for session, chat in ordered]
+    return [chat_row(session, chat) for session, chat in ordered]
 
 
-def _row(session: str, chat: Chat) -> dict[str, Any]:
+def chat_row(session: str, chat: Chat) -> dict[str, Any]:
+    """A chat as a row of the reply of GetChatList."""
     row: dict[str, Any] = {
         "sessionID": session,
         "otherHandleName": chat.other_name,

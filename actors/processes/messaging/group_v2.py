@@ -1,7 +1,10 @@
 """Version 2 of the group: its state and its pages have a limit in bytes."""
 
+import struct
+from hashlib import blake2b
 from typing import Annotated, Any
 
+import msgspec
 from msgspec import Meta
 
 from actors.processes.base import action, succeed
@@ -11,6 +14,7 @@ from actors.processes.collections.packed_entries import AuthoredEntry, AuthoredL
 from actors.processes.limits import (
     ANSWER_BYTES_MAX,
     CONTENT_CHARACTERS_SAFE,
+    MESSAGE_BYTES_MAX,
     ProcessId,
     check_content,
     check_state,
@@ -20,6 +24,7 @@ from actors.processes.messaging.group import (
     MEMBERS_MAX,
     ONE_ADMINISTRATOR,
     ONE_MEMBER,
+    SEALED,
     Group,
 )
 from actors.processes.messaging.group_bodies import AT_ONCE_MAX, GroupKeys, Join, MemberList, SetRole, Start
@@ -40,6 +45,10 @@ from actors.protocol.messages import Context, Effects, Outgoing, Refusal
 ADMINISTRATORS_MAX = 1000
 KEY_MESSAGES_MAX = 256
 """Most messages in which a key comes."""
+KEYS_BYTES_MAX = 192 * 1024
+"""Bytes of the data of RotateGroupKey and AddGroupKeys, with fields that are not declared."""
+SEAL = struct.Struct("<8sB")
+"""A member's hash and the number of the key message that holds its key."""
 ROW_BYTES = 192
 """Most bytes of a row of QueryMessage besides the content."""
 MEMBER_BYTES, INVITED_BYTES = 96, 64
@@ -47,27 +56,40 @@ MEMBER_BYTES, INVITED_BYTES = 96, 64
 FIXED_BYTES = 56 * 1024
 """Most bytes of a state besides its members and invitations."""
 
-_parse_message = parser(SendMessage)
-
 
 class MemberV2(Member, frozen=True, gc=False, array_like=True):
-    """A member of the group, in a state as an array."""
+    """A member of the group, in a state as an array. Its ``author`` is the number of its joining, from 0."""
+
+
+class GenerationV2(Generation, frozen=True, gc=False, omit_defaults=True):
+    """A group key, sealed to every member."""
+
+    seals: bytes = b""
+    """If several messages hold the key: a ``SEAL`` of each member, sorted. So a query reads one message."""
 
 
 class PendingV2(Pending, frozen=True, gc=False):
     """A key that is not yet sealed to every member."""
 
-    sealed: Map[int, bool]  # type: ignore[assignment]  # indexes: a state needs fewer bytes for them than for ids
-    """Authors' indexes of the members that it is sealed to."""
+    sealed: Map[int, int]  # type: ignore[assignment]  # numbers: a state needs fewer bytes for them than for ids
+    """Number of a member's joining to the index of the newest slot whose message holds its key."""
 
 
 class GroupStateV2(GroupState, frozen=True):
-    """State of a group. The log's history has no limit in bytes: authors, generations and messages."""
+    """State of a group. The log's history has no limit in bytes: authors, generations and messages.
+
+    An author is a handle that sent a message, so that members who come and go without a message leave nothing.
+    """
 
     members: Map[str, MemberV2]
     invited: Map[str, int]  # type: ignore[assignment]  # indexes, as above
-    """Handle process to the author's index of the member that invited it."""
+    """Handle process to the number of the joining of the member that invited it."""
+    generations: History[GenerationV2]  # type: ignore[assignment]  # a history of a subclass
     pending: PendingV2 | None
+    author_of: Map[str, int] = Map()
+    """Handle process to its index in ``authors``."""
+    joinings: int = 1
+    """Number of joinings."""
 
 
 _Handles = Annotated[
@@ -95,7 +117,15 @@ class MemberListV2(MemberList):
     members: _Handles
 
 
+class _SealedKeys(msgspec.Struct, gc=False):
+    """The part of a key message that a query reads."""
+
+    sealed: dict[str, str]
+
+
 _parse_start = parser(StartV2)
+_decode_keys = msgspec.json.Decoder(_SealedKeys).decode  # the data was checked when it was accepted
+_decode_message = msgspec.json.Decoder(SendMessage).decode
 
 
 class GroupV2(Group):
@@ -119,7 +149,7 @@ class GroupV2(Group):
             free=start.free,
             members=Map({start.creator: MemberV2(ADMINISTRATOR, 0, 1, 0)}),
             invited=Map(),
-            authors=History([start.creator], 1),
+            authors=History(),
             epoch=1,
             generations=History(),
             pending=None,
@@ -128,12 +158,19 @@ class GroupV2(Group):
 
     @action("Join", body=JoinV2, callers="the registry that spawned the group", reply="`status`")
     def join(self, body: Join, context: Context) -> Effects:
-        """Add a handle whose owner called JoinGroup, if the group is free to join or the handle is invited."""
+        """Add a handle whose owner called JoinGroup, if the group is free to join or the handle is invited.
+
+        If it is a member, the group only sends GroupJoined, which adds the group to its chat list again.
+        """
         if context.sender != self.state.registry or not context.from_process:
             raise Refusal("who wants to join asks the registry")
-        if not self.state.free and body.member not in self.state.invited:
+        known = body.member in self.state.members or body.member in self.state.invited
+        if not self.state.free and not known:
             raise Refusal("nobody invited this handle, and the group is not free to join")
-        return self._add([body.member], by=body.by if isinstance(body, JoinV2) else "")
+        by = body.by if isinstance(body, JoinV2) else ""
+        if body.member in self.state.members:  # its chat list may lack the group: its owner can remove it
+            return Effects(succeed(), messages=(self._joined([body.member], by),), quiet=True)
+        return self._add([body.member], by=by)
 
     @action("Invite", body=MemberListV2, callers=ONE_ADMINISTRATOR, reply="`status`")
     def invite(self, body: MemberList, context: Context) -> Effects:
@@ -158,7 +195,29 @@ class GroupV2(Group):
             raise Refusal(f"a group has at most {ADMINISTRATORS_MAX} administrators")
         return effects
 
-    @action("SendMessage", body=SendMessage, callers=ONE_MEMBER, reply="`status`, `id` (number of the message, from 1)")
+    @action("RotateGroupKey", body=GroupKeys, data_max=KEYS_BYTES_MAX, callers=ONE_MEMBER, reply=SEALED)
+    def rotate_group_key(self, body: GroupKeys, context: Context) -> Effects:
+        """Start a new key: sealed to all members, or to the first part of them."""
+        return super().rotate_group_key(body, context)
+
+    @action(
+        "AddGroupKeys",
+        body=GroupKeys,
+        data_max=KEYS_BYTES_MAX,
+        callers="the handle process that called RotateGroupKey",
+        reply=SEALED,
+    )
+    def add_group_keys(self, body: GroupKeys, context: Context) -> Effects:
+        """Add the same key, sealed to further members. When every member has it, it is the next generation."""
+        return super().add_group_keys(body, context)
+
+    @action(
+        "SendMessage",
+        body=SendMessage,
+        data_max=MESSAGE_BYTES_MAX,
+        callers=ONE_MEMBER,
+        reply="`status`, `id` (number of the message, from 1)",
+    )
     def send_message(self, body: SendMessage, context: Context) -> Effects:
         """Add a message under the newest key, which has to be of the current epoch.
 
@@ -166,7 +225,21 @@ class GroupV2(Group):
         """
         if len(body.content) > CONTENT_CHARACTERS_SAFE:
             check_content(body.content)
-        return super().send_message(body, context)
+        state, member = self.state, self._only_member(context)
+        if not self._fresh:
+            raise Refusal("somebody came or went since the key was made: rotate it before the next message")
+        newest = len(state.generations)
+        if body.generation not in (None, newest):
+            raise Refusal(f"the key of generation {body.generation} is not the newest, which is {newest}")
+        author = state.author_of.get(context.sender)
+        if author is None:
+            author = len(state.authors)
+            author_of = state.author_of.set(context.sender, author)
+            self._replace(authors=state.authors.append(context.sender), author_of=author_of)
+        messages = state.messages.append(AuthoredEntry(context.slot, context.timestamp, newest, author))
+        viewed = MemberV2(member.role, member.author, member.joined, len(messages))
+        self._replace(messages=messages, members=state.members.set(context.sender, viewed))
+        return Effects(succeed(id=len(messages)), quiet=True)
 
     @action(
         "QueryMessage",
@@ -184,20 +257,23 @@ class GroupV2(Group):
 
     def _add(self, pids: list[str], by: str = "") -> Effects:
         state = self.state
-        members, invited, authors = state.members, state.invited, state.authors
+        members, invited, joinings = state.members, state.invited, state.joinings
         for pid in pids:
             if pid in members:
                 raise Refusal(f"{pid!r} is a member already")
-            members = members.set(pid, MemberV2(MEMBER, len(authors), len(state.generations) + 1, len(state.messages)))
-            authors = authors.append(pid)
+            members = members.set(pid, MemberV2(MEMBER, joinings, len(state.generations) + 1, len(state.messages)))
+            joinings += 1
             if pid in invited:
                 invited = invited.delete(pid)
         if len(members) > MEMBERS_MAX:
             raise Refusal(f"a group has at most {MEMBERS_MAX} members")
-        self._replace(members=members, invited=invited, authors=authors, epoch=state.epoch + 1, pending=None)
+        self._replace(members=members, invited=invited, joinings=joinings, epoch=state.epoch + 1, pending=None)
         self._check_state()
-        joined = encode({"members": pids, "name": state.name, "by": by})
-        return Effects(succeed(), messages=(Outgoing(state.registry, "GroupJoined", joined),), quiet=True)
+        return Effects(succeed(), messages=(self._joined(pids, by),), quiet=True)
+
+    def _joined(self, pids: list[str], by: str) -> Outgoing:
+        joined = encode({"members": pids, "name": self.state.name, "by": by})
+        return Outgoing(self.state.registry, "GroupJoined", joined)
 
     def _seal(self, body: GroupKeys, context: Context, pending: Pending) -> Effects:
         state = self.state
@@ -205,21 +281,41 @@ class GroupV2(Group):
             raise Refusal(f"somebody came or went: the epoch is {state.epoch}, not {body.epoch}")
         if len(pending.slots) == KEY_MESSAGES_MAX:
             raise Refusal(f"a key comes in at most {KEY_MESSAGES_MAX} messages: seal it to more members in each")
-        authors: dict[int, bool] = {}
+        index, holders = len(pending.slots), dict[int, int]()
         for pid in body.sealed:
             member = state.members.get(pid)
             if member is None:
                 raise Refusal(f"{pid!r} is no member")
-            authors[member.author] = True
-        before = pending.sealed if isinstance(pending, PendingV2) else Map[int, bool]()
-        sealed = before.update(authors)
+            holders[member.author] = index  # if a key was sealed to a member twice, the later one counts
+        before = pending.sealed if isinstance(pending, PendingV2) else Map[int, int]()
+        sealed = before.update(holders)
         slots = (*pending.slots, context.slot)
         if len(sealed) < len(state.members):
             self._replace(pending=PendingV2(context.sender, slots, sealed))
             return Effects(succeed(missing=len(state.members) - len(sealed)), quiet=True)
-        generations = state.generations.append(Generation(state.epoch, context.sender, slots))
+        seals = b""
+        if index:
+            members = state.members.items()
+            seals = b"".join(sorted(SEAL.pack(_hash(pid), sealed[member.author]) for pid, member in members))
+        generations = state.generations.append(GenerationV2(state.epoch, context.sender, slots, seals))
         self._replace(generations=generations, pending=None)
         return Effects(succeed(generation=len(generations)), quiet=True)
+
+    def _key_row(self, generation: int, member: str, context: Context) -> list[dict[str, Any]]:
+        if not 1 <= generation <= len(self.state.generations):
+            return []
+        kept = self.state.generations[generation - 1]
+        slots = list(kept.slots)
+        if kept.seals:
+            wanted = _hash(member)
+            slots = [kept.slots[index] for hashed, index in SEAL.iter_unpack(kept.seals) if hashed == wanted]
+        for slot in slots:
+            [data] = context.payloads([slot])
+            sealed = _decode_keys(data).sealed.get(member)
+            if sealed is not None:
+                row = {"generation": generation, "epoch": kept.epoch, "rotated_by": kept.rotated_by, "sealed": sealed}
+                return [row]
+        return []
 
     def _check_state(self) -> None:
         state = self.state
@@ -232,7 +328,7 @@ class GroupV2(Group):
             payloads = context.payloads([entry.slot for entry in entries])
             for index, entry, data in zip(part, entries, payloads, strict=True):
                 room -= ROW_BYTES + len(data)
-                if room < 0:
+                if room < 0 and rows:
                     return rows
                 rows.append(
                     {
@@ -240,7 +336,12 @@ class GroupV2(Group):
                         "sender": state.authors[entry.author],
                         "generation": entry.generation,
                         "timestamp": entry.timestamp / 1000,
-                        "content": _parse_message(data).content,
+                        "content": _decode_message(data).content,
                     }
                 )
         return rows
+
+
+def _hash(pid: str) -> bytes:
+    """A short hash of a handle process. Two members with the same hash cost a second read, nothing else."""
+    return blake2b(pid.encode(), digest_size=8).digest()

@@ -11,16 +11,20 @@ from actors.processes.collections.map import Map
 from actors.processes.limits import (
     ANSWER_BYTES_MAX,
     KEY_CHARACTERS_MAX,
+    STATE_BYTES_MAX,
     ListPage,
     check_state,
     json_bytes,
 )
-from actors.processes.messaging.chat_list import chat_of, chat_rows, with_message
+from actors.processes.messaging import chat_list_v2
+from actors.processes.messaging.chat_list import chat_of, with_message
 from actors.processes.messaging.chat_list_v2 import (
     REFUSAL_CHARACTERS_MAX,
+    REMOVED_BYTES,
+    ChatPage,
     ChatV2,
     chat_bytes,
-    check_strangers,
+    strangers_refusal,
 )
 from actors.processes.messaging.handle import (
     OWNER,
@@ -36,8 +40,9 @@ from actors.processes.messaging.handle import (
 )
 from actors.processes.messaging.relay import RelayMessage, relayed_message
 from actors.processes.request_body import Body, Fields, Text, parser
+from actors.protocol.canonical_json import encode
 from actors.protocol.derived_ids import sent_id
-from actors.protocol.messages import REPLY, Context, Effects, Refusal
+from actors.protocol.messages import REPLY, Context, Effects, Outgoing, Refusal
 
 ADDRESS_CHARACTERS_MAX = 128
 NAME_CHARACTERS_MAX = 64
@@ -65,6 +70,8 @@ class HandleStateV2(HandleState, frozen=True):
     chats: Map[str, ChatV2] = Map()
     strangers: int = 0
     """Number of chats that others opened and the owner never answered."""
+    removed: Map[str, int] = Map()
+    """Session or group of a removed chat to the slot of its removal. Only its owner adds it again."""
     profile_bytes: int = 0
     env_bytes: int = 0
     state_bytes: int = FIXED_BYTES
@@ -95,6 +102,12 @@ class UpdateChatListV2(UpdateChatList):
     """A session or group of the chat list, and the sender who opened it."""
 
     by: str = ""
+
+
+class ChatNotAdded(Body):
+    """A session that the other handle's chat list lacks."""
+
+    sessionID: Text
 
 
 class RemoveChat(Body):
@@ -184,45 +197,73 @@ class HandleV2(Handle):
     def update_chat_list(self, body: UpdateChatList, context: Context) -> Effects:
         """Add a session or group to the chat list. An existing entry stays as it is.
 
-        A chat is a stranger's unless the owner or the handle opened it (``by``).
+        A chat is a stranger's unless the owner or the handle opened it (``by``). A removed chat of a stranger is not
+        added. If the chat list has too many chats of strangers, the other handle gets ChatNotAdded.
         """
         if context.sender != self.state.registry or not context.from_process:
             raise Refusal("only the registry changes the chat list")
         by = body.by if isinstance(body, UpdateChatListV2) else ""
         own = by == context.process or same_address(by, context.owner)
         chat = self.state.chats.get(body.sessionID)
-        if chat is None:
+        if chat is not None:
+            if own and chat.stranger:
+                self._keep_chat(body.sessionID, self._admitted(chat))
+        elif own or body.sessionID not in self.state.removed:
             chat = ChatV2(body.otherHandleName, body.otherHandleID, context.slot, stranger=not own)
-            check_strangers(self.state.strangers + chat.stranger)
+            if chat.stranger and not self._has_room(chat):
+                return Effects(succeed(), messages=_not_added(body), quiet=True)
             self._grow(chat_bytes(chat))
             self._replace(strangers=self.state.strangers + chat.stranger)
             self._keep_chat(body.sessionID, chat)
-        elif own and chat.stranger:
-            self._keep_chat(body.sessionID, self._admitted(chat))
+            if body.sessionID in self.state.removed:
+                self._forget(body.sessionID)
+        return Effects(succeed(), quiet=True)
+
+    @action(
+        "ChatNotAdded", body=ChatNotAdded, callers="the other handle of a session of the chat list", reply="`status`"
+    )
+    def chat_not_added(self, body: ChatNotAdded, context: Context) -> Effects:
+        """Keep in the chat list, as ``refusal``, that the other handle's chat list had no room for the session."""
+        chat = self.state.chats.get(body.sessionID)
+        if chat is None or chat.other_id != context.sender or not context.from_process:
+            raise Refusal("only the other handle of a session of the chat list can do that")
+        self._keep_refusal(body.sessionID, chat, strangers_refusal(), context.message_id)
         return Effects(succeed(), quiet=True)
 
     @action("RemoveChat", body=RemoveChat, callers=OWNER, reply="`status`")
     def remove_chat(self, body: RemoveChat, context: Context) -> Effects:
-        """Remove a session or group from the chat list. EstablishSession or JoinGroup of the owner adds it again."""
+        """Remove a session or group from the chat list. Only EstablishSession or JoinGroup of the owner adds it again.
+
+        That holds for the newest 1,000 removals.
+        """
         only_owner(context)
         chat = chat_of(self.state.chats, body.sessionID)
         assert isinstance(chat, ChatV2)
         self._grow(-chat_bytes(chat))
         self._replace(
-            chats=self.state.chats.delete(body.sessionID), strangers=self.state.strangers - int(chat.stranger)
+            chats=self.state.chats.delete(body.sessionID),
+            strangers=self.state.strangers - int(chat.stranger),
+            removed=self.state.removed.set(body.sessionID, context.slot),
         )
+        self._replace(state_bytes=self.state.state_bytes + REMOVED_BYTES)  # fewer than the chat had
+        if len(self.state.removed) > chat_list_v2.REMOVED_MAX:
+            self._forget(min(self.state.removed, key=self.state.removed.__getitem__))
         return Effects(succeed())
 
     @action(
         "GetChatList",
-        body=ListPage,
+        body=ChatPage,
         any_data=True,
         reply="list of `sessionID`, `otherHandleName`, `otherHandleID`, `unread`; where set also `lastMessageTime` and"
         " `lastViewedTime` (seconds) and `refusal` (`message`, `messageID`)",
     )
     def get_chat_list(self, body: Any, context: Context) -> Effects:
-        """Return the chat list, last active first: all of it, or a page."""
-        return Effects(body.rows(chat_rows(self.state.chats)))
+        """Return the chat list, last active first, or as much of it as an answer holds.
+
+        Pages by ``after`` are sorted by `sessionID` and begin with an empty one. So a chat that a message moves
+        meanwhile is in one page; by ``offset`` it can be in none.
+        """
+        return Effects(body.chats(self.state.chats))
 
     @action("AddDelegate", body=AddDelegateV2, callers=OWNER, reply="`status`")
     def add_delegate(self, body: AddDelegate, context: Context) -> Effects:
@@ -254,14 +295,26 @@ class HandleV2(Handle):
     @action(REPLY, body=Fields, callers="a process")
     def keep_refusal(self, body: Fields, context: Context) -> Effects:
         """Keep a session's refusal of a relayed message in the chat list, where the owner reads it."""
-        before = self.state.chats.get(context.sender)
-        if isinstance(body.get("message"), str):
-            body = {**body, "message": body["message"][:REFUSAL_CHARACTERS_MAX]}
-        effects = super().keep_refusal(body, context)
-        after = self.state.chats.get(context.sender)
-        if before is not None and after is not None and before is not after:
-            self._grow(chat_bytes(after) - chat_bytes(before))
-        return effects
+        chat = self.state.chats.get(context.sender)
+        if chat is not None and context.from_process and body.get("status") == "error":
+            self._keep_refusal(context.sender, chat, str(body["message"]), body["messageID"])
+        return Effects(None)
+
+    def _keep_refusal(self, session: str, chat: ChatV2, text: str, message_id: str) -> None:
+        text = text[:REFUSAL_CHARACTERS_MAX]
+        refused = msgspec.structs.replace(chat, refusal=text, refused_message=message_id)
+        self._grow(chat_bytes(refused) - chat_bytes(chat))
+        self._keep_chat(session, refused)
+
+    def _has_room(self, chat: ChatV2) -> bool:
+        """Whether the chat list holds one more chat of a stranger."""
+        state = self.state
+        return state.strangers < chat_list_v2.STRANGERS_MAX and state.state_bytes + chat_bytes(chat) <= STATE_BYTES_MAX
+
+    def _forget(self, session: str) -> None:
+        """Forget that a chat was removed."""
+        self._replace(removed=self.state.removed.delete(session))
+        self._grow(-REMOVED_BYTES)
 
     def _admitted(self, chat: ChatV2) -> ChatV2:
         """A stranger's chat as one that the owner answered."""
@@ -280,6 +333,13 @@ class HandleV2(Handle):
         """Check that an answer holds the profile or the environment."""
         if object_bytes > ANSWER_BYTES_MAX - len("{}"):
             raise Refusal(f"a handle's {what} has at most {ANSWER_BYTES_MAX} bytes: remove something first")
+
+
+def _not_added(body: UpdateChatList) -> tuple[Outgoing, ...]:
+    """The message to the other handle of a session; none for a group."""
+    if body.otherHandleID == body.sessionID:
+        return ()
+    return (Outgoing(body.otherHandleID, "ChatNotAdded", encode({"sessionID": body.sessionID})),)
 
 
 def _growth(before: Map[str, Any], after: Map[str, Any], names: Iterable[str]) -> int:

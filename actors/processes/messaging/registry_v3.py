@@ -4,8 +4,8 @@ from actors.processes.base import action, same_address, succeed
 from actors.processes.collections.map import Map
 from actors.processes.messaging.group_v2 import GroupV2
 from actors.processes.messaging.handle_v2 import HandleV2
-from actors.processes.messaging.name_directory import Name
-from actors.processes.messaging.registry_v1 import EstablishSession, Register, pair_key
+from actors.processes.messaging.name_directory import Name, key
+from actors.processes.messaging.registry_v1 import EstablishSession, Named, Register, pair_key
 from actors.processes.messaging.registry_v2 import CreateGroup, GroupJoined, GroupRegistryState, JoinGroup, RegistryV2
 from actors.processes.messaging.session_v3 import SessionV3
 from actors.protocol.canonical_json import encode
@@ -23,6 +23,9 @@ class RegistryStateV3(GroupRegistryState, frozen=True):
 
     opened: Map[str, int] = Map()
     """Lower-cased owner to the number of sessions and groups that it opened."""
+    foreign: Map[str, bool] = Map()
+    """Handles (``name_directory.key``) bound to a process that their owner does not own, as far as the registry knows.
+    Their owner does not act for the process."""
 
 
 class GroupJoinedV3(GroupJoined):
@@ -58,12 +61,25 @@ class RegistryV3(RegistryV2):
         """Register a handle, or a domain as ``name``, for the sender.
 
         Without ``pid`` it spawns a handle process with the ``pubkey``. With ``pid`` it binds the name to that process,
-        and the owner of a registered name may bind it to another process.
+        and the owner of a registered name may bind it to another process. A name acts only for a process of its owner.
         """
-        _, text, directory = self._named(body)
+        field, text, directory = self._named(body)
         if directory.count_of(context.sender) >= NAMES_MAX and directory.find(text) is None:
             raise Refusal(f"an owner has at most {NAMES_MAX} handles and {NAMES_MAX} domains: renounce one first")
-        return super().register(body, context)
+        bound = self.state.handles.of_pid(body.pid) if body.pid is not None else None
+        is_foreign = body.pid is not None and (bound is None or not self._owns(bound, context.sender))
+        effects = super().register(body, context)
+        if field == "handle":
+            self._mark(key(text), is_foreign)
+        return effects
+
+    @action("Renounce", body=Named, callers="the owner of the name", reply="`status`, `handle` or `name`")
+    def renounce(self, body: Named, context: Context) -> Effects:
+        """Free a handle or a domain. The process and its history remain."""
+        effects = super().renounce(body, context)
+        if body.handle is not None:
+            self._mark(key(body.handle), False)
+        return effects
 
     @action(
         "EstablishSession",
@@ -75,24 +91,24 @@ class RegistryV3(RegistryV2):
         """Spawn the session of two handles, and send UpdateChatList to both.
 
         A handle process may name the other handle only, as ``otherHandle``. If the session exists, the reply names it,
-        and UpdateChatList goes to the sender's handle only, in case its chat list lacks the session.
+        and UpdateChatList adds it to a chat list that lacks it.
         """
         one, other = self._sides(body, context)
         if one.pid == other.pid:
             raise Refusal("a session is between two handles, not of one with itself")
         pair = pair_key(one.pid, other.pid)
         session, spawns = self.state.sessions.get(pair), tuple[Spawn, ...]()
-        exists = session is not None
         if session is None:
             session = spawned_id(context.message_id, 0)
             self._replace(sessions=self.state.sessions.set(pair, session))
-            self._count_opened((one if _acts_for(one, context.sender) else other).owner)
+            side = one if self._acts_for(one, context.sender) else other
+            self._count_opened(side.pid if key(side.shown) in self.state.foreign else side.owner)
             spawns = (Spawn(self.session_module, context.process, encode({"a": one.pid, "b": other.pid})),)
-        messages = []
-        for side, counterpart in ((one, other), (other, one)):
-            if not exists or _acts_for(side, context.sender):
-                messages.append(_update_chat_list(side.pid, session, counterpart, by=context.sender))
-        return Effects(succeed(sessionID=session), messages=tuple(messages), spawns=spawns)
+        messages = (
+            _update_chat_list(one.pid, session, other, by=context.sender),
+            _update_chat_list(other.pid, session, one, by=context.sender),
+        )
+        return Effects(succeed(sessionID=session), messages=messages, spawns=spawns)
 
     @action(
         "CreateGroup",
@@ -137,16 +153,37 @@ class RegistryV3(RegistryV2):
             succeed(), messages=tuple(_update_chat_list(pid, context.sender, group, by=by) for pid in known), quiet=True
         )
 
+    def _sides(self, body: EstablishSession, context: Context) -> tuple[Name, Name]:
+        one, other = super()._sides(body, context)
+        if not (self._acts_for(one, context.sender) or self._acts_for(other, context.sender)):
+            raise Refusal(f"only the owner of the process of {one.shown!r} or of {other.shown!r} can do that")
+        return one, other
+
+    def _owned_handle(self, handle: str, context: Context) -> Name:
+        name = super()._owned_handle(handle, context)
+        if not self._acts_for(name, context.sender):
+            raise Refusal(f"only the owner of the process of {name.shown!r} can do that")
+        return name
+
+    def _acts_for(self, name: Name, sender: str) -> bool:
+        """Whether a message comes from a handle, or from its owner."""
+        return sender == name.pid or self._owns(name, sender)
+
+    def _owns(self, name: Name, address: str) -> bool:
+        """Whether an address owns a name and its process."""
+        return same_address(name.owner, address) and key(name.shown) not in self.state.foreign
+
+    def _mark(self, name_key: str, is_foreign: bool) -> None:
+        if is_foreign:
+            self._replace(foreign=self.state.foreign.set(name_key, True))
+        elif name_key in self.state.foreign:
+            self._replace(foreign=self.state.foreign.delete(name_key))
+
     def _count_opened(self, owner: str) -> None:
         opened = self.state.opened.get(owner.lower(), 0) + 1
         if opened > OPENED_MAX:
             raise Refusal(f"an owner opens at most {OPENED_MAX} sessions and groups")
         self._replace(opened=self.state.opened.set(owner.lower(), opened))
-
-
-def _acts_for(name: Name, sender: str) -> bool:
-    """Whether a message comes from a handle, or from its owner."""
-    return sender == name.pid or same_address(name.owner, sender)
 
 
 def _group(group: str, name: str) -> Name:

@@ -11,6 +11,7 @@ from actors.processes.collections.packed_entries import Entry, Ledger
 from actors.processes.limits import (
     ANSWER_BYTES_MAX,
     CONTENT_CHARACTERS_SAFE,
+    MESSAGE_BYTES_MAX,
     KeyText,
     ProcessId,
     check_content,
@@ -31,6 +32,10 @@ from actors.processes.request_body import Body, EmptyBody, milliseconds, parser
 from actors.protocol.canonical_json import encode
 from actors.protocol.messages import Context, Effects, Outgoing, Refusal
 
+KEYS_BYTES_MAX = 32 * 1024
+"""Bytes of the data of RotateSessionKey, with fields that are not declared."""
+KEYS_READ_MAX = 1024 * 1024
+"""Bytes of RotateSessionKey after which a page ends."""
 ROW_BYTES = 192
 """Most bytes of a row of QueryMessage besides the public key and the content."""
 
@@ -80,8 +85,8 @@ class QueryMessageV3(QueryMessage):
 
 
 _parse_start = parser(StartV3)
-_parse_keys = parser(RotateSessionKeyV3)
-_parse_message = parser(SendMessage)
+_decode_keys = msgspec.json.Decoder(RotateSessionKeyV3).decode  # the data was checked when it was accepted
+_decode_message = msgspec.json.Decoder(SendMessage).decode
 
 
 class SessionV3(SessionV2):
@@ -99,7 +104,13 @@ class SessionV3(SessionV2):
         start = _parse_start(data)
         self.state = SessionStateV3(start.a, start.b, Ledger(), Ledger())
 
-    @action("RotateSessionKey", body=RotateSessionKeyV3, callers=HANDLES, reply="`status`, `generation`")
+    @action(
+        "RotateSessionKey",
+        body=RotateSessionKeyV3,
+        data_max=KEYS_BYTES_MAX,
+        callers=HANDLES,
+        reply="`status`, `generation`",
+    )
     def rotate_session_key(self, body: RotateSessionKey, context: Context) -> Effects:
         """Add a session key, sealed to each side, as the next generation. The ``a`` fields are those of the sender."""
         self._only_side(context)
@@ -119,7 +130,13 @@ class SessionV3(SessionV2):
         """Return one generation."""
         return Effects(self._key_rows(body.generation, context))
 
-    @action("SendMessage", body=SendMessage, callers=HANDLES, reply="`status`, `id` (number of the message, from 1)")
+    @action(
+        "SendMessage",
+        body=SendMessage,
+        data_max=MESSAGE_BYTES_MAX,
+        callers=HANDLES,
+        reply="`status`, `id` (number of the message, from 1)",
+    )
     def send_message(self, body: SendMessage, context: Context) -> Effects:
         """Add a message, and send Notify to the other side."""
         state, other, current = self.state, self._only_side(context), len(self.state.batches)
@@ -154,22 +171,24 @@ class SessionV3(SessionV2):
         if not 1 <= generation <= len(self.state.batches):
             return []
         [data] = context.payloads([self.state.batches[generation - 1].slot])
-        return [{"generation": generation, **msgspec.structs.asdict(_parse_keys(data))}]
+        return [{"generation": generation, **msgspec.structs.asdict(_decode_keys(data))}]
 
     def _message_rows(self, indexes: range, context: Context) -> list[dict[str, Any]]:
-        rows, room = [], ANSWER_BYTES_MAX
+        rows, room = list[dict[str, Any]](), ANSWER_BYTES_MAX
         for row_bytes, row in self._rows(indexes, context):
             room -= row_bytes
-            if room < 0:
+            if room < 0 and rows:
                 break
             rows.append(row)
         return rows
 
     def _rows(self, indexes: range, context: Context) -> Iterator[tuple[int, dict[str, Any]]]:
         """The rows of messages, each with an upper bound of its bytes as JSON."""
-        state = self.state
+        state, keys_read = self.state, 0
         pubkeys: dict[tuple[int, int], tuple[str, int]] = {}
         """Public key of each generation and side, with its bytes as JSON."""
+        keys_bytes: dict[int, int] = {}
+        """Bytes of the keys of generations that no row has yet."""
         for part in parts(indexes):
             entries: list[Entry] = [state.messages[index] for index in part]
             batches = [
@@ -179,10 +198,13 @@ class SessionV3(SessionV2):
             ]
             payloads = context.payloads([entry.slot for entry in (*batches, *entries)])
             for batch, data in zip(batches, payloads, strict=False):
-                keys = _parse_keys(data)
+                keys, keys_bytes[batch.generation] = _decode_keys(data), len(data)
                 for side, pubkey in ((batch.by_b, keys.pubkey_a), (1 - batch.by_b, keys.pubkey_b)):
                     pubkeys[batch.generation, side] = pubkey, json_bytes(pubkey)
             for index, entry, data in zip(part, entries, payloads[len(batches) :], strict=True):
+                keys_read += keys_bytes.pop(entry.generation, 0)
+                if keys_read > KEYS_READ_MAX:
+                    return
                 pubkey, pubkey_bytes = pubkeys[entry.generation, entry.by_b]
                 yield (
                     ROW_BYTES + pubkey_bytes + len(data),
@@ -192,6 +214,6 @@ class SessionV3(SessionV2):
                         "pubkey": pubkey,
                         "generation": entry.generation,
                         "timestamp": entry.timestamp / 1000,
-                        "content": _parse_message(data).content,
+                        "content": _decode_message(data).content,
                     },
                 )

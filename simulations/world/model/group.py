@@ -86,6 +86,8 @@ class GroupModel(ProcessModel):
         if message.sender != self._registry or not message.from_process:
             raise Refused("who wants to join asks the registry")
         member = message.body["member"]
+        if member in self.members:
+            return Expected(SUCCESS, (self._joined([member], message.body["by"]),), quiet=True)
         if not self._free and member not in self._invited:
             raise Refused("nobody invited this handle, and the group is not free to join")
         return self._add([member], by=message.body["by"])
@@ -104,8 +106,10 @@ class GroupModel(ProcessModel):
             self.former.pop(pid, None)
             self._invited.pop(pid, None)
         self._change_epoch()
-        joined = {"members": pids, "name": self.name, "by": by}
-        return Expected(SUCCESS, (Sent(self._registry, "GroupJoined", joined),), quiet=True)
+        return Expected(SUCCESS, (self._joined(pids, by),), quiet=True)
+
+    def _joined(self, pids: list[str], by: str) -> Sent:
+        return Sent(self._registry, "GroupJoined", {"members": pids, "name": self.name, "by": by})
 
     def _remove(self, message: Received) -> Expected:
         self._only_administrator(message)

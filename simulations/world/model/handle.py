@@ -40,6 +40,7 @@ class HandleModel(ProcessModel):
         self._profile: Body = {"pubkey": pubkey} if pubkey else {}
         self._chats: dict[str, Chat] = {}
         self._order: list[str] = []
+        self._removed: set[str] = set()
         self._delegates: dict[str, int] = {}
         self._contacts: dict[str, str] = {}
         self._shown = 0
@@ -88,9 +89,11 @@ class HandleModel(ProcessModel):
         if message.sender != self.registry or not message.from_process:
             raise Refused("only the registry changes the chat list")
         body = message.body
-        if body["sessionID"] not in self._chats:
-            self._chats[body["sessionID"]] = Chat(body["otherHandleName"], body["otherHandleID"])
-            self._order.insert(0, body["sessionID"])
+        session, is_own = body["sessionID"], body["by"] in (self.id, self.owner)
+        if session not in self._chats and (is_own or session not in self._removed):
+            self._chats[session] = Chat(body["otherHandleName"], body["otherHandleID"])
+            self._order.insert(0, session)
+            self._removed.discard(session)
         self.touch("chats")  # also if nothing changed: a repetition must not reset the chat
         return Expected(SUCCESS, quiet=True)
 
@@ -101,6 +104,7 @@ class HandleModel(ProcessModel):
             raise Refused(f"the session {session!r} is not in the chat list")
         del self._chats[session]
         self._order.remove(session)
+        self._removed.add(session)
         self.touch("chats")
         return Expected(SUCCESS)
 

@@ -91,7 +91,6 @@ class RegistryModel(ProcessModel):
         entries = [
             _chat_list_entry(side.pid, session, counterpart.shown, counterpart.pid, message.sender)
             for side, counterpart in ((one, other), (other, one))
-            if is_new or message.sender in (side.pid, side.owner)
         ]
         started = Started(session, "mostao.session", self.id, {"a": one.pid, "b": other.pid})
         self.touch(pair)

@@ -3,8 +3,11 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from actors import Node, replay
 from actors.processes import MODULES
+from actors.processes.messaging import chat_list_v2
 from actors.protocol.messages import REPLY
 from actors.protocol.spawn import module_of
 from eventstore import read_log
@@ -38,7 +41,10 @@ OWNERS = [
 ]
 
 
-async def test_every_action_is_granted_to_whom_it_belongs_and_refused_to_others(path: Path) -> None:
+async def test_every_action_is_granted_to_whom_it_belongs_and_refused_to_others(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chat_list_v2, "STRANGERS_MAX", 1)
     async with Node.open(path, wallet=NODE, clock=still) as node:
         a, b, session = await talking(node)
         places = {"registry": node.registry, "handle": a, "session": session}
@@ -97,8 +103,13 @@ async def test_every_action_is_granted_to_whom_it_belongs_and_refused_to_others(
             item(ALICE, a, "RemoveContact", {"handle": "bob"}),
             item(ALICE, a, "RemoveChat", {"sessionID": session}),
             item(ALICE, node.registry, "Renounce", {"name": "alice.ao"}),
+            item(EVE, node.registry, "Register", {"handle": "eve", "pubkey": "k"}),
+            item(EVE, node.registry, "EstablishSession", {"handleA": "eve", "handleB": "bob"}),
+            item(EVE, node.registry, "Register", {"handle": "eva", "pubkey": "k"}),
+            item(EVE, node.registry, "EstablishSession", {"handleA": "eva", "handleB": "bob"}),  # one stranger too many
         ):
             assert (await node.send(raw)).error is None
+        await node.drain()
         root = node.state_root
 
     spawns = [row for row in read_log(path).read() if row.slot == 0]

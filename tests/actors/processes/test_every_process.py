@@ -17,9 +17,10 @@ from actors.evaluation.state_codec import canonical_state
 from actors.processes import MODULES, Process
 from actors.processes.base import action
 from actors.processes.collections.append_only_list import History
+from actors.processes.messaging import chat_list_v2
 from actors.protocol.messages import REPLY, Context, Effects
 from simulations.clients.relation_user import RelationUser, auth_sig, for_members
-from tests.actors.processes.stage import ALICE, BOB, KEYS, NOW_MS, Stage, refused
+from tests.actors.processes.stage import ALICE, BOB, EVE, KEYS, NOW_MS, Stage, refused
 
 ACTIONS = [(kind.module, name) for kind in MODULES.values() for name in kind.handlers if name != REPLY]
 KEEPER = "0x" + "11" * 32
@@ -116,6 +117,10 @@ def do_everything_of_a_person(stage: Stage, a: str, module: str) -> None:
         stage.send(ALICE, a, action_, body)
     if module == "mostao.session@3":
         stage.send(ALICE, a, "RemoveChat", {"sessionID": session})
+        stage.register(EVE, "eve")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(chat_list_v2, "STRANGERS_MAX", 0)
+            stage.establish(EVE, "eve", "alice")
 
 
 def do_everything_in_a_session(stage: Stage, session: str, module: str) -> None:

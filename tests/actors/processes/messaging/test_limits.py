@@ -158,8 +158,9 @@ def test_strangers_fill_a_part_of_a_chat_list_and_its_owner_still_establishes_se
         stage.register(f"stranger {number}", f"s{number}")
         stage.establish(f"stranger {number}", f"s{number}", "alice")
     assert [row["otherHandleName"] for row in stage.query(a, "GetChatList")] == ["s2", "s1", "s0"]
-    refusal = [event.error for event in stage.events if event.process == a][-1]
-    assert "at most 3 chats that others opened and the owner never answered: answer or remove some" in str(refusal)
+    s5 = stage.query(stage.registry, "QueryHandle", {"handle": "s5"})["pid"]
+    [row] = stage.query(s5, "GetChatList")
+    assert "at most 3 chats that others opened and the owner never answered" in row["refusal"]["message"]
     fifth = stage.establish(ALICE, "alice", "s5")  # the session exists; the owner's request adds it to the chat list
     assert stage.query(a, "GetChatList")[0]["sessionID"] == fifth
     answered = stage.query(stage.registry, "QuerySession", {"handleA": "alice", "handleB": "s0"})["sessionID"]
@@ -191,9 +192,12 @@ def test_a_chat_list_longer_than_an_answer_has_pages(stage: Stage, monkeypatch: 
     for number in range(count):
         body = {"sessionID": pid(number), "otherHandleName": "n" * 64, "otherHandleID": pid(number)}
         update_chat_list(stage, a, body, slot=number)
-    assert "give 'limit' and 'offset'" in stage.send(ALICE, a, "GetChatList")["message"]
+    first = stage.send(ALICE, a, "GetChatList")
+    assert answer_bytes(stage) <= ANSWER_BYTES_MAX
     rows = pages(stage, a, "GetChatList", {"limit": 1000})
     assert [row["sessionID"] for row in rows] == [pid(number) for number in reversed(range(count))]
+    assert 0 < len(first) < count
+    assert first == rows[: len(first)]
     assert state_bytes(stage, a) <= STATE_BYTES_MAX
 
 
@@ -255,7 +259,7 @@ def test_a_full_group_and_its_invitations_stay_below_1_mib(stage: Stage) -> None
     assert refused({name: invited[-1][name] for name in ("status", "message")}, f"at most {STATE_BYTES_MAX} bytes")
     entry: Any = stage.table.entries[group].process
     history = len(canonical_state(list(entry.state.authors)))
-    assert STATE_BYTES_MAX * 0.8 < state_bytes(stage, group) - history <= STATE_BYTES_MAX
+    assert STATE_BYTES_MAX * 0.75 < state_bytes(stage, group) - history <= STATE_BYTES_MAX
     assert FIXED_BYTES < STATE_BYTES_MAX
     assert stage.query(group, "GetGroup")["members"] == MEMBERS_MAX
     assert len(pages(stage, group, "GetMembers", {"limit": 1000})) == MEMBERS_MAX
