@@ -65,7 +65,7 @@ class LogIdentity:
     """
 
     def __init__(self, path: Path, lock: LockFile) -> None:
-        self._path = path
+        self._path, self._lock_path = path, lock.path
         file_id = FileId.of(path)
         if file_id is None or not is_open_here(file_id):
             raise LogFailed(f"{path} was replaced or removed while it was being opened: try again")
@@ -127,6 +127,11 @@ class LogIdentity:
             f" `find {self._path.parent.parent} -inum {self.file_id.inode}`, move it back, and start the node again; if"
             " it was removed, restore a copy"
         )
+
+    def has_its_files(self) -> bool:
+        """Whether the names of the log and of what SQLite has beside it still lead to the open files."""
+        beside = {name: file_id for name, file_id in self._beside.items() if name != self._lock_path}
+        return all(FileId.of(name) == file_id for name, file_id in {self._path: self.file_id, **beside}.items())
 
     def nameless(self) -> os.stat_result | None:
         """The status of the open log if no name leads to it, so that it ends when it is closed."""

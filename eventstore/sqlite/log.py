@@ -300,6 +300,8 @@ class SqliteLog(SqliteIndex, SqliteEvidence, SqlitePartitionScan):
                 fault = self._identity.fault(beside_now=True) if self._identity else ""
                 if fault:
                     fault += self._complete_open_file()
+                    if self._identity and self._identity.has_its_files():  # only the lock file is gone
+                        self._connection.execute("pragma journal_mode = delete")
                 else:
                     self._connection.execute("pragma journal_mode = delete")
                     if self._has_lease and not self._is_distrusted:

@@ -185,6 +185,21 @@ async def test_a_node_whose_files_beside_the_log_are_gone_stops_and_the_log_has_
         await acknowledged(node, 1)
 
 
+async def test_a_removed_lock_file_alone_causes_no_warning_about_missing_events(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def run() -> None:
+        async with Node.open(path, wallet=NODE, clock=still) as node:
+            await acknowledged(node, 3)
+            lock_path(path).unlink()
+
+    with pytest.raises(LogFailed, match=r"world.db.lock was removed"):
+        await run()
+    async with Node.open(path, wallet=NODE, clock=still) as node:
+        await acknowledged(node, 1)
+    assert "its newest events are missing" not in caplog.text
+
+
 async def test_an_idle_node_whose_log_was_moved_says_so_when_it_closes(path: Path) -> None:
     ids: list[str] = []
 
