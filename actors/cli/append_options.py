@@ -1,4 +1,4 @@
-"""The options that limit what a sender appends: ``--append-limit`` and ``--spawn-limit``."""
+"""The options that limit what a sender does: ``--append-limit``, ``--spawn-limit`` and ``--login-limit``."""
 
 import re
 from typing import Any
@@ -31,8 +31,10 @@ class Limit(click.ParamType[Any]):
             return value if isinstance(value, PerPeriod) else None
         found = _LIMIT.fullmatch(str(value))
         if found is None or bool(found[2]) != self._in_bytes:
-            example = "64MiB/minute" if self._in_bytes else "600/minute"
-            self.fail(f"{value!r} is not a limit: write one as {example}, or {NONE}")
+            example, units = ("64MiB/minute", "B, KiB, MiB or GiB; ") if self._in_bytes else ("600/minute", "")
+            self.fail(
+                f"{value!r} is not a limit: write one as {example} ({units}second, minute, hour or day), or {NONE}"
+            )
         return PerPeriod(int(found[1]) * _UNITS[found[2] or "B"], _SECONDS[found[3]])
 
 
@@ -42,7 +44,8 @@ append_limit_option = click.option(
     metavar="BYTES/UNIT",
     default="64MiB/minute",
     show_default=True,
-    help="Limit of the bytes that one sender's messages and all that they cause append to LOG, or none.",
+    help="Bytes that one sender's messages, and all that they cause, may append to LOG in each period, or none. Units:"
+    " B, KiB, MiB, GiB; periods: second, minute, hour, day.",
 )
 spawn_limit_option = click.option(
     "--spawn-limit",
@@ -50,5 +53,15 @@ spawn_limit_option = click.option(
     metavar="N/UNIT",
     default="600/minute",
     show_default=True,
-    help="Limit of the processes that one sender starts, or none. An address may start 20 times as many.",
+    help="Processes that one sender may start in each period (second, minute, hour or day), or none. A network address"
+    " may start 20 times as many.",
+)
+login_limit_option = click.option(
+    "--login-limit",
+    type=Limit(in_bytes=False),
+    metavar="N/UNIT",
+    default="200/minute",
+    show_default=True,
+    help="Logins from one network address in each period (second, minute, hour or day), or none. Behind a server that"
+    " passes requests on, all clients have that server's address: choose a higher limit there.",
 )

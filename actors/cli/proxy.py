@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from actors.cli.append_options import append_limit_option, spawn_limit_option
+from actors.cli.append_options import append_limit_option, login_limit_option, spawn_limit_option
 from actors.cli.archive_option import ArchiveLocation
 from actors.cli.clock_option import accept_clock_option
 from actors.cli.extras import require
@@ -107,6 +107,7 @@ class _Domain(click.ParamType[Any]):
 )
 @append_limit_option
 @spawn_limit_option
+@login_limit_option
 @checkpoint_options
 @accept_clock_option
 def proxy(
@@ -125,6 +126,7 @@ def proxy(
     accept_clock: bool,
     append_limit: PerPeriod | None,
     spawn_limit: PerPeriod | None,
+    login_limit: PerPeriod | None,
 ) -> None:
     """Run proxies of Relation ONE over LOG.
 
@@ -158,6 +160,7 @@ def proxy(
     from actors.node.clock_guard import system_clock
     from actors.relation.app import proxy_app
     from actors.relation.archive_location import archive_at
+    from actors.relation.logins import LoginLimits
     from actors.relation.packing import Packer
     from actors.relation.push_service import PushService
     from actors.relation.services import Services, keys_path, process_client
@@ -182,7 +185,15 @@ def proxy(
             for listener, (name, _) in zip(listeners, names, strict=False):
                 process = await services.proxy(name)
                 own = LoginDomains(domains or listening_domains(listener.socket.getsockname()[:2], host))
-                app = proxy_app(services, push_service, name, process, domains=own, clock=system_clock)
+                app = proxy_app(
+                    services,
+                    push_service,
+                    name,
+                    process,
+                    domains=own,
+                    clock=system_clock,
+                    login_limits=LoginLimits(address_logins=login_limit),
+                )
                 apps.append((listener, rate_limits.limit_addresses(app)))
             ao_app = AoApp(node, data_bytes_max=node.limits.data_bytes_max, rate=rate)
             if ao_port is not None:

@@ -19,7 +19,7 @@ from actors.relation import schemas
 from actors.relation.chats import Chats
 from actors.relation.json_route import JsonRoute
 from actors.relation.login_domains import LoginDomains, WrongDomain
-from actors.relation.logins import CHALLENGE_S, Logins, NotLoggedIn
+from actors.relation.logins import CHALLENGE_S, LoginLimits, Logins, NotLoggedIn
 from actors.relation.process_client import Refused
 from actors.relation.push_service import PushService
 from actors.relation.services import Services
@@ -35,7 +35,7 @@ _ERROR_RESPONSES: dict[int | str, dict[str, Any]] = {
         413: "the body is too large",
         421: "accounts do not log in to this proxy at this domain",
         422: "the request does not match this description",
-        429: "the account logs in too often, or appended too much",
+        429: "the account or its address logs in too often, or appended too much",
         503: "the node does not accept messages now, or the proxy keeps no more logins",
     }.items()
 }
@@ -54,6 +54,7 @@ def proxy_app(
     *,
     domains: LoginDomains,
     clock: Callable[[], int],
+    login_limits: LoginLimits | None = None,
 ) -> FastAPI:
     """The ASGI application of a proxy.
 
@@ -64,9 +65,10 @@ def proxy_app(
         process: id of the process with the proxy's state.
         domains: the domains at which accounts log in.
         clock: returns the time in ms.
+        login_limits: the limits of logins.
     """
     calls, relation = services.calls, services.relation
-    logins, chats = Logins(clock, domains), Chats(calls, relation, process)
+    logins, chats = Logins(clock, domains, login_limits), Chats(calls, relation, process)
     app = FastAPI(
         title="Relation ONE proxy",
         version=version("mostao"),
@@ -116,7 +118,8 @@ def proxy_app(
     @app.post("/login")
     async def login(body: schemas.LoginRequest, request: Request) -> schemas.LoggedIn:
         """Log in with a signed challenge."""
-        new = logins.login(body.challenge, body.signature, _host(request))
+        client = request.client.host if request.client else ""
+        new = logins.login(body.challenge, body.signature, _host(request), client)
         return schemas.LoggedIn(token=new.token, address=new.address, expires=new.expires)
 
     @app.post("/logout", status_code=204)
@@ -259,12 +262,17 @@ async def _validation_error(_: Request, error: Exception) -> Response:
     return error_response(f"{field}: {first['msg']}", 422)
 
 
+async def _too_many_logins(_: Request, error: Exception) -> Response:
+    assert isinstance(error, TooManyLogins)
+    return error_response(str(error), 429, {"Retry-After": str(error.retry_s)})
+
+
 _HANDLERS: dict[Any, Any] = {
     **ERRORS,
     Refused: error_handler(409),
     NotLoggedIn: error_handler(401, {"WWW-Authenticate": "Bearer"}),
     WrongDomain: error_handler(421),
-    TooManyLogins: error_handler(429, {"Retry-After": str(CHALLENGE_S)}),
+    TooManyLogins: _too_many_logins,
     LoginsFull: error_handler(503, {"Retry-After": str(CHALLENGE_S)}),
     RequestValidationError: _validation_error,
 }

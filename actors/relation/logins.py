@@ -6,16 +6,19 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from hashlib import sha256
+from time import monotonic
 from typing import Any
 
 import msgspec
 
 from actors.crypto.secp256k1 import checksummed
+from actors.node.append_limits import Budget
+from actors.node.limits import PerPeriod
 from actors.processes.relation.message import signer_of
 from actors.protocol.messages import Refusal
 from actors.relation.login_domains import LoginDomains, WrongDomain
 from actors.relation.sessions import Login, Sessions
-from actors.relation.used_challenges import UsedChallenges
+from actors.relation.used_challenges import TooManyLogins, UsedChallenges
 
 CHALLENGE_S = 300
 LOGIN_S = 24 * 3600
@@ -36,20 +39,22 @@ class LoginLimits(msgspec.Struct, frozen=True):
         account_logins: logins of one account within the lifetime of a challenge (``CHALLENGE_S``).
         logins: logins of all accounts within that time.
         account_sessions: sessions of one account; above it, a new session replaces the account's oldest.
-        sessions: sessions of all accounts; above it, only accounts with a session log in, each in place of its oldest.
+        sessions: sessions of all accounts; above it, that of another account replaces the longest unused one.
+        address_logins: logins of all accounts from one network address; None for no limit.
     """
 
     account_logins: int = 100
     logins: int = 100_000
     account_sessions: int = 32
     sessions: int = 100_000
+    address_logins: PerPeriod | None = PerPeriod(200, 60)
 
 
 class Logins:
     """The logins of a proxy, in memory.
 
     Challenges are not stored: each carries a MAC, so that requests for challenges cost no memory. What logins cost is
-    limited for each account and in total. No login ends the session of another account.
+    limited for each account, for each address and in total. An account that has a session ends no other account's one.
 
     Args:
         clock: returns the time in ms.
@@ -62,6 +67,7 @@ class Logins:
         self._clock, self._domains = clock, domains
         self._secret = os.urandom(32)
         self._used = UsedChallenges(account_max=limits.account_logins, total_max=limits.logins)
+        self._of_addresses = Budget(limits.address_logins, monotonic) if limits.address_logins else None
         self._sessions = Sessions(account_max=limits.account_sessions, total_max=limits.sessions)
 
     def challenge(self, address: str, host: str) -> str:
@@ -88,18 +94,19 @@ class Logins:
         )
         return text.replace(f"Nonce: {nonce}", f"Nonce: {nonce}{self._mac(text)}")
 
-    def login(self, challenge: str, signature: str, host: str) -> Login:
+    def login(self, challenge: str, signature: str, host: str, client: str = "") -> Login:
         """Log an account in. A challenge is valid once.
 
         Args:
             challenge: the unchanged text of the challenge.
             signature: the account's signature (EIP-191), in hex.
             host: the host that the client connected to.
+            client: the client's network address; empty if it has none.
 
         Raises:
             NotLoggedIn: the challenge is not from this proxy, has expired, was used, or its account did not sign it.
             WrongDomain: the host is not a domain of this proxy, or the challenge is for another domain.
-            TooManyLogins: the account logs in too often.
+            TooManyLogins: the account or the address logs in too often.
             LoginsFull: this proxy cannot keep more logins.
         """
         domain, now = self._domains.check(host), self._now()
@@ -117,6 +124,7 @@ class Logins:
         if expiry <= now or self._used.is_used(nonce[1], expiry):
             raise NotLoggedIn("this challenge has expired or was used: request a new one")
         self._used.check_room(address, now)
+        self._check_address(client)
         try:
             signer = signer_of(challenge, signature, "signature")
         except Refusal as refusal:
@@ -126,6 +134,8 @@ class Logins:
         login = Login(os.urandom(32).hex(), address, now + LOGIN_S)
         self._sessions.add(login, now)
         self._used.add(nonce[1], address, expiry)
+        if self._of_addresses is not None and client:
+            self._of_addresses.add(client, 1)
         return login
 
     def of(self, token: str) -> Login:
@@ -142,6 +152,14 @@ class Logins:
     def logout(self, login: Login) -> None:
         """End a login."""
         self._sessions.end(login)
+
+    def _check_address(self, client: str) -> None:
+        budget = self._of_addresses
+        if budget is not None and client and (retry_s := budget.retry_s(client)):
+            raise TooManyLogins(
+                f"login limit: at most {budget.limit.text('logins')} from one address; try again in {retry_s} s",
+                retry_s,
+            )
 
     def _now(self) -> int:
         return self._clock() // 1000

@@ -4,8 +4,6 @@ from collections import OrderedDict
 
 import msgspec
 
-from actors.relation.used_challenges import LoginsFull
-
 
 class Login(msgspec.Struct):
     """The login of one device.
@@ -34,36 +32,38 @@ class Sessions:
     def __init__(self, *, account_max: int, total_max: int) -> None:
         self._account_max, self._total_max = account_max, total_max
         self._logins: OrderedDict[str, Login] = OrderedDict()  # finds its oldest entry in constant time, unlike a dict
+        self._by_use: OrderedDict[str, None] = OrderedDict()  # tokens, that of the longest unused session first
         self._tokens: dict[str, dict[str, None]] = {}  # the tokens of each account, the oldest first
 
     def add(self, login: Login, now: int) -> None:
-        """Keep a session. It replaces the account's oldest session where a limit is reached.
+        """Keep a session.
 
-        Raises:
-            LoginsFull: there is room neither for another session nor for one in place of an older one.
+        It replaces the account's oldest session where a limit is reached. Where all accounts together have as many as
+        they may, and this account has none, it replaces the session that was unused for the longest time: accounts are
+        free, so a refusal would let one person lock all others out until the sessions expire.
         """
         self._end_expired(now)
         tokens = self._tokens.get(login.address, {})
         is_full = len(self._logins) >= self._total_max
-        if is_full and not tokens:
-            raise LoginsFull(
-                f"this proxy keeps {self._total_max:,} sessions, which is its limit: try again when some have expired,"
-                " or use another proxy"
-            )
-        if is_full or len(tokens) >= self._account_max:
-            self.end(self._logins[next(iter(tokens))])
+        if len(tokens) >= self._account_max or is_full:
+            self.end(self._logins[next(iter(tokens or self._by_use))])
         self._logins[login.token] = login
+        self._by_use[login.token] = None
         self._tokens.setdefault(login.address, {})[login.token] = None
 
     def find(self, token: str, now: int) -> Login | None:
-        """The session of a token; None if it is unknown or has expired."""
+        """The session of a token, which is then the last used one; None if it is unknown or has expired."""
         login = self._logins.get(token)
-        return login if login is not None and now < login.expires else None
+        if login is None or now >= login.expires:
+            return None
+        self._by_use.move_to_end(token)
+        return login
 
     def end(self, login: Login) -> None:
         """End a session."""
         if self._logins.pop(login.token, None) is None:
             return
+        del self._by_use[login.token]
         tokens = self._tokens[login.address]
         del tokens[login.token]
         if not tokens:

@@ -5,7 +5,11 @@ from collections import Counter
 
 
 class TooManyLogins(Exception):
-    """An account logs in too often, with the limit."""
+    """An account or an address logs in too often, with the limit. It may try again after ``retry_s`` seconds."""
+
+    def __init__(self, text: str, retry_s: int = 300) -> None:
+        super().__init__(text)
+        self.retry_s = retry_s
 
 
 class LoginsFull(TooManyLogins):

@@ -8,9 +8,10 @@ from typing import Any
 import httpx
 import pytest
 
+from actors.node.limits import PerPeriod
 from actors.relation.login_domains import DomainMalformed, LoginDomains, WrongDomain, listening_domains
 from actors.relation.logins import CHALLENGE_S, LOGIN_S, LoginLimits, Logins, NotLoggedIn
-from actors.relation.sessions import Login
+from actors.relation.sessions import Login, Sessions
 from actors.relation.used_challenges import LoginsFull, TooManyLogins
 from simulations.clients.relation_user import RelationUser, hex_signature
 from tests.actors.people import NOW_MS
@@ -29,7 +30,7 @@ def user() -> RelationUser:
 class LoginWorld:
     """The logins of a proxy, and a clock that the test sets."""
 
-    def __init__(self, *domains: str, **limits: int) -> None:
+    def __init__(self, *domains: str, **limits: Any) -> None:
         self.now_ms = NOW_MS
         self.logins = Logins(lambda: self.now_ms, LoginDomains(domains or [OWN]), LoginLimits(**limits))
 
@@ -160,23 +161,54 @@ def test_a_used_challenge_stays_used_when_the_clock_goes_back() -> None:
         world.logins.login(*used, OWN)
 
 
-def test_where_a_total_limit_is_reached_logins_are_refused_and_none_is_ended() -> None:
+def test_where_the_total_of_logins_is_reached_others_are_refused_and_no_session_is_ended() -> None:
     world = LoginWorld(logins=3)
     logins = [world.login(user()) for _ in range(3)]
     with pytest.raises(LoginsFull, match="3 logins within a few minutes"):
         world.login(user())
     assert all(world.is_in(login) for login in logins)
 
+
+def test_where_all_sessions_are_taken_a_login_replaces_the_longest_unused_one() -> None:
     world, alice = LoginWorld(sessions=3), user()
-    logins = [world.login(one) for one in (alice, user(), user())]
-    newcomer = world.challenge(user())
-    with pytest.raises(LoginsFull, match="keeps 3 sessions"):
-        world.logins.login(*newcomer, OWN)
-    second = world.login(alice)  # in place of her own first session
-    assert [world.is_in(login) for login in (*logins, second)] == [False, True, True, True]
-    world.logins.logout(second)
-    assert world.is_in(world.logins.login(*newcomer, OWN))
+    first, second, third = (world.login(one) for one in (alice, user(), user()))
+    assert world.is_in(first)  # and used now
+    newest = world.login(user())
+    assert [world.is_in(login) for login in (second, third, first, newest)] == [False, True, True, True]
+    again = world.login(alice)  # in place of her own first session
+    assert [world.is_in(login) for login in (first, third, newest, again)] == [False, True, True, True]
+    world.logins.logout(third)
+    assert world.is_in(world.login(user()))
+    assert world.is_in(newest)
     world.now_ms += LOGIN_S * 1000
-    assert not world.is_in(logins[1])
+    assert not world.is_in(newest)
     for _ in range(3):
         world.login(user())
+
+
+def test_100000_sessions_of_other_accounts_lock_no_account_out() -> None:
+    sessions = Sessions(account_max=32, total_max=100_000)
+    active = Login("active", "0xactive", 86_400)
+    sessions.add(active, 0)
+    for number in range(100_000):
+        sessions.add(Login(f"token {number}", f"0x{number:040x}", 86_400), 0)
+        if number % 1_000 == 0:
+            assert sessions.find("active", 0) is active
+    victim = Login("victim", "0xvictim", 86_400)
+    sessions.add(victim, 0)
+    assert sessions.find("victim", 0) is victim
+    assert sessions.find("active", 0) is active
+
+
+def test_an_address_logs_in_a_limited_number_of_times_and_others_are_not_affected() -> None:
+    world = LoginWorld(address_logins=PerPeriod(3, 3600))
+    for _ in range(3):
+        world.logins.login(*world.challenge(user()), OWN, "192.0.2.1")
+    with pytest.raises(
+        TooManyLogins, match=r"login limit: at most 3 logins per hour from one address; try again in \d+ s"
+    ):
+        world.logins.login(*world.challenge(user()), OWN, "192.0.2.1")
+    world.logins.login(*world.challenge(user()), OWN, "192.0.2.2")
+    unlimited = LoginWorld(address_logins=None)
+    for _ in range(201):
+        unlimited.logins.login(*unlimited.challenge(user()), OWN, "192.0.2.1")

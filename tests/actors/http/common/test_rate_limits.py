@@ -84,7 +84,9 @@ def test_an_append_limit_is_an_amount_of_bytes_for_each_period(text: str, limit:
     "text", ["", "64/minute", "0MiB/minute", "64MiB", "64MiB/week", "-1MiB/minute", "1.5MiB/minute"]
 )
 def test_another_append_limit_is_misuse(text: str) -> None:
-    with pytest.raises(click.UsageError, match="is not a limit: write one as 64MiB/minute, or none"):
+    with pytest.raises(
+        click.UsageError, match=r"is not a limit: write one as 64MiB/minute \(B, KiB, MiB or GiB; second, .* or none"
+    ):
         Limit(in_bytes=True).convert(text, None, None)
 
 
