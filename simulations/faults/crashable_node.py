@@ -1,5 +1,6 @@
 """A node that can crash: it loses every event that is not durable, and restarts from its log."""
 
+import asyncio
 import logging
 import sqlite3
 import time
@@ -21,6 +22,7 @@ from simulations.faults.sqlite_vfs import recorded
 
 LIVE_MAX = 50_000
 """Highest number of live processes in the node: the simulated people need memory, too."""
+VERIFIERS_S, _POLL_S = 5.0, 0.01
 _CHECKPOINT_ROWS = 40
 """On a simulated disk, the write-ahead log is copied into the log after so many rows, so that faults reach both."""
 
@@ -141,6 +143,13 @@ class CrashableNode:
         acknowledged = self._log.acknowledged if self._log is not None else None
         return self._events_before if acknowledged is None else acknowledged.sequence
 
+    async def verifiers_started(self) -> None:
+        """Wait until the node verifies signatures in child processes, at most for ``VERIFIERS_S`` of real time."""
+        waited_s = 0.0
+        while not self.node.load().verifier_pids and waited_s < VERIFIERS_S:
+            await asyncio.sleep(_POLL_S)
+            waited_s += _POLL_S
+
     async def restart(self) -> None:
         """Start a new node on the log of the crashed one.
 
@@ -218,7 +227,13 @@ def _small(live_max: int, *, trusts_snapshots: bool) -> Limits:
         live_max: processes in memory.
         trusts_snapshots: restart from snapshots after a crash, as with a long log, without a check of the rest.
     """
-    limits = Limits(live_max=live_max, snapshot_slots_min=2, snapshot_events=200, snapshot_log_events_min=1)
+    limits = Limits(
+        live_max=live_max,
+        snapshot_slots_min=2,
+        snapshot_events=200,
+        snapshot_log_events_min=1,
+        verifier_items_min=16,
+    )
     if trusts_snapshots:
         return msgspec.structs.replace(limits, recheck_events_max=0, recheck_long_logs=False)
     return limits

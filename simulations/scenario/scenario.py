@@ -105,6 +105,15 @@ class Activity(_Part, frozen=True):
     mistakes: Annotated[
         float, Meta(ge=0, le=1000, description="messages per person under a key that does not exist")
     ] = 0.0
+    chores: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=100_000,
+            description="random actions of more people, who use every action of the processes, also without the"
+            " right to it; above 0, two more people send messages many at a time",
+        ),
+    ] = 0
 
 
 class Hostile(_Part, frozen=True):

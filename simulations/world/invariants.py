@@ -5,8 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from actors import replay
 from actors.audit.audit import audit
+from actors.audit.replay import ReplayResult
+from eventstore import read_log
 from simulations.clients.user import NodeClient, User
 
 
@@ -153,5 +157,24 @@ def check_log(path: Path, live: Mapping[str, object]) -> None:
     replayed = replay(path)
     check(replayed.state_root == live["state_root"], "the state root", live["state_root"], replayed.state_root)
     check(replayed.unsent == 0, "pending outbox messages", 0, replayed.unsent)
+    check_counters(path, replayed)
     for fault in audit(path).faults:
         raise fault
+
+
+def check_counters(path: Path, replayed: ReplayResult) -> None:
+    """Check that each handle counts as many chats of strangers as its chat list has: the limit depends on it.
+
+    Raises:
+        Finding: a handle counts wrong.
+    """
+    log = read_log(path)
+    try:
+        processes = list(log.processes())
+    finally:
+        log.close()
+    for process in processes:
+        state = msgspec.json.decode(replayed.state(process))
+        if isinstance(state, dict) and "strangers" in state:
+            strangers = sum(1 for chat in state["chats"].values() if chat.get("stranger"))
+            check(strangers == state["strangers"], "strangers' chats", strangers, state["strangers"], process=process)

@@ -96,6 +96,7 @@ class RelationTown:
         self._captured: dict[tuple[str, str], dict[str, Any]] = {}
         self._memberships: dict[str, set[int]] = {}
         self._active = 0
+        self._proxy = ""
         self._services: Services | None = None
         self._packer: Packer | None = None
         self.attempts: Counter[str] = Counter()
@@ -108,6 +109,11 @@ class RelationTown:
         lives = [self._run_person(number, Random(f"{self._seed}/relation/{number}")) for number in range(self._count)]
         lives += [self._run_group(number, Random(f"{self._seed}/relation group/{number}")) for number in range(groups)]
         return [self._set_up(), *lives, self._pack()]
+
+    @property
+    def running(self) -> tuple[Services, Wallet, str] | None:
+        """The processes, the operator's key, and the first proxy's process; None before they are started."""
+        return (self._services, self._operator.key, self._proxy) if self._services else None
 
     async def end(self) -> RelationOutcome:
         """Check the state of all people, who have read everything, and of the archive.
@@ -143,10 +149,9 @@ class RelationTown:
             (self._at_ms(round(hour * HOUR_S)), self._at_ms(round((hour + self._section.proxy_away_h) * HOUR_S)))
             for hour in self._section.proxy_fails_h
         ]
-        proxies = [
-            Proxy(services, await services.proxy(f"proxy {number}"), self._now, [] if number else down_ms)
-            for number in range(self._section.proxies)
-        ]
+        states = [await services.proxy(f"proxy {number}") for number in range(self._section.proxies)]
+        proxies = [Proxy(services, state, self._now, [] if number else down_ms) for number, state in enumerate(states)]
+        self._proxy = states[0]
         self._packer = Packer(
             services, self._archive, clock=self._now, interval_ms=round(self._section.pack_h * HOUR_MS)
         )

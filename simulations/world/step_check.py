@@ -97,8 +97,9 @@ class StepCheck:
             expected, error = process.query(action, body, self._clock()), None
         except Refused as refused:
             expected, error = {"status": "error", "message": str(refused)}, str(refused)
-        except NotModelled:
-            return
+        except NotModelled as unknown:
+            text = f"the query {action} of {self.model.name_of(process_id)}: the model does not know {unknown}"
+            raise Finding(text, process=process_id) from unknown
         self._compare_reply(process, View(action, body, expected), reply, error)
 
     def _compare_reply(self, process: ProcessModel, view: View, reply: Result, error: str | None = None) -> None:

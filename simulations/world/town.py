@@ -17,10 +17,13 @@ from simulations.faults.crash_schedule import CrashSchedule
 from simulations.faults.crashable_node import CrashableNode
 from simulations.faults.fault import NetworkFault, NodeFault
 from simulations.faults.faulty_network import FaultyNetwork
+from simulations.faults.registry import Faults
 from simulations.faults.virtual_time import IN_FLIGHT_MAX, VirtualClock, VirtualTime
 from simulations.scenario.attacks import ATTACKS, Captured, Target
 from simulations.scenario.scenario import Scenario
-from simulations.scenario.workload import TICK_S, Act, Life, plan_day
+from simulations.scenario.workload import HOUR_S, TICK_S, Act, Life, plan_day
+from simulations.world.burst import Burst
+from simulations.world.chores import Chores
 from simulations.world.errands import appoint, look_back, send_under_a_missing_key, stand_in
 from simulations.world.invariants import ExpectedHandle, Finding, Journal, check, check_handle
 from simulations.world.outsider import Outsider
@@ -93,6 +96,7 @@ class Town:
             Random(f"{seed}/crashes"),
         )
         users = scenario.population.users
+        self._scenario = scenario
         self._time = VirtualTime(crashable, clock, crashes)
         self._lives = plan_day(scenario, seed)
         self._people = [User(_name(number), entropy=_entropy(f"{seed}/{number}")) for number in range(users)]
@@ -115,7 +119,15 @@ class Town:
         self._refusals: Counter[str] = Counter()
         self._progress = progress
         self.journal = Journal()
-        self.step_check = StepCheck(crashable, clock, self._people) if checked else None
+        further: list[User] = []
+        self._chores: Chores | None = None
+        self._burst: Burst | None = None
+        if scenario.activity.chores:
+            local = FaultyNetwork(self._time, Faults().of_kind(NetworkFault), Random(f"{seed}/chores network"))
+            self._chores = Chores(f"{seed}/chores", local, clock)
+            self._burst = Burst(f"{seed}/burst", local, crashable.verifiers_started)
+            further = [*self._chores.people, *self._burst.people]
+        self.step_check = StepCheck(crashable, clock, [*self._people, *further]) if checked else None
         self._time.observer = self.step_check
         self._relation = None
         groups = scenario.groups.count
@@ -151,6 +163,8 @@ class Town:
         try:
             lives = [self._named(number, self._run_person(number, life)) for number, life in enumerate(self._lives)]
             lives += [self._run_group(group) for group in self._groups]
+            if self._chores and self._burst:
+                lives += [self._run_chores(self._chores), *self._burst.lives(self._time, DAWN_MS)]
             await run(lives + (self._relation.lives() if self._relation else []))
             await self._run_in_batches(self._named(number, self._catch_up(number)) for number in numbers)
             await run([group.read(self._now) for group in self._groups])
@@ -224,6 +238,17 @@ class Town:
             await self._time.sleep_until(_time(at_s))
             await group.send(index, self._now)
             self._progress()
+
+    async def _run_chores(self, chores: Chores) -> None:
+        """Spread the chores over the day."""
+        await self._time.sleep_until(_time(HOUR_S))
+        await chores.begin()
+        count = self._scenario.activity.chores
+        for number in range(count):
+            await self._time.sleep_until(_time(2 * HOUR_S + number * 20 * HOUR_S // count))
+            await chores.act()
+            if self._relation and number % 2 and (running := self._relation.running):
+                await chores.act_at_relation(*running)
 
     def _now(self) -> int:
         return self._time.clock.now_ms

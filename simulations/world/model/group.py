@@ -45,6 +45,7 @@ class GroupModel(ProcessModel):
         super().__init__(start)
         self._registry, self.name = start.sender, start.body["name"]
         self._free = start.body.get("free", False)
+        self._avatar = self._announcement = ""
         self.members: dict[str, Member] = {start.body["creator"]: Member(ADMINISTRATOR, 1, 0)}
         self.former: dict[str, None] = {}
         self._invited: dict[str, None] = {}
@@ -67,6 +68,7 @@ class GroupModel(ProcessModel):
         if part == "group":
             yield "GetGroup", {}
             yield "GetMembers", {}
+            yield "GetMembers", {"offset": 1, "limit": 2}
             for member in self.members:
                 yield "GetUnread", {"member": member}
             return
@@ -121,6 +123,27 @@ class GroupModel(ProcessModel):
     def _leave(self, message: Received) -> Expected:
         self._only_member(message)
         return self._without([message.sender])
+
+    def _set_role(self, message: Received) -> Expected:
+        self._only_administrator(message)
+        pid, role = message.body["member"], message.body["role"]
+        if pid not in self.members:
+            raise Refused(f"{pid!r} is no member")
+        administrators = [id_ for id_, member in self.members.items() if member.role == ADMINISTRATOR]
+        if role == MEMBER and administrators == [pid]:
+            raise Refused("a group has an administrator: name another one first")
+        self.members[pid].role = role
+        self.touch("group")
+        return Expected(SUCCESS, quiet=True)
+
+    def _set_group(self, message: Received) -> Expected:
+        self._only_administrator(message)
+        body = message.body
+        self.name, self._free = body.get("name", self.name), body.get("free", self._free)
+        self._avatar = body.get("avatar", self._avatar)
+        self._announcement = body.get("announcement", self._announcement)
+        self.touch("group")
+        return Expected(SUCCESS, quiet=True)
 
     def _without(self, pids: list[str]) -> Expected:
         for pid in pids:
@@ -203,8 +226,8 @@ class GroupModel(ProcessModel):
     def _get_group(self, _: Body, __: int) -> Body:
         return {
             "name": self.name,
-            "avatar": "",
-            "announcement": "",
+            "avatar": self._avatar,
+            "announcement": self._announcement,
             "free": self._free,
             "members": len(self.members),
             "administrators": sorted(pid for pid, member in self.members.items() if member.role == ADMINISTRATOR),
@@ -258,6 +281,8 @@ class GroupModel(ProcessModel):
         "Invite": _invite,
         "Remove": _remove,
         "Leave": _leave,
+        "SetRole": _set_role,
+        "SetGroup": _set_group,
         "RotateGroupKey": _rotate,
         "AddGroupKeys": _add_keys,
         "SendMessage": _send,

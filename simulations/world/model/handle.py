@@ -9,6 +9,7 @@ from simulations.world.model.process import SUCCESS, Body, Expected, ProcessMode
 
 RARELY = 4
 """Queries of the chat list between two queries of the unread counts, which the chat list shows, too."""
+_QUERY_OF = {"profile": "GetProfile", "contacts": "GetContacts", "delegates": "GetDelegates", "env": "GetEnv"}
 TEXTS = ("name", "img", "banner", "bio", "pubkey")
 
 
@@ -43,12 +44,13 @@ class HandleModel(ProcessModel):
         self._removed: set[str] = set()
         self._delegates: dict[str, int] = {}
         self._contacts: dict[str, str] = {}
+        self._env: Body = {}
         self._shown = 0
         self.touch("profile")
 
     def parts(self) -> Iterator[str]:
         """See ``ProcessModel.parts``."""
-        yield from ("chats", "profile", "contacts", "delegates")
+        yield from ("chats", "profile", "contacts", "delegates", "env")
 
     def shown_by(self, part: str) -> Iterator[tuple[str, Body]]:
         """See ``ProcessModel.shown_by``."""
@@ -57,14 +59,24 @@ class HandleModel(ProcessModel):
             self._shown += 1
             if self._shown % RARELY == 0:
                 yield "GetUnread", {}
+                yield "GetChatList", {"offset": 1, "limit": 2}
         else:
-            yield {"profile": "GetProfile", "contacts": "GetContacts", "delegates": "GetDelegates"}[part], {}
+            yield _QUERY_OF[part], {}
+            if part == "contacts":
+                yield "GetContacts", {"offset": 1, "limit": 2}
 
     def _update_profile(self, message: Received) -> Expected:
         self._only_owner(message)
         fields = {name: value for name, value in message.body.items() if value is not None or name not in TEXTS}
         self._profile |= fields
         self.touch("profile")
+        return Expected(SUCCESS)
+
+    def _set_env(self, message: Received) -> Expected:
+        self._only_owner(message)
+        self._env |= message.body
+        self._env = {name: value for name, value in self._env.items() if value is not None}
+        self.touch("env")
         return Expected(SUCCESS)
 
     def _relay(self, message: Received) -> Expected:
@@ -208,6 +220,9 @@ class HandleModel(ProcessModel):
     def _get_profile(self, _: Body, __: int) -> Body:
         return dict(self._profile)
 
+    def _get_env(self, _: Body, __: int) -> Body:
+        return dict(self._env)
+
     def _get_contacts(self, body: Body, _: int) -> list[Body]:
         return _page([{"handle": handle, "note": self._contacts[handle]} for handle in sorted(self._contacts)], body)
 
@@ -217,6 +232,7 @@ class HandleModel(ProcessModel):
 
     changes: ClassVar[dict[str, Any]] = {
         "ProfileUpdate": _update_profile,
+        "SetEnv": _set_env,
         "RelayMessage": _relay,
         "UpdateChatList": _update_chat_list,
         "RemoveChat": _remove_chat,
@@ -232,6 +248,7 @@ class HandleModel(ProcessModel):
         "GetChatList": _chat_list,
         "GetUnread": _unread,
         "GetProfile": _get_profile,
+        "GetEnv": _get_env,
         "GetContacts": _get_contacts,
         "GetDelegates": _get_delegates,
     }

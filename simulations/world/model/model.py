@@ -66,6 +66,8 @@ class _Due(NamedTuple):
 class Model:
     """Follows a log from its start. Processes of unknown modules, and their messages, are accepted as they are.
 
+    An unknown action of a known module is a mismatch.
+
     Attributes:
         processes: the model of each process; None for a process that is not modelled.
         sequence: of the last assignment.
@@ -146,10 +148,8 @@ class Model:
             expected, refusal = process.receive(received), None
         except Refused as refused:
             expected, refusal = Expected({"status": "error", "message": str(refused)}), str(refused)
-        except NotModelled:
-            self.processes[message.target] = None
-            self._unmodelled.add(row.sequence)
-            return Applied(row, None, body)
+        except NotModelled as unknown:
+            raise Mismatch(f"{self._subject(row)}: the model does not know {unknown}", message.id) from unknown
         self._check(row, "refusal", refusal, row.error)
         reply = None if message.action == "Reply" else expected.reply
         if row.output is None or reply is None:

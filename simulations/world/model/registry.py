@@ -26,11 +26,12 @@ class Name(NamedTuple):
 
 
 class RegistryModel(ProcessModel):
-    """Keeps handles, sessions and groups; domains and the transfer of names are not modelled."""
+    """Keeps handles, domains, sessions and groups; the transfer of names is not modelled."""
 
     def __init__(self, start: Received) -> None:
         super().__init__(start)
         self._names: dict[str, Name] = {}
+        self._domains: dict[str, Name] = {}
         self._shown: dict[str, str] = {}
         """Handle process to its name."""
         self._sessions: dict[frozenset[str], str] = {}
@@ -56,28 +57,33 @@ class RegistryModel(ProcessModel):
 
     def _register(self, message: Received) -> Expected:
         body = message.body
-        if "pid" in body or "handle" not in body:
-            raise NotModelled("Register of a domain, or with a process")
-        shown = body["handle"].strip()
-        if shown.lower() in self._names:
+        if "pid" in body:
+            raise NotModelled("Register with a process")
+        field, names = self._directory(body)
+        shown = body[field].strip()
+        if shown.lower() in names:
             raise Refused(f"{shown!r} is taken")
         pid = spawned_id(message.id, 0)
-        self._names[shown.lower()] = Name(shown, pid, message.sender)
-        self._shown[pid] = shown
-        self.touch(shown.lower())
+        names[shown.lower()] = Name(shown, pid, message.sender)
+        if field == "handle":
+            self._shown[pid] = shown
+            self.touch(shown.lower())
         started = Started(pid, "mostao.handle", message.sender, {"name": shown, "pubkey": body.get("pubkey") or ""})
-        return Expected({**SUCCESS, "handle": shown, "pid": pid, "owner": message.sender}, started=(started,))
+        return Expected({**SUCCESS, field: shown, "pid": pid, "owner": message.sender}, started=(started,))
 
     def _renounce(self, message: Received) -> Expected:
-        shown = message.body["handle"].strip()
-        name = self._names.get(shown.lower())
+        field, names = self._directory(message.body)
+        shown = message.body[field].strip()
+        name = names.get(shown.lower())
         if name is None:
             raise Refused(f"{shown!r} is not registered")
         if name.owner != message.sender:
             raise Refused(f"only the owner of {name.shown!r} can do that")
-        del self._names[shown.lower()], self._shown[name.pid]
-        self.touch(shown.lower())
-        return Expected({**SUCCESS, "handle": shown})
+        del names[shown.lower()]
+        if field == "handle":
+            del self._shown[name.pid]
+            self.touch(shown.lower())
+        return Expected({**SUCCESS, field: shown})
 
     def _establish(self, message: Received) -> Expected:
         one, other = self._registered(message.body["handleA"]), self._registered(message.body["handleB"])
@@ -136,16 +142,30 @@ class RegistryModel(ProcessModel):
             raise Refused(f"only the owner of {name.shown!r} can do that")
         return name
 
-    def _query_handle(self, body: Body, _: int) -> Body:
-        text = body["handle"].strip()
-        name = self._names.get(text.lower())
+    def _directory(self, body: Body) -> tuple[str, dict[str, Name]]:
+        """The field of the body that holds a name, and the names of its kind."""
+        return ("handle", self._names) if "handle" in body else ("name", self._domains)
+
+    def _query_name(self, body: Body, _: int) -> Body:
+        field, names = self._directory(body)
+        text = body[field].strip()
+        name = names.get(text.lower())
         if name is None:
-            return {**SUCCESS, "handle": text, "registered": False}
-        return {**SUCCESS, "handle": name.shown, "registered": True, "pid": name.pid, "owner": name.owner}
+            return {**SUCCESS, field: text, "registered": False}
+        return {**SUCCESS, field: name.shown, "registered": True, "pid": name.pid, "owner": name.owner}
+
+    def _get_handles(self, body: Body, _: int) -> list[Body]:
+        return [{"handle": name.shown, "pid": name.pid} for name in self._names.values() if name.owner == body["owner"]]
+
+    def _get_domains(self, body: Body, _: int) -> list[Body]:
+        return [{"name": name.shown, "pid": name.pid} for name in self._domains.values() if name.owner == body["owner"]]
 
     def _query_session(self, body: Body, _: int) -> Body:
-        pids = [self._names[body[side].strip().lower()].pid for side in ("handleA", "handleB")]
-        return {**SUCCESS, "sessionID": self._sessions[frozenset(pids)]}
+        names = [self._names.get(body[side].strip().lower()) for side in ("handleA", "handleB")]
+        session = self._sessions.get(frozenset(name.pid for name in names if name))
+        if session is None:
+            raise Refused("No session found")
+        return {**SUCCESS, "sessionID": session}
 
     changes: ClassVar[dict[str, Any]] = {
         "Register": _register,
@@ -156,7 +176,13 @@ class RegistryModel(ProcessModel):
         "GroupJoined": _group_joined,
         "Reply": _reply,
     }
-    queries: ClassVar[dict[str, Any]] = {"QueryHandle": _query_handle, "QuerySession": _query_session}
+    queries: ClassVar[dict[str, Any]] = {
+        "QueryHandle": _query_name,
+        "QueryDomain": _query_name,
+        "GetHandles": _get_handles,
+        "GetDomains": _get_domains,
+        "QuerySession": _query_session,
+    }
 
 
 def _chat_list_entry(pid: str, session: str, other_name: str, other_id: str, by: str) -> Sent:

@@ -103,12 +103,18 @@ class RelationModel(ContractsModel):
     def _chats(self, body: Body, _: int) -> list[Body]:
         address, read = checksummed(body["addr"]), body.get("read") or {}
         rows = [
-            {**self._chat(address, other, read.get(other, -1) + 1), "name": self.names.get(other, "")}
+            {
+                **self._chat(address, other, read.get(other, -1) + 1),
+                "name": self.names.get(other, ""),
+                "avatar": self.profiles.get(other, ""),
+            }
             for other in self._partners(address)
         ]
         for group, since in self.joined.get(address, {}).items():
             start = max(read.get(group, -1) + 1, since)
-            rows.append({**self._chat(address, group, start), "name": self.daos[group].name})
+            rows.append(
+                {**self._chat(address, group, start), "name": self.daos[group].name, "avatar": self.daos[group].uri}
+            )
         return sorted(rows, key=lambda row: (-row["place"], row["id"]))
 
     def _partners(self, address: str) -> list[str]:
@@ -129,7 +135,6 @@ class RelationModel(ContractsModel):
         unread = [place for place in places if place >= start and self.posted[place].sender != address]
         return {
             "id": other,
-            "avatar": "",
             "channelType": "GROUP" if is_group else "P2P",
             "unreadMessageCount": len(unread),
             "place": places[-1] if places else -1,

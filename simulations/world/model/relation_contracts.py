@@ -15,6 +15,7 @@ class Dao:
     name: str
     owner: str
     free: bool = False
+    uri: str = ""
     members: list[str] = field(default_factory=list)
     """In the order of joining."""
 
@@ -33,7 +34,9 @@ class ContractsModel(ProcessModel):
         self._taken: dict[str, str] = {}
         self.names: dict[str, str] = {}
         self._following: dict[str, list[str]] = {}
-        self._followers: dict[str, list[str]] = {}
+        self._followers: dict[str, dict[str, int]] = {}
+        """For each person the followers, each with the number of its token."""
+        self.profiles: dict[str, str] = {}
         self.daos: dict[str, Dao] = {}
         self.joined: dict[str, dict[str, int]] = {}
 
@@ -48,10 +51,12 @@ class ContractsModel(ProcessModel):
             yield "nameOf", {"addr": address}
             yield "following", {"addr": address}
             yield "followers", {"addr": address}
+            yield "profileURI", {"addr": address}
         elif kind == "dao":
             yield "members", {"dao": address}
             yield "isFreeJoin", {"dao": address}
             yield "name", {"dao": address}
+            yield "daoURI", {"dao": address}
 
     def _register(self, message: Received) -> Expected:
         owner, name = _caller(message), message.body["name"].strip()
@@ -69,13 +74,35 @@ class ContractsModel(ProcessModel):
         caller, followed = self.named(_caller(message)), self.named(checksummed(message.body["addr"]))
         if caller == followed:
             raise Refused("nobody follows himself")
-        followers = self._followers.setdefault(followed, [])
+        followers = self._followers.setdefault(followed, {})
         if caller in followers:
             raise Refused(f"{caller} follows {followed} already")
-        followers.append(caller)
+        followers[caller] = max(followers.values(), default=0) + 1
         self._following.setdefault(caller, []).append(followed)
         self.touch(("person", caller), ("person", followed))
-        return Expected({**SUCCESS, "tokenId": len(followers)})
+        return Expected({**SUCCESS, "tokenId": followers[caller]})
+
+    def _unfollow(self, message: Received) -> Expected:
+        caller, followed = _caller(message), checksummed(message.body["addr"])
+        followers = self._followers.get(followed, {})
+        if caller not in followers:
+            raise Refused(f"{caller} does not follow {followed}")
+        del followers[caller]
+        self._following[caller].remove(followed)
+        self.touch(("person", caller), ("person", followed))
+        return Expected(SUCCESS)
+
+    def _set_profile_uri(self, message: Received) -> Expected:
+        caller = self.named(_caller(message))
+        self.profiles[caller] = message.body["profileURI"]
+        self.touch(("person", caller), ("chats", caller))
+        return Expected(SUCCESS)
+
+    def _set_dao_uri(self, message: Received) -> Expected:
+        address, dao = self._administered(message)
+        dao.uri = message.body["uri"]
+        self.touch(("dao", address), *(("chats", member) for member in dao.members))
+        return Expected(SUCCESS)
 
     def _deploy(self, message: Received) -> Expected:
         owner = _caller(message)
@@ -157,8 +184,14 @@ class ContractsModel(ProcessModel):
     def _name_of(self, body: Body, _: int) -> Body:
         return {"name": self.names.get(checksummed(body["addr"]), "")}
 
+    def _profile_uri(self, body: Body, _: int) -> Body:
+        return {"profileURI": self.profiles.get(checksummed(body["addr"]), "")}
+
+    def _dao_uri(self, body: Body, _: int) -> Body:
+        return {"daoURI": self.dao_of(body["dao"])[1].uri}
+
     def _get_followers(self, body: Body, _: int) -> list[str]:
-        return list(self._followers.get(checksummed(body["addr"]), []))
+        return list(self._followers.get(checksummed(body["addr"]), {}))
 
     def _get_following(self, body: Body, _: int) -> list[str]:
         return list(self._following.get(checksummed(body["addr"]), []))
@@ -175,6 +208,9 @@ class ContractsModel(ProcessModel):
     changes: ClassVar[dict[str, Any]] = {
         "register": _register,
         "follow": _follow,
+        "unfollow": _unfollow,
+        "setProfileURI": _set_profile_uri,
+        "setDaoURI": _set_dao_uri,
         "deployDaoContract": _deploy,
         "setFreeJoin": _set_free_join,
         "join": _join,
@@ -188,6 +224,8 @@ class ContractsModel(ProcessModel):
         "following": _get_following,
         "members": _get_members,
         "isFreeJoin": _is_free,
+        "profileURI": _profile_uri,
+        "daoURI": _dao_uri,
         "name": _name,
         "balanceOf": _balance,
     }

@@ -7,34 +7,48 @@ from simulations.world.model.process import SUCCESS, Body, Expected, ProcessMode
 
 
 class ProxyModel(ProcessModel):
-    """Keeps how far each person has read each chat."""
+    """Keeps how far each person has read each chat, and which chats are muted or pinned."""
 
     def __init__(self, start: Received) -> None:
         super().__init__(start)
-        self._read: dict[str, dict[str, int]] = {}
+        self._kept: dict[str, dict[str, Body]] = {}
 
     def parts(self) -> Iterator[str]:
         """See ``ProcessModel.parts``."""
-        yield from self._read
+        yield from self._kept
 
     def shown_by(self, part: str) -> Iterator[tuple[str, Body]]:
         """See ``ProcessModel.shown_by``."""
         yield "getFlags", {"addr": part}
 
     def _mark_as_read(self, message: Received) -> Expected:
-        if message.sender != self.owner:
-            raise Refused("only the owner of this proxy can do that")
-        body = message.body
-        read = self._read.setdefault(body["addr"], {})
-        read[body["chat"]] = max(read.get(body["chat"], -1), body["place"])
-        self.touch(body["addr"])
+        flags = self._flags_of(message)
+        flags["read"] = max(flags["read"], message.body["place"])
         return Expected(SUCCESS)
 
-    def _flags(self, body: Body, _: int) -> Body:
-        read = self._read.get(body["addr"], {})
-        return {chat: {"read": place, "muted": False, "sticky": False} for chat, place in read.items()}
+    def _set_muted(self, message: Received) -> Expected:
+        self._flags_of(message)["muted"] = message.body["muted"]
+        return Expected(SUCCESS)
 
-    changes: ClassVar[dict[str, Any]] = {"markAsRead": _mark_as_read}
+    def _set_sticky(self, message: Received) -> Expected:
+        self._flags_of(message)["sticky"] = message.body["sticky"]
+        return Expected(SUCCESS)
+
+    def _flags_of(self, message: Received) -> Body:
+        if message.sender != self.owner:
+            raise Refused("only the owner of this proxy can do that")
+        address, chat = message.body["addr"], message.body["chat"]
+        self.touch(address)
+        return self._kept.setdefault(address, {}).setdefault(chat, {"read": -1, "muted": False, "sticky": False})
+
+    def _flags(self, body: Body, _: int) -> Body:
+        return {chat: dict(flags) for chat, flags in self._kept.get(body["addr"], {}).items()}
+
+    changes: ClassVar[dict[str, Any]] = {
+        "markAsRead": _mark_as_read,
+        "setMuted": _set_muted,
+        "setSticky": _set_sticky,
+    }
     queries: ClassVar[dict[str, Any]] = {"getFlags": _flags}
 
 
