@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from actors.protocol.derived_ids import sent_id
-from simulations.world.model.process import SUCCESS, Body, Expected, ProcessModel, Received, Refused, Sent
+from simulations.world.model.process import SUCCESS, Body, Expected, NotModelled, ProcessModel, Received, Refused, Sent
 
 RARELY = 4
 """Queries of the chat list between two queries of the unread counts, which the chat list shows, too."""
@@ -171,6 +171,12 @@ class HandleModel(ProcessModel):
         self.touch("contacts")
         return Expected(SUCCESS)
 
+    def _chat_not_added(self, message: Received) -> Expected:
+        chat = self._chats.get(message.body["sessionID"])
+        if chat is None or chat.other_id != message.sender or not message.from_process:
+            raise Refused("only the other handle of a session of the chat list can do that")
+        raise NotModelled("ChatNotAdded from a full chat list, which no world has")
+
     def _reply(self, message: Received) -> Expected:
         body = message.body
         if message.sender in self._chats and message.from_process and body.get("status") == "error":
@@ -236,6 +242,7 @@ class HandleModel(ProcessModel):
         "RelayMessage": _relay,
         "UpdateChatList": _update_chat_list,
         "RemoveChat": _remove_chat,
+        "ChatNotAdded": _chat_not_added,
         "Notify": _notify,
         "MarkAsViewed": _mark_as_viewed,
         "AddDelegate": _add_delegate,
