@@ -160,8 +160,7 @@ async def test_compressed_endless_and_oversized_bodies_are_stopped_at_the_limit(
     bomb = gzip.compress(bytes(100 * MEGABYTE), 9)
     found = await failure(lambda _: Response(bomb, headers={"Content-Encoding": "gzip"}))
     assert isinstance(found, ArchiveRefused)
-    assert "only the identity encoding is accepted" in str(found)
-    assert "'" in str(await failure(lambda _: Response(b"x", headers={"Content-Encoding": "\x1b[2J"})))
+    assert "sends 'gzip' although only the identity encoding is accepted" in str(found)
     for respond in (
         lambda _: Response(bytes(MEGABYTE + 1)),  # its Content-Length exceeds the limit
         lambda _: StreamingResponse(_zeros(0, 100_000)),  # it has none
