@@ -1,10 +1,10 @@
 """An Ed25519 wallet and its key file."""
 
+import errno
 import os
 import stat
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from pathlib import Path
-from tempfile import mkstemp
 
 import msgspec
 from nacl.public import PrivateKey
@@ -104,15 +104,16 @@ def _create(path: Path, content: bytes) -> None:
     Raises:
         OSError: there is a file, or it cannot be written.
     """
-    descriptor, temporary = mkstemp(prefix=f".{path.name}.", dir=path.parent)  # mode 0600
+    temporary = path.with_name(f".{path.name}.{os.urandom(8).hex()}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(descriptor)
-        os.link(temporary, path)  # unlike a rename, it replaces no file
+        _give_name(temporary, path)
     finally:
-        Path(temporary).unlink()
+        temporary.unlink(missing_ok=True)
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(folder)
@@ -134,3 +135,12 @@ def _read(path: str | Path) -> bytes:
 
 def _base64(raw: bytes) -> str:
     return urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def _give_name(temporary: Path, path: Path) -> None:
+    try:
+        os.link(temporary, path)  # unlike a rename, it replaces no file
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.EOPNOTSUPP) or path.exists():
+            raise
+        temporary.rename(path)  # the file system has no hard links

@@ -1,3 +1,4 @@
+import errno
 import os
 import stat
 from pathlib import Path
@@ -52,6 +53,19 @@ def test_a_crash_leaves_a_key_file_whole_or_not_at_all(tmp_path: Path, monkeypat
     with pytest.raises(KeyboardInterrupt):
         Wallet.create().save(tmp_path / "key")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_key_is_kept_on_a_file_system_without_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unsupported(*_: object) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", unsupported)
+    wallet = Wallet.create()
+    wallet.save(tmp_path / "key")
+    assert Wallet.load(tmp_path / "key").address == wallet.address
+    with pytest.raises(WalletError):
+        Wallet.create().save(tmp_path / "key")
+    assert [path.name for path in tmp_path.iterdir()] == ["key"]
 
 
 def test_a_pipe_is_no_key_file(tmp_path: Path) -> None:
