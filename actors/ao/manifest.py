@@ -4,7 +4,7 @@ import msgspec
 
 from actors.ans104.item import DataItem
 from actors.ans104.signer import Signer
-from actors.protocol.canonical_json import check_depth
+from actors.protocol.canonical_json import decode_as
 
 _KIND = (("App-Name", "mostao"), ("Type", "Export"))
 
@@ -29,7 +29,6 @@ def manifest_of(item: DataItem) -> Manifest | None:
     if tuple(item.tags) != _KIND:
         return None
     try:
-        check_depth(item.data)
-        return msgspec.json.decode(item.data, type=Manifest)
-    except (msgspec.MsgspecError, ValueError):
+        return decode_as(item.data, Manifest)
+    except ValueError:
         return None

@@ -3,10 +3,11 @@
 import re
 from array import array
 from itertools import accumulate
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
+T = TypeVar("T")
 DEPTH_MAX = 512
 """Deepest nesting of arrays and objects. The parser's own limit depends on the call stack, so this one is lower."""
 
@@ -37,6 +38,20 @@ def decode(data: bytes) -> Any:
         return _decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         raise ValueError("the data is not valid JSON") from None
+
+
+def decode_as(data: bytes, kind: type[T]) -> T:
+    """The value of a JSON text as a type.
+
+    Raises:
+        ValueError: the text is not JSON of this type, or is nested deeper than ``DEPTH_MAX``. The reason is the
+            library's text: keep it out of outputs and states.
+    """
+    check_depth(data)
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except msgspec.MsgspecError as error:
+        raise ValueError(str(error)) from None
 
 
 def check_depth(data: bytes) -> None:

@@ -6,7 +6,7 @@ import msgspec
 
 from actors.ans104.item import ItemRefused, parse, unsigned
 from actors.crypto.schemes import SCHEMES
-from actors.protocol.canonical_json import check_depth
+from actors.protocol.canonical_json import decode_as
 from actors.relation.archives import TRANSACTION_BYTES_MAX, ArchiveFailed, ArchiveRefused, NotArchived, too_large
 from actors.relation.gateway_client import IDLE_S, REQUEST_S, BodyTooLarge, GatewayClient
 from actors.relation.transactions import SIGNATURE_TYPE
@@ -56,9 +56,6 @@ class _Response(msgspec.Struct):
     data: _Data
 
 
-_decode = msgspec.json.Decoder(_Response).decode
-
-
 class GatewayArchive:
     """Arweave over HTTP. Writes data items to a bundler's ``/tx``; reads them from a gateway's GraphQL and data.
 
@@ -105,9 +102,8 @@ class GatewayArchive:
         query = msgspec.json.encode({"query": _FIELDS, "variables": {"id": id_}})
         found = await self._client.post("/graphql", query, "application/json", bytes_max=_FIELDS_BYTES_MAX)
         try:
-            check_depth(found or b"")
-            edges = _decode(found or b"").data.transactions.edges
-        except (msgspec.MsgspecError, ValueError) as error:
+            edges = decode_as(found or b"", _Response).data.transactions.edges
+        except ValueError as error:
             raise ArchiveFailed(f"{self._client.url} does not respond as an Arweave gateway ({error})") from None
         return edges[0].node if edges else None
 

@@ -14,7 +14,7 @@ from actors.ans104.bundle import Bundle, BundleUnusable, write_bundle
 from actors.ans104.item import ItemRefused, item_id, parse
 from actors.ans104.signer import Signer
 from actors.processes.relation.message import RelationMessage, check_message
-from actors.protocol.canonical_json import check_depth
+from actors.protocol.canonical_json import decode_as
 from actors.protocol.messages import Refusal
 from eventstore.records import decode_id
 
@@ -98,7 +98,6 @@ def _message(raw: bytes, owner: str) -> RelationMessage:
     item.verify()
     if item.sender != owner:
         raise ItemRefused(f"an item in it is signed by {item.sender}, not by {owner}")
-    check_depth(item.data)
-    message = msgspec.json.decode(item.data, type=RelationMessage)
+    message = decode_as(item.data, RelationMessage)
     check_message(message, now=message.timestamp)
     return message

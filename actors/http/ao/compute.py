@@ -2,7 +2,6 @@
 
 from functools import partial
 
-import msgspec
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -20,7 +19,6 @@ from eventstore import Assignment, LogFile
 RESULTS_DEFAULT, RESULTS_MAX = 25, 1000
 JSON_FACTOR = 6
 """Most bytes that one byte of data takes in JSON (``\\u0000``)."""
-_dry_run = msgspec.json.Decoder(DryRun).decode
 
 
 class ComputeUnit:
@@ -47,7 +45,7 @@ class ComputeUnit:
     async def dry_run(self, request: Request) -> Response:
         """The result of a message against the current state. Nothing is appended to the log."""
         check_unsent()
-        body = decode_body(_dry_run, await read_body(request, self._body_bytes_max), "a dryrun")
+        body = decode_body(await read_body(request, self._body_bytes_max), DryRun, "a dryrun")
         process = request.query_params.get("process-id") or body.target
         result = await self._node.dryrun(
             process, action=body.action, data=body.data, sender=body.owner, tags=body.other_tags

@@ -57,9 +57,6 @@ class Query(msgspec.Struct):
     operationName: str | None = None  # noqa: N815
 
 
-_query = msgspec.json.Decoder(Query).decode
-
-
 class Gateway:
     """The routes of a gateway.
 
@@ -77,7 +74,7 @@ class Gateway:
 
     async def graphql(self, request: Request) -> Response:
         """Answer a GraphQL query: modules by name, items of the log by id, and the scheduler's location."""
-        query = decode_body(_query, await read_body(request, QUERY_BYTES_MAX), "a GraphQL request")
+        query = decode_body(await read_body(request, QUERY_BYTES_MAX), Query, "a GraphQL request")
         try:
             check_text(query.query, query.variables)
         except GraphQLError as error:

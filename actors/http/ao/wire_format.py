@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from actors.ans104.item import DataItem
-from actors.protocol.canonical_json import check_depth
+from actors.protocol.canonical_json import decode_as
 from actors.protocol.messages import Result, Sent, Spawned
 
 PROTOCOL = (("Data-Protocol", "ao"), ("Type", "Message"), ("Variant", "ao.TN.1"))
@@ -60,10 +60,8 @@ class Cursor(msgspec.Struct):
             ValueError: the text is not a cursor.
         """
         try:
-            cursor = b64decode(text, validate=True)
-            check_depth(cursor)
-            slot = int(msgspec.json.decode(cursor, type=cls).ordinate)
-        except (msgspec.MsgspecError, ValueError):
+            slot = int(decode_as(b64decode(text, validate=True), cls).ordinate)
+        except ValueError:
             slot = -1
         if not 0 <= slot < 2**62:
             raise ValueError(f"{text[:64]!r} is not a cursor of this node")

@@ -13,7 +13,7 @@ from actors.node.append_limits import AppendLimitReached
 from actors.node.backlog import Overloaded
 from actors.node.node import NodeClosed
 from actors.node.reads import ReadTimeout
-from actors.protocol.canonical_json import check_depth
+from actors.protocol.canonical_json import decode_as
 from actors.runtime.logs import get_logger
 from eventstore import EventStoreError
 
@@ -56,16 +56,15 @@ async def read_body(request: Request, bytes_max: int) -> bytes:
     return b"".join(parts)
 
 
-def decode_body(decode: Callable[[bytes], T], body: bytes, what: str) -> T:
-    """A JSON body, decoded.
+def decode_body(body: bytes, kind: type[T], what: str) -> T:
+    """A JSON body as a type.
 
     Raises:
-        HTTPException: it is not JSON of the decoder's type, or is nested too deeply (400).
+        HTTPException: it is not JSON of this type, or is nested too deeply (400).
     """
     try:
-        check_depth(body)  # the decoder's own limit depends on the interpreter's recursion limit
-        return decode(body)
-    except (msgspec.MsgspecError, ValueError) as error:
+        return decode_as(body, kind)
+    except ValueError as error:
         raise HTTPException(400, f"the body is not {what}: {error}") from None
 
 
