@@ -12,14 +12,14 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 
 from actors.ans104.item import DATA_BYTES_MAX, parse
 from actors.http.common.body_limit import ENVELOPE_BYTES_MAX, BodyLimit
-from actors.http.common.responses import ERRORS, encode_json, error_handler, error_response
+from actors.http.common.responses import ERRORS, encode_json, error_handler, error_response, retry_handler
 from actors.node.append_limits import Charged, charged
 from actors.processes.relation.contracts import METHODS
 from actors.relation import schemas
 from actors.relation.chats import Chats
 from actors.relation.json_route import JsonRoute
 from actors.relation.login_domains import LoginDomains, WrongDomain
-from actors.relation.logins import CHALLENGE_S, LoginLimits, Logins, NotLoggedIn
+from actors.relation.logins import LoginLimits, Logins, NotLoggedIn
 from actors.relation.process_client import Refused
 from actors.relation.push_service import PushService
 from actors.relation.services import Services
@@ -262,17 +262,12 @@ async def _validation_error(_: Request, error: Exception) -> Response:
     return error_response(f"{field}: {first['msg']}", 422)
 
 
-async def _too_many_logins(_: Request, error: Exception) -> Response:
-    assert isinstance(error, TooManyLogins)
-    return error_response(str(error), 429, {"Retry-After": str(error.retry_s)})
-
-
 _HANDLERS: dict[Any, Any] = {
     **ERRORS,
     Refused: error_handler(409),
     NotLoggedIn: error_handler(401, {"WWW-Authenticate": "Bearer"}),
     WrongDomain: error_handler(421),
-    TooManyLogins: _too_many_logins,
-    LoginsFull: error_handler(503, {"Retry-After": str(CHALLENGE_S)}),
+    TooManyLogins: retry_handler(429),
+    LoginsFull: retry_handler(503),
     RequestValidationError: _validation_error,
 }

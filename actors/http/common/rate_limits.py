@@ -7,9 +7,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from actors.ans104.item import owner_of
-from actors.http.common.responses import ANY_ORIGIN, RETRY_S, error_response
-
-_RETRY = {"Retry-After": str(RETRY_S)}
+from actors.http.common.responses import ANY_ORIGIN, RETRY_SOON, error_response
 
 
 class RateLimits:
@@ -39,7 +37,7 @@ class RateLimits:
             return b""
         owner = owner_of(raw)
         if not self._window.test(self._limit, "owner", owner.hex()):
-            raise HTTPException(429, f"rate limit: at most {self._limit} from one owner; try again later", _RETRY)
+            raise HTTPException(429, f"rate limit: at most {self._limit} from one owner; try again later", RETRY_SOON)
         return owner
 
     def count_owner(self, owner: bytes) -> None:
@@ -64,7 +62,7 @@ class RateLimits:
             client = scope.get("client")
             if client and not self._window.hit(limit, "address", client[0]):
                 text = f"rate limit: at most {limit} from one address; try again later"
-                await error_response(text, 429, _RETRY | ANY_ORIGIN)(scope, receive, send)
+                await error_response(text, 429, RETRY_SOON | ANY_ORIGIN)(scope, receive, send)
                 return
             await app(scope, receive, send)
 

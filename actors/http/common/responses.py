@@ -20,7 +20,8 @@ from eventstore import EventStoreError
 T = TypeVar("T")
 Handler = Callable[[Request, Exception], Awaitable[Response]]
 
-RETRY_S = 1
+RETRY_SOON = {"Retry-After": "1"}
+"""The header of a response to a client that may retry after a second."""
 ANY_ORIGIN = {"Access-Control-Allow-Origin": "*"}
 RAW_ANY_ORIGIN = [(name.lower().encode(), value.encode()) for name, value in ANY_ORIGIN.items()]
 encode_json = msgspec.json.Encoder().encode
@@ -73,11 +74,6 @@ async def _http_error(_: Request, error: Exception) -> Response:
     return error_response(error.detail, error.status_code, dict(error.headers or {}))
 
 
-async def _append_limit_reached(_: Request, error: Exception) -> Response:
-    assert isinstance(error, AppendLimitReached)
-    return error_response(str(error), 429, {"Retry-After": str(error.retry_s)})
-
-
 async def _internal_error(request: Request, error: Exception) -> Response:
     logger.error("a request failed", path=request.url.path, error=f"{type(error).__name__}: {error}")
     return error_response("internal error; the node's standard error has the details", 500)
@@ -88,6 +84,15 @@ def error_handler(status: int, headers: dict[str, str] | None = None) -> Handler
 
     async def handle(_: Request, error: Exception) -> Response:
         return error_response(str(error), status, headers)
+
+    return handle
+
+
+def retry_handler(status: int) -> Handler:
+    """Like ``error_handler``, for an error that names the seconds to wait as ``retry_s``."""
+
+    async def handle(_: Request, error: Any) -> Response:
+        return error_response(str(error), status, {"Retry-After": str(error.retry_s)})
 
     return handle
 
@@ -103,9 +108,9 @@ ERRORS: dict[Any, Handler] = {
     NoSuchProcess: error_handler(404),
     DataTooLarge: error_handler(413),
     ItemRefused: error_handler(400),
-    AppendLimitReached: _append_limit_reached,
-    Overloaded: error_handler(503, {"Retry-After": str(RETRY_S)}),
-    ReadTimeout: error_handler(503, {"Retry-After": str(RETRY_S)}),
+    AppendLimitReached: retry_handler(429),
+    Overloaded: error_handler(503, RETRY_SOON),
+    ReadTimeout: error_handler(503, RETRY_SOON),
     NodeClosed: error_handler(503),
     EventStoreError: error_handler(503),
     ClientDisconnect: error_handler(400),

@@ -13,7 +13,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from actors.http.common.rate_limits import RateLimits
-from actors.http.common.responses import ERRORS, RETRY_S, error_handler, read_body
+from actors.http.common.responses import ERRORS, RETRY_SOON, error_handler, read_body
 from actors.http.witness.rules import Refused
 from actors.http.witness.store import StoreUnusable
 from actors.http.witness.wire_format import REQUEST_BYTES_MAX
@@ -50,7 +50,7 @@ class WitnessApp:
             Route("/verifier-key", self.verifier_key),
             Route("/{origin_hash}/checkpoint", self.checkpoint),
         ]
-        errors = {**ERRORS, Refused: _refused, StoreUnusable: error_handler(503, {"Retry-After": str(RETRY_S)})}
+        errors = {**ERRORS, Refused: _refused, StoreUnusable: error_handler(503, RETRY_SOON)}
         return self._rate_limits.limit_addresses(Starlette(routes=routes, exception_handlers=errors))
 
     def close(self) -> None:
@@ -77,9 +77,7 @@ class WitnessApp:
     async def _run(self, function: Callable[[], T]) -> T:
         """Run a function in the thread of the witness."""
         if self._waiting >= WAITING_MAX:
-            raise HTTPException(
-                503, f"at most {WAITING_MAX} requests may wait; try again", {"Retry-After": str(RETRY_S)}
-            )
+            raise HTTPException(503, f"at most {WAITING_MAX} requests may wait; try again", RETRY_SOON)
         self._waiting += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, function)
