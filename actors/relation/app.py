@@ -12,7 +12,14 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 
 from actors.ans104.item import DATA_BYTES_MAX, parse
 from actors.http.common.body_limit import ENVELOPE_BYTES_MAX, BodyLimit
-from actors.http.common.responses import ERRORS, encode_json, error_handler, error_response, retry_handler
+from actors.http.common.responses import (
+    ERRORS,
+    client_address,
+    encode_json,
+    error_handler,
+    error_response,
+    retry_handler,
+)
 from actors.node.append_limits import Charged, charged
 from actors.processes.relation.contracts import METHODS
 from actors.relation import schemas
@@ -88,7 +95,7 @@ def proxy_app(
         return user
 
     async def charge_client(request: Request) -> None:
-        address = request.client.host if request.client else ""
+        address = client_address(request)
         charged.set(Charged(b"" if request.url.path == _CONTRACT_CALL else address.encode(), address))
 
     current_login = Annotated[Login, Depends(logged_in)]
@@ -118,8 +125,7 @@ def proxy_app(
     @app.post("/login")
     async def login(body: schemas.LoginRequest, request: Request) -> schemas.LoggedIn:
         """Log in with a signed challenge."""
-        client = request.client.host if request.client else ""
-        new = logins.login(body.challenge, body.signature, _host(request), client)
+        new = logins.login(body.challenge, body.signature, _host(request), client_address(request))
         return schemas.LoggedIn(token=new.token, address=new.address, expires=new.expires)
 
     @app.post("/logout", status_code=204)

@@ -9,7 +9,7 @@ from actors.ans104.item import item_id, owner_of, parse
 from actors.http.ao.lookups import first_assignment
 from actors.http.common.body_limit import ENVELOPE_BYTES_MAX
 from actors.http.common.rate_limits import RateLimits
-from actors.http.common.responses import json_response, read_body
+from actors.http.common.responses import client_address, json_response, read_body
 from actors.node.append_limits import Charged, charged
 from actors.node.node import Node
 
@@ -46,7 +46,7 @@ class MessengerUnit:
         """Submit the item in a request's body. Returns its id once it is durable."""
         raw = await read_body(request, self._body_bytes_max)
         owner = await self._check_owner(raw)
-        charged.set(Charged(address=request.client.host if request.client else ""))
+        charged.set(Charged(address=client_address(request)))
         result = await self._node.submit(raw)
         self._rate_limits.count_owner(owner)
         return result.message_id

@@ -57,6 +57,11 @@ async def read_body(request: Request, bytes_max: int) -> bytes:
     return b"".join(parts)
 
 
+def client_address(request: Request) -> str:
+    """The client's network address; empty if it has none, as over a Unix socket."""
+    return request.client.host if request.client else ""
+
+
 def decode_body(body: bytes, kind: type[T], what: str) -> T:
     """A JSON body as a type.
 
