@@ -101,7 +101,7 @@ class Packer:
             ArchiveFailed: the archive cannot store the transaction. The next step tries it again.
         """
         state, waiting = await self._waiting()
-        return await self._pack(state, waiting) if self._due_in(state, waiting) == 0 else None
+        return await self._pack(state, waiting) if self._is_due(state, waiting) else None
 
     async def pack(self) -> Packed | None:
         """Pack all messages that wait, due or not; None if there are none.
@@ -116,11 +116,12 @@ class Packer:
         state: dict[str, Any] = await self._calls.ask(self._archive, "getArchive")
         return state, Waiting(**await self._calls.ask(self._relation, "waitingAfter", after=state["packed"] - 1))
 
-    def _due_in(self, state: dict[str, Any], waiting: Waiting) -> int | None:
+    def _is_due(self, state: dict[str, Any], waiting: Waiting) -> bool:
+        """Whether messages are due, or a pack was interrupted."""
         if state["pending"]:
-            return 0
+            return True
         due = due_at(waiting, since=state["since"], interval_ms=self._interval_ms, bytes_max=self._bytes_max)
-        return None if due is None else max(due - self._clock(), 0)
+        return due is not None and due <= self._clock()
 
     async def _pack(self, state: dict[str, Any], waiting: Waiting) -> Packed | None:
         """Finish the pack that was interrupted, or else pack all messages that wait, in as few transactions as fit."""
