@@ -2,25 +2,17 @@
 
 from starlette.exceptions import HTTPException
 
-from actors.node.node import Node
-from eventstore import Assignment, LogFile, sequence_at
+from eventstore import LogFile, sequence_at
 
 
-async def first_assignment(node: Node, process: str) -> Assignment:
-    """The assignment that started a process.
+def require_process(log: LogFile, process: str) -> None:
+    """Check that there is a process.
 
     Raises:
-        HTTPException: there is no such process (404).
+        HTTPException: there is none (404).
     """
-    return await node.read(lambda log: require_process(log, process))
-
-
-def require_process(log: LogFile, process: str) -> Assignment:
-    """Like ``first_assignment``, within a read."""
-    first = next(log.read_process(process, limit=1), None)
-    if first is None:
+    if next(log.read_process(process, limit=1), None) is None:
         raise HTTPException(404, f"there is no process {process!r}")
-    return first
 
 
 def slot_at(log: LogFile, process: str, timestamp: int) -> int:

@@ -6,7 +6,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from actors.ans104.item import item_id, owner_of, parse
-from actors.http.ao.lookups import first_assignment
+from actors.http.ao.lookups import require_process
 from actors.http.common.body_limit import ENVELOPE_BYTES_MAX
 from actors.http.common.rate_limits import RateLimits
 from actors.http.common.responses import client_address, json_response, read_body
@@ -69,7 +69,7 @@ class MessengerUnit:
         raw = await read_body(request, self._body_bytes_max)
         process = request.path_params["process"]
         parse(raw).verify()
-        await first_assignment(self._node, process)
+        await self._node.read(lambda log: require_process(log, process))
         done = "not monitored" if request.method == "DELETE" else "nothing to monitor"
         return json_response({"message": f"{done}: no process of this node has a schedule", "id": process})
 

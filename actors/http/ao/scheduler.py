@@ -60,7 +60,9 @@ class SchedulerUnit:
         """The message that started a process, with its assignment."""
 
         def read(log: LogFile) -> Response:
-            first = self._assignment(log, request.path_params["process"], 0)
+            process = request.path_params["process"]
+            require_process(log, process)
+            first = self._assignment(log, process, 0)
             message = item_json(parse(first.message, data_bytes_max=len(first.message)), first.row.message.id)
             return json_response(
                 {
@@ -117,7 +119,6 @@ class SchedulerUnit:
         return page_json("page_info", {"has_next_page": more and (high is None or last < high)}, page)
 
     def _assignment(self, log: LogFile, process: str, slot: int) -> Scheduled:
-        require_process(log, process)
         return next(self._scheduled(log, process, from_slot=slot, limit=1))
 
     def _scheduled(self, log: LogFile, process: str, *, from_slot: int, limit: int) -> Iterator[Scheduled]:
