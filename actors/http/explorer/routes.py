@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import AsyncGenerator, Callable
-from functools import cache, partial
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -169,8 +169,8 @@ class Explorer:
             return RedirectResponse(f"/explorer/process/{handle['pid']}", 303)
         handles = await self._query_registry("GetHandles", {"owner": q})
         if isinstance(handles, list) and handles:
-            page = partial(_page, "found.html", q=q, title=f"Handles of {q}", handles=handles)
-            return await self._pages.respond(request, lambda _: page())
+            title = f"Handles of {q}"
+            return await self._pages.respond(request, lambda _: _page("found.html", q=q, title=title, handles=handles))
         return _not_found(f"No handle, process, message or handle owner matches {q[:100]!r}.", q=q)
 
     async def events(self, request: Request) -> Response:

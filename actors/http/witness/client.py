@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pyreqwest.client import Client  # slow to import
 
 TIMEOUT_S = 30.0
-_OK, _ERRORS = 200, 400
+_OK = 200
 _SIZE = re.compile("(0|[1-9][0-9]{0,17})\n")
 _REASON_CHARACTERS = 200
 
