@@ -1,6 +1,5 @@
 """A fake Arweave gateway and bundler on loopback. It checks signatures and hashes with code of its own."""
 
-import asyncio
 from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from actors.http.common.server import Servers, listen
+from tests.actors.http.loopback import loopback
 from tests.actors.relation.seed_client import deep_hash
 
 
@@ -106,13 +105,5 @@ async def gateway() -> AsyncIterator[Gateway]:
         Route("/graphql", own.graphql, methods=["POST"]),
         Route("/{id}", own.data),
     ]
-    place = listen("127.0.0.1", 0)
-    servers = Servers([(place, Starlette(routes=routes))])
-    running = asyncio.create_task(servers.run())
-    own.url = place.url
-    try:
+    async with loopback(Starlette(routes=routes)) as own.url:
         yield own
-    finally:
-        servers.stop()
-        await running
-        place.socket.close()

@@ -1,6 +1,5 @@
 """A gateway on loopback that does what a test tells it to."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -9,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from actors.http.common.server import Servers, listen
+from tests.actors.http.loopback import loopback
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -34,14 +33,6 @@ class HostileGateway:
 async def hostile_gateway(handler: Handler) -> AsyncIterator[HostileGateway]:
     """Serve until the block ends. Responses that never end are cut then."""
     gateway = HostileGateway(handler)
-    listener = listen("127.0.0.1", 0)
     app = Starlette(routes=[Route("/{path:path}", gateway.respond, methods=["GET", "POST"])])
-    servers = Servers([(listener, app)])
-    running = asyncio.create_task(servers.run())
-    gateway.url = listener.url
-    try:
+    async with loopback(app) as gateway.url:
         yield gateway
-    finally:
-        servers.stop()
-        await running
-        listener.socket.close()

@@ -1,7 +1,6 @@
 import asyncio
 import json
 import socket
-import threading
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -11,6 +10,7 @@ import pytest
 from actors import Node
 from actors.http.common import connections
 from actors.http.common.connections import HEADERS_BYTES_MAX, GuardedConnection
+from tests.actors.http.endless_read import EndlessRead
 from tests.actors.http.served_node import ServedNode, served
 from tests.actors.people import ALICE, item
 
@@ -204,15 +204,7 @@ async def test_a_websocket_cannot_start_before_the_response_to_an_earlier_reques
 async def test_a_read_ends_with_its_client_even_if_another_request_waits(
     path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], read: str, later: bool
 ) -> None:
-    started, ended = threading.Event(), threading.Event()
-
-    def endless(log: Any) -> Any:
-        started.set()
-        try:
-            while True:
-                list(log.read())
-        finally:
-            ended.set()
+    endless = EndlessRead()
 
     async def read_endlessly(node: Node, _: Any, progress: Any = None) -> Any:
         return await read_page(node, endless, progress)
@@ -223,12 +215,12 @@ async def test_a_read_ends_with_its_client_even_if_another_request_waits(
         request = f"GET {read.replace('REGISTRY', server.node.registry)} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
         _, writer = await asyncio.open_connection(*server.address)
         writer.write(request if later else request * 2)
-        await asyncio.to_thread(started.wait)
+        await asyncio.to_thread(endless.started.wait)
         if later:
             writer.write(request)
             await server.get("/health")
         writer.close()
-        assert await asyncio.to_thread(ended.wait, 5)
+        assert await asyncio.to_thread(endless.ended.wait, 5)
         monkeypatch.undo()
     assert capfd.readouterr().err == ""
 

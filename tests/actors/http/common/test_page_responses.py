@@ -1,6 +1,5 @@
 import asyncio
 import json
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ import pytest
 from actors import Node
 from actors.http.common import connections, page_responses
 from actors.http.common.page_responses import take_page
+from tests.actors.http.endless_read import EndlessRead
 from tests.actors.http.served_node import ServedNode, served
 from tests.actors.people import ALICE, item, register
 
@@ -131,34 +131,21 @@ async def test_a_client_that_reads_nothing_gets_no_second_response(path: Path, m
 
 
 async def test_a_page_ends_when_its_client_disconnects(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    started, ended = threading.Event(), threading.Event()
-
-    def endless(log: Any, *_: Any, **__: Any) -> Any:
-        started.set()
-        try:
-            while True:
-                list(log.read())
-        finally:
-            ended.set()
-
+    endless = EndlessRead()
     monkeypatch.setattr("actors.http.ao.compute.past_results", endless)
     async with served(path) as server:
         _, writer = await asyncio.open_connection(*server.address)
         writer.write(f"GET /results/{server.node.registry} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-        await asyncio.to_thread(started.wait)
+        await asyncio.to_thread(endless.started.wait)
         writer.close()
-        await asyncio.to_thread(ended.wait)
+        await asyncio.to_thread(endless.ended.wait)
         assert (await server.get(f"/{server.node.registry}"))["edges"]
 
 
 async def test_a_page_that_takes_too_long_is_refused_with_the_limit(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def endless(log: Any, *_: Any, **__: Any) -> Any:
-        while True:
-            list(log.read())
-
-    monkeypatch.setattr("actors.http.ao.compute.past_results", endless)
+    monkeypatch.setattr("actors.http.ao.compute.past_results", EndlessRead())
     async with served(path, read_s=0.05) as server:
         assert "longer than 0.05 s" in await server.refusal(503, "GET", f"/results/{server.node.registry}")
 

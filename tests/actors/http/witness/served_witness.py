@@ -1,6 +1,5 @@
 """Starts a real witness behind a real server on loopback, with an HTTP client; and a log of any length to submit."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -9,13 +8,13 @@ import httpx
 
 from actors import Wallet
 from actors.evidence.checkpoints import Checkpoint, VerifierKey, sign
-from actors.http.common.server import Servers, listen
 from actors.http.witness.app import WitnessApp
 from actors.http.witness.client import WitnessClient
 from actors.http.witness.store import WitnessStore
 from actors.http.witness.wire_format import AddCheckpoint
 from actors.http.witness.witness import Witness
 from eventstore.merkle.rfc9162 import consistency_path, leaf_hash, root_of
+from tests.actors.http.loopback import loopback
 from tests.actors.people import BOB, EVE, still
 
 NAME = "witness.example"
@@ -48,15 +47,14 @@ async def served_witness(
     store = WitnessStore.open(path)
     logs = {key.name: [each for each in keys if each.name == key.name] for key in keys}
     witness = Witness(store, name=store.name(NAME), wallet=wallet, logs=logs, clock=clock)
-    app, listener = WitnessApp(witness, rate=rate), listen("127.0.0.1", port)
-    servers = Servers([(listener, app.asgi_app())])
-    running = asyncio.create_task(servers.run())
+    app = WitnessApp(witness, rate=rate)
     try:
-        async with httpx.AsyncClient(base_url=listener.url, timeout=30) as client:
-            yield ServedWitness(witness, store, listener.url, client)
+        async with (
+            loopback(app.asgi_app(), port=port) as url,
+            httpx.AsyncClient(base_url=url, timeout=30) as client,
+        ):
+            yield ServedWitness(witness, store, url, client)
     finally:
-        servers.stop()
-        await running
         app.close()
         store.close()
 

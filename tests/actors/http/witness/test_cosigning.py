@@ -16,10 +16,11 @@ from actors import Limits, Node
 from actors.audit.audit import audit
 from actors.evidence.checkpoints import VerifierKey, is_signed_by_others, key_of, signature_line, verified
 from actors.evidence.cosignatures import cosignatures_of
-from actors.http.common.server import Servers, listen
+from actors.http.common.server import listen
 from actors.http.witness.client import WitnessClient
 from actors.http.witness.cosigning import cosigned
 from eventstore import read_log, upgrade_log
+from tests.actors.http.loopback import loopback
 from tests.actors.http.witness.served_witness import ServedWitness, served_witness
 from tests.actors.people import ALICE, BOB, EVE, NODE, item, register, still
 from tests.sqlite_file import execute
@@ -138,14 +139,8 @@ async def hostile(*responses: Response) -> AsyncIterator[str]:
     async def respond(_: Request) -> Response:
         return queue.pop(0) if len(queue) > 1 else queue[0]
 
-    listener = listen("127.0.0.1", 0)
-    servers = Servers([(listener, Starlette(routes=[Route("/{path:path}", respond, methods=["GET", "POST"])]))])
-    running = asyncio.create_task(servers.run())
-    try:
-        yield listener.url
-    finally:
-        servers.stop()
-        await running
+    async with loopback(Starlette(routes=[Route("/{path:path}", respond, methods=["GET", "POST"])])) as url:
+        yield url
 
 
 def size_of(text: str) -> Response:
