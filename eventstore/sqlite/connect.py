@@ -7,7 +7,7 @@ from typing import cast
 
 from eventstore.errors import LogMissing, LogUnusable
 from eventstore.sqlite.file_format import FORMAT, check_format
-from eventstore.sqlite.orphans import refuse_empty_log, refuse_irregular_files
+from eventstore.sqlite.orphans import has_pages, refuse_empty_log, refuse_irregular_files
 
 WAL_PAGES = 4_096
 """Pages (of 4 KiB) of the write-ahead log above which it is copied into the file. A batch touches hundreds of index
@@ -69,7 +69,7 @@ def connect_to_read(path: Path, *, exclusive: bool = False) -> sqlite3.Connectio
         # A reader of a file in WAL mode creates a shared-memory index beside it, which fails in a read-only folder.
         # No node writes in such a folder, so the file is immutable. If a write-ahead log or a rollback journal is
         # beside the file, reading the file alone would be wrong: who opens it for writing reads other pages.
-        if any(map(_holds_pages, (_wal(path), _journal(path)))):
+        if has_pages(path, "-wal") or has_pages(path, "-journal"):
             raise
         return connect(path, "mode=ro&immutable=1", exclusive=exclusive)
 
@@ -136,26 +136,14 @@ def unusable_message(path: Path, error: Exception) -> str:
     remedy = ""
     if "malformed" in str(error):
         remedy = ": the file is damaged, restore a copy"
-    elif _holds_pages(_journal(path)) and "locked" not in str(error):
+    elif has_pages(path, "-journal") and "locked" not in str(error):
         remedy = (
             f": a program was interrupted while it wrote the file. Run `mostao upgrade {path}`, which rolls it back (or"
-            f" copy {path.name} and {_journal(path).name} to a writable folder first)"
+            f" copy {path.name} and {path.name}-journal to a writable folder first)"
         )
-    elif "unable to open" in str(error) and _holds_pages(_wal(path)) and not os.access(path.parent, os.W_OK):
-        remedy = f": its folder is read-only. Copy {path.name} and {_wal(path).name} to a writable folder"
+    elif "unable to open" in str(error) and has_pages(path, "-wal") and not os.access(path.parent, os.W_OK):
+        remedy = f": its folder is read-only. Copy {path.name} and {path.name}-wal to a writable folder"
     return f"{path} cannot be used ({error}){remedy}"
-
-
-def _wal(path: Path) -> Path:
-    return path.with_name(path.name + "-wal")
-
-
-def _journal(path: Path) -> Path:
-    return path.with_name(path.name + "-journal")
-
-
-def _holds_pages(file: Path) -> bool:
-    return file.exists() and file.stat().st_size > 0
 
 
 def _is_not_a_database(error: Exception) -> bool:

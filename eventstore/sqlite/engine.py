@@ -6,6 +6,7 @@ from pathlib import Path
 from eventstore.engines import Upgraded
 from eventstore.errors import LogFault
 from eventstore.sqlite.file_format import FORMAT
+from eventstore.sqlite.file_names import beside
 from eventstore.sqlite.log import SqliteLog
 from eventstore.sqlite.snapshots import SqliteSnapshots, snapshots_path
 from eventstore.sqlite.wal_check import has_events
@@ -72,7 +73,7 @@ def is_leftover(location: Location) -> bool:
 def size_bytes(location: Location) -> int:
     """See ``Engine.size_bytes``."""
     path = Path(location)
-    files = (path, path.with_name(path.name + "-wal"))
+    files = (path, beside(path, "-wal"))
     return sum(file.stat().st_size for file in files if file.exists())
 
 

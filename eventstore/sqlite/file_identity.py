@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from eventstore.errors import LogFailed
+from eventstore.sqlite.file_names import beside
 
 BESIDE_CHECK_S = 0.05
 """Shortest time between two checks of the files beside a log. The log itself is checked on each commit."""
@@ -20,7 +21,7 @@ _logger = logging.getLogger("mostao")
 
 
 class FileId(NamedTuple):
-    """The identity of a file, whatever its names are."""
+    """The identity of a file, which does not depend on its names."""
 
     device: int
     inode: int
@@ -73,8 +74,8 @@ class LogIdentity:
         self._beside: dict[Path, FileId | None] = {lock.path: lock.own_id}
         """What each file beside the log has to be; None while SQLite has not made it."""
         for suffix in ("-wal", "-shm"):
-            beside = path.with_name(path.name + suffix)
-            self._beside[beside] = FileId.of(beside)
+            name = beside(path, suffix)
+            self._beside[name] = FileId.of(name)
         self._checked_beside = 0.0
         self._links_are_reported = False
 
@@ -130,8 +131,8 @@ class LogIdentity:
 
     def has_its_files(self) -> bool:
         """Whether the names of the log and of what SQLite has beside it still lead to the open files."""
-        beside = {name: file_id for name, file_id in self._beside.items() if name != self._lock_path}
-        return all(FileId.of(name) == file_id for name, file_id in {self._path: self.file_id, **beside}.items())
+        expected = {self._path: self.file_id, **self._beside}
+        return all(FileId.of(name) == file_id for name, file_id in expected.items() if name != self._lock_path)
 
     def nameless(self) -> os.stat_result | None:
         """The status of the open log if no name leads to it, so that it ends when it is closed."""

@@ -27,6 +27,7 @@ from eventstore.sqlite.connect import (
 from eventstore.sqlite.evidence import SqliteEvidence
 from eventstore.sqlite.file_format import EXCERPT_ID, FORMAT, check_format, is_excerpt
 from eventstore.sqlite.file_identity import LogIdentity
+from eventstore.sqlite.file_names import beside
 from eventstore.sqlite.index import SqliteIndex
 from eventstore.sqlite.message_ids import IdTable
 from eventstore.sqlite.orphans import refuse_hard_links, refuse_orphans, warn_if_cut_off
@@ -120,7 +121,7 @@ class SqliteLog(SqliteIndex, SqliteEvidence, SqlitePartitionScan):
 
     @classmethod
     def _open_locked(cls, path: Path, lock: WriterLock, *, new: bool, excerpt: bool) -> "SqliteLog":
-        was_closed = lock.was_closed and not path.with_name(path.name + "-wal").exists()
+        was_closed = lock.was_closed and not beside(path, "-wal").exists()
         try:
             # Autocommit: the log itself decides where a transaction starts. One thread uses the connection at a time.
             connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
@@ -316,7 +317,7 @@ class SqliteLog(SqliteIndex, SqliteEvidence, SqlitePartitionScan):
             raise LogFailed(fault)
 
     def _complete_open_file(self) -> str:
-        """Copy the write-ahead log into the file, whatever their names are now. Nothing is deleted by name.
+        """Copy the write-ahead log into the file, which may have other names now. Nothing is deleted by name.
 
         Returns:
             The end of the error message if no name leads to the file any more; it is copied to another one.

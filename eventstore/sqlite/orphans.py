@@ -9,6 +9,7 @@ from pathlib import Path
 
 from eventstore.errors import LogUnusable
 from eventstore.sqlite.file_identity import FileId, is_open_here
+from eventstore.sqlite.file_names import SQLITE_SUFFIXES, beside
 
 _FORMAT_BYTES = slice(18, 20)
 """Where the header of a database says whether it uses a write-ahead log (https://sqlite.org/fileformat2.html)."""
@@ -21,7 +22,7 @@ def irregular_file(path: Path) -> Path | None:
 
     Opening a pipe blocks until another program opens its other end. Only the database itself may be a symbolic link.
     """
-    for file in (path, *(path.with_name(path.name + suffix) for suffix in ("-wal", "-shm", "-journal"))):
+    for file in (path, *(beside(path, suffix) for suffix in SQLITE_SUFFIXES)):
         try:
             mode = file.stat(follow_symlinks=file is path).st_mode
         except FileNotFoundError:
@@ -56,8 +57,8 @@ def refuse_orphans(path: Path) -> None:
     refuse_irregular_files(path)
     log_bytes = _size(path)
     for suffix in ("-wal", "-journal"):
-        orphan = path.with_name(path.name + suffix)
-        if not _size(orphan):
+        orphan = beside(path, suffix)
+        if not has_pages(path, suffix):
             continue
         if log_bytes is None:
             reason = f"{path.name} is missing"
@@ -78,7 +79,7 @@ def warn_if_cut_off(path: Path, lock_file: Path) -> None:
 
     Where a lock file is, it tells whether events are missing; a log that was moved or copied has none.
     """
-    is_cut_off = not _size(path.with_name(path.name + "-wal")) and _format_of(path) == _OPEN
+    is_cut_off = not has_pages(path, "-wal") and _format_of(path) == _OPEN
     if is_cut_off and not lock_file.exists():
         _logger.warning(
             "%s was not closed by its node, and has no %s-wal: if it was moved or copied without that file, its newest"
@@ -112,6 +113,11 @@ def refuse_hard_links(path: Path) -> None:
             " has -wal and .lock beside it: its -wal may have the newest events. Remove the others; or make a file of"
             " its own at the name to keep, `cp NAME NEW && mv NEW NAME`"
         )
+
+
+def has_pages(path: Path, suffix: str) -> bool:
+    """Whether SQLite's file with this suffix is beside a database, and is not empty."""
+    return bool(_size(beside(path, suffix)))
 
 
 def _size(path: Path) -> int | None:

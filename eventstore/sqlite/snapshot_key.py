@@ -13,6 +13,7 @@ import msgspec
 
 from eventstore.commit_log import Head
 from eventstore.snapshots import Snapshot, SnapshotsUnusable
+from eventstore.sqlite.file_names import beside
 
 KEY_BYTES = 32
 _encode = msgspec.msgpack.Encoder().encode
@@ -95,7 +96,7 @@ class SnapshotKey:
 
 def key_path(snapshots: Path) -> Path:
     """The key file of a file of snapshots."""
-    return snapshots.with_name(snapshots.name + ".key")
+    return beside(snapshots, ".key")
 
 
 def _are_equal(expected: bytes, found: object) -> bool:

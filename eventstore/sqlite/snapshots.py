@@ -13,6 +13,7 @@ import msgspec
 from eventstore.commit_log import Head
 from eventstore.snapshots import Snapshot, SnapshotsOutdated, SnapshotsUnusable
 from eventstore.sqlite.connect import connect
+from eventstore.sqlite.file_names import SQLITE_SUFFIXES, beside
 from eventstore.sqlite.orphans import irregular_file
 from eventstore.sqlite.snapshot_key import SnapshotKey, key_path
 
@@ -69,8 +70,8 @@ class SqliteSnapshots:
     @classmethod
     def _create(cls, path: Path) -> "SqliteSnapshots":
         try:
-            for suffix in ("", "-wal", "-shm", "-journal"):
-                path.with_name(path.name + suffix).unlink(missing_ok=True)
+            for suffix in ("", *SQLITE_SUFFIXES):
+                beside(path, suffix).unlink(missing_ok=True)
             return cls._open(path)
         except (sqlite3.Error, OSError) as error:
             raise SnapshotsUnusable(f"{path} cannot be used ({error})") from None
@@ -221,7 +222,7 @@ class SqliteSnapshots:
 
 def snapshots_path(log: Path) -> Path:
     """The snapshot file of a log."""
-    return log.with_name(log.name + ".snapshots")
+    return beside(log, ".snapshots")
 
 
 def _refuse_irregular_files(path: Path) -> None:

@@ -18,6 +18,7 @@ from typing import BinaryIO, NamedTuple
 
 from eventstore.errors import StorageDamaged
 from eventstore.sqlite.connect import connect_to_read, unusable_message
+from eventstore.sqlite.file_names import beside
 from eventstore.sqlite.orphans import refuse_orphans
 
 _HEADER = struct.Struct(">8I")
@@ -123,7 +124,7 @@ def wal_damage(log: Path) -> str:
     and before anything is written.
     """
     try:
-        with log.with_name(log.name + "-wal").open("rb") as wal:
+        with beside(log, "-wal").open("rb") as wal:
             header = wal.read(_HEADER.size)
             if len(header) < _HEADER.size:
                 return ""
@@ -199,5 +200,5 @@ def _checksum(content: bytes, order: str, start: tuple[int, int]) -> tuple[int, 
 
 def _frames_used(log: Path) -> int:
     """The number of frames that SQLite uses, from the index that it built when it recovered the write-ahead log."""
-    with log.with_name(log.name + "-shm").open("rb") as index:
+    with beside(log, "-shm").open("rb") as index:
         return int.from_bytes(index.read(_INDEX_FRAMES.stop)[_INDEX_FRAMES], sys.byteorder)

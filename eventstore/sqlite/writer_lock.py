@@ -18,6 +18,7 @@ from pathlib import Path
 
 from eventstore.errors import LogInUse, LogUnusable
 from eventstore.sqlite.file_identity import FileId
+from eventstore.sqlite.file_names import beside
 
 DELEGATE_WAIT_S = 10.0
 """How long an opener waits for the delegate of a killed node to finish its last batch."""
@@ -189,7 +190,7 @@ class DelegateLock:
 
 def lock_path(log: Path) -> Path:
     """The lock file of a log."""
-    return log.with_name(log.name + ".lock")
+    return beside(log, ".lock")
 
 
 def is_of_interrupted_start(log: Path) -> bool:

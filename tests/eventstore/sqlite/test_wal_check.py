@@ -8,15 +8,12 @@ from shutil import copyfile
 import pytest
 
 from eventstore import StorageDamaged, open_log, read_log, upgrade_log
+from eventstore.sqlite.file_names import beside
 from eventstore.sqlite.writer_lock import lock_path
 from tests.eventstore.logs import append, assignments
 
 HEADER_BYTES, FRAME_HEADER_BYTES = 32, 24
 FILES = ("", "-wal", ".lock")
-
-
-def beside(path: Path, suffix: str) -> Path:
-    return path.with_name(path.name + suffix)
 
 
 @pytest.fixture
