@@ -201,11 +201,11 @@ def refuse_other_schema(connection: sqlite3.Connection, path: Path) -> None:
     Raises:
         LogUnusable: the schema is not that of the newest format.
     """
-    _refuse((difference for difference in schema_differences(connection) if not difference.is_harmless), path)
+    _refuse(schema_differences(connection), path)
 
 
 def refuse_unknown_schema(connection: sqlite3.Connection, path: Path) -> None:
-    """Check a log of an older format before its upgrade: each object must be one that some format defines.
+    """Check a log of an older format before its upgrade. Additional objects of a user are permitted here, too.
 
     Raises:
         LogUnusable: a table, index, view or trigger has another definition than in every format.
@@ -215,15 +215,7 @@ def refuse_unknown_schema(connection: sqlite3.Connection, path: Path) -> None:
     except UnicodeDecodeError as error:
         raise LogUnusable(f"{path} cannot be used (its schema is malformed: {error}): restore a copy") from None
     known = {*DEFINED, *DEFINED_BEFORE}
-    names = {defined.name for defined in known}
-    _refuse(
-        (
-            _surplus(found)
-            for found in objects
-            if found not in known and (found.name in names or not _surplus(found).is_harmless)
-        ),
-        path,
-    )
+    _refuse((_surplus(found) for found in objects if found not in known), path)
 
 
 def schema_differences(connection: sqlite3.Connection) -> list[Difference]:
@@ -285,7 +277,10 @@ def _object_of(row: list[str | None]) -> SchemaObject:
 
 
 def _refuse(differences: Iterable[Difference], path: Path) -> None:
-    for object_, expected, found, _ in differences:
+    """Raise ``LogUnusable`` for the first difference that is not harmless."""
+    for object_, expected, found, is_harmless in differences:
+        if is_harmless:
+            continue
         what = "is missing" if found is None else "is not part of a log" if expected is None else "is not as defined"
         raise LogUnusable(
             f"{path} does not have the tables of a mostao log: the {object_} {what}. Restore a copy of the log;"
