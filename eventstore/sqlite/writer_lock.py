@@ -33,7 +33,29 @@ _CLOSED = b"closed\n"
 _DURABLE = re.compile(rb"^durable (\d{20})$", re.MULTILINE)
 
 
-class WriterLock:
+class _OpenLockFile:
+    """A lock file that is open, with what its holder and its holder's delegate read and write in the same way."""
+
+    path: Path
+    own_id: FileId
+    _descriptor: int
+    _durable_offset: int
+
+    @property
+    def epoch(self) -> int:
+        """The epoch of the newest lease; 0 if none was ever taken."""
+        return _number_in(self._read(), _EPOCH)
+
+    def record_durable(self, sequence: int) -> None:
+        """Store the sequence up to which the log is durable."""
+        with suppress(OSError):  # a full disk: the number stays older than the log, as after a crash
+            os.pwrite(self._descriptor, b"%020d" % sequence, self._durable_offset)
+
+    def _read(self) -> bytes:
+        return os.pread(self._descriptor, _LOCK_FILE_BYTES, 0)
+
+
+class WriterLock(_OpenLockFile):
     """An exclusive ``flock`` on ``<log>.lock``, which names its holder.
 
     The lock needs a file of its own: closing any descriptor of the database would drop SQLite's locks on it.
@@ -65,32 +87,19 @@ class WriterLock:
                 f"{self.path.parent} cannot be written ({error.strerror}): choose another folder"
             ) from None
         try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = self._read().split(b"\n")[0].decode(errors="replace").strip() or "another process"
+            self._take(log)
+            found = self._read()
+            self.durable = _number_in(found, _DURABLE)
+            self.was_closed = found.endswith(_CLOSED) or not _DURABLE.search(found)
+            self._write(self.epoch)
+        except BaseException:
             os.close(self._descriptor)
-            raise LogInUse(f"{log} is being written by {holder}: stop it first, or choose another log") from None
-        self.own_id = FileId.of_open(self._descriptor)
-        if FileId.of(self.path) != self.own_id:  # it was removed between the two calls above
-            os.close(self._descriptor)
-            raise LogInUse(f"{self.path} was removed by another process: try again, and do not remove it")
-        if not self._is_free_of_delegates():
-            os.close(self._descriptor)
-            raise LogInUse(f"{log} is still being written for a node that is gone: try again when it is done")
-        found = self._read()
-        self.durable = _number_in(found, _DURABLE)
-        self.was_closed = found.endswith(_CLOSED) or not _DURABLE.search(found)
-        self._write(self.epoch)
-
-    @property
-    def epoch(self) -> int:
-        """The epoch of the newest lease; 0 if none was ever taken."""
-        return _number_in(self._read(), _EPOCH)
+            raise
 
     def record_durable(self, sequence: int) -> None:
         """Store the sequence up to which the log is durable."""
         self.durable = sequence
-        _record_durable(self._descriptor, self._durable_offset, sequence)
+        super().record_durable(sequence)
 
     def forget_durable(self) -> None:
         """Begin with a new log: the file names events of one that was removed."""
@@ -115,8 +124,17 @@ class WriterLock:
         """Let the next writer in. The file stays: removing it would let two writers lock two files of one name."""
         os.close(self._descriptor)
 
-    def _read(self) -> bytes:
-        return os.pread(self._descriptor, _LOCK_FILE_BYTES, 0)
+    def _take(self, log: Path) -> None:
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = self._read().split(b"\n")[0].decode(errors="replace").strip() or "another process"
+            raise LogInUse(f"{log} is being written by {holder}: stop it first, or choose another log") from None
+        self.own_id = FileId.of_open(self._descriptor)
+        if FileId.of(self.path) != self.own_id:  # it was removed after it was opened
+            raise LogInUse(f"{self.path} was removed by another process: try again, and do not remove it")
+        if not self._is_free_of_delegates():
+            raise LogInUse(f"{log} is still being written for a node that is gone: try again when it is done")
 
     def _write(self, epoch: int, end: bytes = b"") -> None:
         """Write holder and epoch. The write comes before the truncation, so that a killed process loses no epoch."""
@@ -147,7 +165,7 @@ class WriterLock:
         return False
 
 
-class DelegateLock:
+class DelegateLock(_OpenLockFile):
     """The lock of a child process that writes a log for the holder of its ``WriterLock``.
 
     While it is held, no other writer opens the log, even if the holder is killed in the middle of a batch.
@@ -167,21 +185,9 @@ class DelegateLock:
         self._durable_offset = _offset_in(self._read())
 
     @property
-    def epoch(self) -> int:
-        """The epoch of the newest lease."""
-        return _number_in(self._read(), _EPOCH)
-
-    def record_durable(self, sequence: int) -> None:
-        """Store the sequence up to which the log is durable."""
-        _record_durable(self._descriptor, self._durable_offset, sequence)
-
-    def _read(self) -> bytes:
-        return os.pread(self._descriptor, _LOCK_FILE_BYTES, 0)
-
-    @property
     def file_id(self) -> FileId:
         """The identity of the log that the holder of the writer lock has open."""
-        found = _FILE.search(os.pread(self._descriptor, _LOCK_FILE_BYTES, 0))
+        found = _FILE.search(self._read())
         return FileId(int(found[1]), int(found[2])) if found else FileId(0, 0)
 
     def release(self) -> None:
@@ -244,8 +250,3 @@ def _offset_in(text: bytes) -> int:
     if found is None:
         raise OSError("the lock file has no line for the durable sequence")
     return found.start(1)
-
-
-def _record_durable(descriptor: int, offset: int, sequence: int) -> None:
-    with suppress(OSError):  # a full disk: the number stays older than the log, as after a crash
-        os.pwrite(descriptor, b"%020d" % sequence, offset)
