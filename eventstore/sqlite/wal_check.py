@@ -57,18 +57,19 @@ def refuse_lost_events(log: Path, *, durable: int) -> None:
     Raises:
         StorageDamaged: events are missing.
     """
+    if not log.exists():  # nothing is beside it: see ``refuse_orphans``
+        return
     try:
-        connection = connect_to_read(log) if log.exists() else None
+        connection = connect_to_read(log)
     except sqlite3.Error:  # opening for writing repairs some errors, such as a hot journal, and reports the others
         return
     try:
         events = _events(connection)
-        damage = wal_damage(log)
+        damage = _wal_damage(log)
     except sqlite3.Error as error:
         raise StorageDamaged(unusable_message(log, error)) from None
     finally:
-        if connection is not None:
-            connection.close()
+        connection.close()
     if damage:
         raise StorageDamaged(
             f"the write-ahead log of {log} is damaged ({damage}): acknowledged events after event {events or 0} cannot"
@@ -104,10 +105,8 @@ def has_events(log: Path) -> bool:
         return True
 
 
-def _events(connection: sqlite3.Connection | None) -> int | None:
-    """Number of events; None if there is no log, or another schema, which the check of the schema refuses."""
-    if connection is None:
-        return None
+def _events(connection: sqlite3.Connection) -> int | None:
+    """Number of events; None if there is another schema, which the check of the schema refuses."""
     if not connection.execute("select 1 from sqlite_master limit 1").fetchone():
         return 0  # all tables are in a write-ahead log that is missing
     query = "select 1 from sqlite_master where name = 'assignments' and type = 'table'"  # a view may be endless
@@ -117,7 +116,7 @@ def _events(connection: sqlite3.Connection | None) -> int | None:
     return int(events)
 
 
-def wal_damage(log: Path) -> str:
+def _wal_damage(log: Path) -> str:
     """Why transactions that were durable are missing from the write-ahead log; empty if nothing shows that.
 
     Call this when a connection has the log open and has read from it, so that SQLite has recovered the write-ahead log,
