@@ -83,22 +83,20 @@ def connect_to_log(path: Path, *, excerpt: bool = False, exclusive: bool = False
     refuse_empty_log(path)
     try:
         connection = connect_to_read(path, exclusive=exclusive)
+        try:
+            format_ = check_format(connection, path, excerpt=excerpt)
+            if format_ == 0:
+                raise LogUnusable(f"{path} is empty: it holds no log")
+            if format_ < FORMAT:
+                raise LogUnusable(
+                    f"{path} is a log of format {format_}; this version reads format {FORMAT}:"
+                    f" run `mostao upgrade {path}`"
+                )
+        except BaseException:
+            connection.close()
+            raise
     except sqlite3.Error as error:
         raise LogUnusable(unusable_message(path, error)) from None
-    try:
-        format_ = check_format(connection, path, excerpt=excerpt)
-        if format_ == 0:
-            raise LogUnusable(f"{path} is empty: it holds no log")
-        if format_ < FORMAT:
-            raise LogUnusable(
-                f"{path} is a log of format {format_}; this version reads format {FORMAT}: run `mostao upgrade {path}`"
-            )
-    except sqlite3.Error as error:
-        connection.close()
-        raise LogUnusable(unusable_message(path, error)) from None
-    except BaseException:
-        connection.close()
-        raise
     return connection
 
 
