@@ -6,6 +6,7 @@ from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import msgspec
 
+from actors.processes.limits import ANSWER_BYTES_MAX, ANSWER_CHARACTERS_SAFE
 from actors.processes.request_body import EmptyBody, parser
 from actors.protocol.messages import REPLY, Context, Effects, IncomingMessage, Refusal
 
@@ -82,7 +83,7 @@ class Process:
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        cls.answer_characters_safe = ANSWER_BYTES_MAX // UTF8_BYTES_MAX if cls.is_limited else sys.maxsize
+        cls.answer_characters_safe = ANSWER_CHARACTERS_SAFE if cls.is_limited else sys.maxsize
         cls.handlers = {}
         for kind in reversed(cls.__mro__):  # a new version may extend the previous one
             for method in list(vars(kind).values()):
@@ -136,10 +137,6 @@ class Process:
         return f"{self.module} knows no action {name[:64]!r}; it knows {known}"
 
 
-ANSWER_BYTES_MAX = 256 * 1024
-"""Bytes of a reply as JSON text. A longer one is refused; lists have pages."""
-UTF8_BYTES_MAX = 4
-"""Most bytes of a character."""
 _PAGING = ("limit", "offset", "after")
 """Fields of a body that select a part of a list."""
 SUCCESS = {"status": "success"}

@@ -10,10 +10,13 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from actors.processes.base import ANSWER_BYTES_MAX as ANSWER_BYTES_MAX
 from actors.processes.request_body import Body
 from actors.protocol.messages import Refusal
 
+ANSWER_BYTES_MAX = 256 * 1024
+"""Bytes of a reply as JSON text. A longer one is refused; lists have pages."""
+ANSWER_CHARACTERS_SAFE = ANSWER_BYTES_MAX // len("\U0010ffff".encode())
+"""Length of a reply up to which its bytes need no counting."""
 STATE_BYTES_MAX = 1024 * 1024
 """Bytes of a process's state as canonical JSON, without conversation history: slots and metadata of messages and keys.
 A directory (names, sessions, saved keys) has a limit for each owner instead."""
