@@ -4,7 +4,7 @@ Modules from a log's newest registry on have them: ``Process.is_limited`` and th
 have none, so that their logs replay as they ran.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -72,6 +72,17 @@ def fitting(rows: Sequence[Any]) -> list[Any]:
         if room < 0:
             return list(rows[:count])
     return list(rows)
+
+
+def page(rows: Iterable[tuple[int, Any]]) -> list[Any]:
+    """The first rows, as many as an answer holds, but at least one. Each comes after an upper bound of its bytes."""
+    taken, room = list[Any](), ANSWER_BYTES_MAX
+    for row_bytes, row in rows:
+        room -= row_bytes
+        if room < 0 and taken:
+            break
+        taken.append(row)
+    return taken
 
 
 def parts(indexes: range) -> Iterator[range]:

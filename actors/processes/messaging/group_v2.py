@@ -1,6 +1,7 @@
 """Version 2 of the group: its state and its pages have a limit in bytes."""
 
 import struct
+from collections.abc import Iterator
 from hashlib import blake2b
 from typing import Annotated, Any
 
@@ -12,12 +13,12 @@ from actors.processes.collections.append_only_list import History
 from actors.processes.collections.map import Map
 from actors.processes.collections.packed_entries import AuthoredEntry, AuthoredLedger
 from actors.processes.limits import (
-    ANSWER_BYTES_MAX,
     CONTENT_CHARACTERS_SAFE,
     MESSAGE_BYTES_MAX,
     ProcessId,
     check_content,
     check_state,
+    page,
     parts,
 )
 from actors.processes.messaging.group import (
@@ -322,24 +323,25 @@ class GroupV2(Group):
         check_state(FIXED_BYTES + MEMBER_BYTES * len(state.members) + INVITED_BYTES * len(state.invited))
 
     def _message_rows(self, indexes: range, context: Context) -> list[dict[str, Any]]:
-        state, rows, room = self.state, list[dict[str, Any]](), ANSWER_BYTES_MAX
+        return page(self._rows(indexes, context))
+
+    def _rows(self, indexes: range, context: Context) -> Iterator[tuple[int, dict[str, Any]]]:
+        """The rows of messages, each after an upper bound of its bytes as JSON."""
+        state = self.state
         for part in parts(indexes):
             entries: list[AuthoredEntry] = [state.messages[index] for index in part]
             payloads = context.payloads([entry.slot for entry in entries])
             for index, entry, data in zip(part, entries, payloads, strict=True):
-                room -= ROW_BYTES + len(data)
-                if room < 0 and rows:
-                    return rows
-                rows.append(
+                yield (
+                    ROW_BYTES + len(data),
                     {
                         "id": index + 1,
                         "sender": state.authors[entry.author],
                         "generation": entry.generation,
                         "timestamp": entry.timestamp / 1000,
                         "content": _decode_message(data).content,
-                    }
+                    },
                 )
-        return rows
 
 
 def _hash(pid: str) -> bytes:

@@ -9,13 +9,13 @@ from msgspec import Meta
 from actors.processes.base import action, succeed
 from actors.processes.collections.packed_entries import Entry, Ledger
 from actors.processes.limits import (
-    ANSWER_BYTES_MAX,
     CONTENT_CHARACTERS_SAFE,
     MESSAGE_BYTES_MAX,
     KeyText,
     ProcessId,
     check_content,
     json_bytes,
+    page,
     parts,
 )
 from actors.processes.messaging.session_v1 import (
@@ -174,16 +174,10 @@ class SessionV3(SessionV2):
         return [{"generation": generation, **msgspec.structs.asdict(_decode_keys(data))}]
 
     def _message_rows(self, indexes: range, context: Context) -> list[dict[str, Any]]:
-        rows, room = list[dict[str, Any]](), ANSWER_BYTES_MAX
-        for row_bytes, row in self._rows(indexes, context):
-            room -= row_bytes
-            if room < 0 and rows:
-                break
-            rows.append(row)
-        return rows
+        return page(self._rows(indexes, context))
 
     def _rows(self, indexes: range, context: Context) -> Iterator[tuple[int, dict[str, Any]]]:
-        """The rows of messages, each with an upper bound of its bytes as JSON."""
+        """The rows of messages, each after an upper bound of its bytes as JSON."""
         state, keys_read = self.state, 0
         pubkeys: dict[tuple[int, int], tuple[str, int]] = {}
         """Public key of each generation and side, with its bytes as JSON."""
