@@ -178,7 +178,10 @@ class Registry(Process):
         self.state = msgspec.structs.replace(self.state, sessions=self.state.sessions.set(pair, session))
         return Effects(
             succeed(sessionID=session),
-            messages=(_update_chat_list(one, other, session), _update_chat_list(other, one, session)),
+            messages=(
+                update_chat_list(one.pid, session, other.shown, other.pid),
+                update_chat_list(other.pid, session, one.shown, one.pid),
+            ),
             spawns=(Spawn(self.session_module, context.process, encode({"a": one.pid, "b": other.pid})),),
         )
 
@@ -227,9 +230,15 @@ def pair_key(one: str, other: str) -> str:
     return f"{one} {other}" if one < other else f"{other} {one}"
 
 
-def _update_chat_list(of: Name, other: Name, session: str) -> Outgoing:
-    return Outgoing(
-        of.pid,
-        "UpdateChatList",
-        encode({"sessionID": session, "otherHandleName": other.shown, "otherHandleID": other.pid}),
-    )
+def update_chat_list(pid: str, session: str, name: str, other: str, **more: str) -> Outgoing:
+    """The message that adds a session, or a group, to the chat list of a handle process.
+
+    Args:
+        pid: the handle process.
+        session: the session or group.
+        name: name of the other handle, or of the group.
+        other: the other handle process, or the group.
+        more: further fields.
+    """
+    entry = {"sessionID": session, "otherHandleName": name, "otherHandleID": other, **more}
+    return Outgoing(pid, "UpdateChatList", encode(entry))

@@ -10,7 +10,7 @@ from actors.processes.collections.map import Map
 from actors.processes.messaging.group import Group
 from actors.processes.messaging.group_bodies import AT_ONCE_MAX
 from actors.processes.messaging.name_directory import Name
-from actors.processes.messaging.registry_v1 import Registry, RegistryState
+from actors.processes.messaging.registry_v1 import Registry, RegistryState, update_chat_list
 from actors.processes.messaging.session_v2 import SessionV2
 from actors.processes.request_body import Body, Text, Title
 from actors.protocol.canonical_json import encode
@@ -80,7 +80,7 @@ class RegistryV2(Registry):
         start = encode({"name": body.name, "creator": founder.pid, "free": body.free})
         return Effects(
             succeed(groupID=group),
-            messages=(_update_chat_list(founder.pid, group, body.name),),
+            messages=(update_chat_list(founder.pid, group, body.name, group),),
             spawns=(Spawn(self.group_module, context.process, start),),
         )
 
@@ -98,17 +98,12 @@ class RegistryV2(Registry):
         if not context.from_process or context.sender not in self.state.groups:
             raise Refusal("only a group of this registry can say who joined it")
         known = [pid for pid in body.members if self.state.handles.of_pid(pid) is not None]
-        return Effects(
-            succeed(), messages=tuple(_update_chat_list(pid, context.sender, body.name) for pid in known), quiet=True
-        )
+        group = context.sender
+        messages = tuple(update_chat_list(pid, group, body.name, group) for pid in known)
+        return Effects(succeed(), messages=messages, quiet=True)
 
     def _owned_handle(self, handle: str, context: Context) -> Name:
         name = self._registered(handle)
         if context.sender != name.pid and not same_address(name.owner, context.sender):
             raise Refusal(f"only the owner of {name.shown!r} can do that")
         return name
-
-
-def _update_chat_list(pid: str, group: str, name: str) -> Outgoing:
-    entry = {"sessionID": group, "otherHandleName": name, "otherHandleID": group}
-    return Outgoing(pid, "UpdateChatList", encode(entry))

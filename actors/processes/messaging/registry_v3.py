@@ -5,7 +5,7 @@ from actors.processes.collections.map import Map
 from actors.processes.messaging.group_v2 import GroupV2
 from actors.processes.messaging.handle_v2 import HandleV2
 from actors.processes.messaging.name_directory import Name, key
-from actors.processes.messaging.registry_v1 import EstablishSession, Named, Register, pair_key
+from actors.processes.messaging.registry_v1 import EstablishSession, Named, Register, pair_key, update_chat_list
 from actors.processes.messaging.registry_v2 import CreateGroup, GroupJoined, GroupRegistryState, JoinGroup, RegistryV2
 from actors.processes.messaging.session_v3 import SessionV3
 from actors.protocol.canonical_json import encode
@@ -105,8 +105,8 @@ class RegistryV3(RegistryV2):
             self._count_opened(side.pid if key(side.shown) in self.state.foreign else side.owner)
             spawns = (Spawn(self.session_module, context.process, encode({"a": one.pid, "b": other.pid})),)
         messages = (
-            _update_chat_list(one.pid, session, other, by=context.sender),
-            _update_chat_list(other.pid, session, one, by=context.sender),
+            update_chat_list(one.pid, session, other.shown, other.pid, by=context.sender),
+            update_chat_list(other.pid, session, one.shown, one.pid, by=context.sender),
         )
         return Effects(succeed(sessionID=session), messages=messages, spawns=spawns)
 
@@ -128,7 +128,7 @@ class RegistryV3(RegistryV2):
         start = encode({"name": body.name, "creator": founder.pid, "free": body.free})
         return Effects(
             succeed(groupID=group),
-            messages=(_update_chat_list(founder.pid, group, _group(group, body.name), by=context.sender),),
+            messages=(update_chat_list(founder.pid, group, body.name, group, by=context.sender),),
             spawns=(Spawn(self.group_module, context.process, start),),
         )
 
@@ -146,12 +146,11 @@ class RegistryV3(RegistryV2):
         """Send UpdateChatList to the handles of a group's new members."""
         if not context.from_process or context.sender not in self.state.groups:
             raise Refusal("only a group of this registry can say who joined it")
-        by = body.by if isinstance(body, GroupJoinedV3) else ""
+        assert isinstance(body, GroupJoinedV3)
         known = [pid for pid in body.members if self.state.handles.of_pid(pid) is not None]
-        group = _group(context.sender, body.name)
-        return Effects(
-            succeed(), messages=tuple(_update_chat_list(pid, context.sender, group, by=by) for pid in known), quiet=True
-        )
+        group = context.sender
+        messages = tuple(update_chat_list(pid, group, body.name, group, by=body.by) for pid in known)
+        return Effects(succeed(), messages=messages, quiet=True)
 
     def _sides(self, body: EstablishSession, context: Context) -> tuple[Name, Name]:
         one, other = super()._sides(body, context)
@@ -184,13 +183,3 @@ class RegistryV3(RegistryV2):
         if opened > OPENED_MAX:
             raise Refusal(f"an owner opens at most {OPENED_MAX} sessions and groups")
         self._replace(opened=self.state.opened.set(owner.lower(), opened))
-
-
-def _group(group: str, name: str) -> Name:
-    """A group as the counterpart in a chat list."""
-    return Name(name, group, "", 0)
-
-
-def _update_chat_list(pid: str, session: str, other: Name, *, by: str) -> Outgoing:
-    entry = {"sessionID": session, "otherHandleName": other.shown, "otherHandleID": other.pid, "by": by}
-    return Outgoing(pid, "UpdateChatList", encode(entry))
