@@ -168,10 +168,10 @@ class GroupV2(Group):
         known = body.member in self.state.members or body.member in self.state.invited
         if not self.state.free and not known:
             raise Refusal("nobody invited this handle, and the group is not free to join")
-        by = body.by if isinstance(body, JoinV2) else ""
+        assert isinstance(body, JoinV2)
         if body.member in self.state.members:  # its chat list may lack the group: its owner can remove it
-            return Effects(succeed(), messages=(self._joined([body.member], by),), quiet=True)
-        return self._add([body.member], by=by)
+            return Effects(succeed(), messages=(self._joined([body.member], body.by),), quiet=True)
+        return self._add([body.member], by=body.by)
 
     @action("Invite", body=MemberListV2, callers=ONE_ADMINISTRATOR, reply="`status`")
     def invite(self, body: MemberList, context: Context) -> Effects:
@@ -199,7 +199,8 @@ class GroupV2(Group):
     @action("RotateGroupKey", body=GroupKeys, data_max=KEYS_BYTES_MAX, callers=ONE_MEMBER, reply=SEALED)
     def rotate_group_key(self, body: GroupKeys, context: Context) -> Effects:
         """Start a new key: sealed to all members, or to the first part of them."""
-        return super().rotate_group_key(body, context)
+        self._only_member(context)
+        return self._seal(body, context, PendingV2(context.sender, (), Map()))
 
     @action(
         "AddGroupKeys",
@@ -288,8 +289,8 @@ class GroupV2(Group):
             if member is None:
                 raise Refusal(f"{pid!r} is no member")
             holders[member.author] = index  # if a key was sealed to a member twice, the later one counts
-        before = pending.sealed if isinstance(pending, PendingV2) else Map[int, int]()
-        sealed = before.update(holders)
+        assert isinstance(pending, PendingV2)
+        sealed = pending.sealed.update(holders)
         slots = (*pending.slots, context.slot)
         if len(sealed) < len(state.members):
             self._replace(pending=PendingV2(context.sender, slots, sealed))

@@ -202,8 +202,8 @@ class HandleV2(Handle):
         """
         if context.sender != self.state.registry or not context.from_process:
             raise Refusal("only the registry changes the chat list")
-        by = body.by if isinstance(body, UpdateChatListV2) else ""
-        own = by == context.process or same_address(by, context.owner)
+        assert isinstance(body, UpdateChatListV2)
+        own = body.by == context.process or same_address(body.by, context.owner)
         chat = self.state.chats.get(body.sessionID)
         if chat is not None:
             if own and chat.stranger:
@@ -239,13 +239,12 @@ class HandleV2(Handle):
         only_owner(context)
         chat = chat_of(self.state.chats, body.sessionID)
         assert isinstance(chat, ChatV2)
-        self._grow(-chat_bytes(chat))
+        self._grow(REMOVED_BYTES - chat_bytes(chat))  # less than 0
         self._replace(
             chats=self.state.chats.delete(body.sessionID),
             strangers=self.state.strangers - int(chat.stranger),
             removed=self.state.removed.set(body.sessionID, context.slot),
         )
-        self._replace(state_bytes=self.state.state_bytes + REMOVED_BYTES)  # fewer than the chat had
         if len(self.state.removed) > chat_list_v2.REMOVED_MAX:
             self._forget(min(self.state.removed, key=self.state.removed.__getitem__))
         return Effects(succeed())
