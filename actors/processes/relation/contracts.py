@@ -201,7 +201,7 @@ class Contracts(Process):
 
     def _named(self, address: str) -> str:
         """Return the address, or refuse it if it has no name."""
-        if not self.state.names.of_owner(address):
+        if not self.state.names.count_of(address):
             raise Refusal(f"{address} has no name: register one first")
         return address
 

@@ -117,7 +117,7 @@ class Relation(Contracts):
         """List the messages of a group, or of a person and the person's groups, newest first."""
         address = address_of(body.addr)
         places = self.state.mail.newest(address, self._groups(address), limit=body.limit, offset=body.offset)
-        return Effects(self._rows(places, context))
+        return Effects(self._page(places, context))
 
     @action("messagesAfter", body=MessagesAfter, reply=MESSAGE_ROWS)
     def messages_after(self, body: MessagesAfter, context: Context) -> Effects:
@@ -125,9 +125,9 @@ class Relation(Contracts):
         mail = self.state.mail
         if body.addr is None:
             end = min(body.after + 1 + body.limit, len(mail.posted))
-            return Effects(self._rows(list(range(body.after + 1, end)), context))
+            return Effects(self._page(list(range(body.after + 1, end)), context))
         address = address_of(body.addr)
-        return Effects(self._rows(mail.after(address, self._groups(address), body.after, limit=body.limit), context))
+        return Effects(self._page(mail.after(address, self._groups(address), body.after, limit=body.limit), context))
 
     @action(
         "waitingAfter",
@@ -173,6 +173,9 @@ class Relation(Contracts):
 
     def _groups(self, address: str) -> Groups:
         return self.state.groups.get(address, Map())
+
+    def _page(self, places: list[int], context: Context) -> list[dict[str, Any]]:
+        return self._rows(places, context)
 
     def _rows(self, places: list[int], context: Context) -> list[dict[str, Any]]:
         posted = [self.state.mail.posted[place] for place in places]

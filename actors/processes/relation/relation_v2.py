@@ -90,17 +90,17 @@ class RelationV2(Relation):
     @action("followers", body=AddressPage, reply="list of addresses")
     def followers(self, body: Any, context: Context) -> Effects:
         """List the followers of an address: all of them, or a page."""
-        return _page(super().followers(body, context), body)
+        return _cut(super().followers(body, context), body)
 
     @action("following", body=AddressPage, reply="list of addresses")
     def following(self, body: Any, context: Context) -> Effects:
         """List the addresses that an address follows, its friend list: all of it, or a page."""
-        return _page(super().following(body, context), body)
+        return _cut(super().following(body, context), body)
 
     @action("members", body=DaoPage, reply="list of addresses")
     def members(self, body: Any, context: Context) -> Effects:
         """List the members of a group in the order of joining: all of them, or a page."""
-        return _page(super().members(body, context), body)
+        return _cut(super().members(body, context), body)
 
     @action(
         "deployDaoContract",
@@ -155,9 +155,7 @@ class RelationV2(Relation):
 
         A page may end before its limit. The next one begins at ``offset`` plus the number of rows.
         """
-        address = address_of(body.addr)
-        places = self.state.mail.newest(address, self._groups(address), limit=body.limit, offset=body.offset)
-        return Effects(self._rows(self._fitting(places), context))
+        return super().list_messages(body, context)
 
     @action("messagesAfter", body=MessagesAfter, reply=MESSAGE_ROWS)
     def messages_after(self, body: MessagesAfter, context: Context) -> Effects:
@@ -165,13 +163,7 @@ class RelationV2(Relation):
 
         A page may end before its limit. The next one begins ``after`` the place of the last row.
         """
-        mail = self.state.mail
-        if body.addr is None:
-            places = list(range(body.after + 1, min(body.after + 1 + body.limit, len(mail.posted))))
-        else:
-            address = address_of(body.addr)
-            places = mail.after(address, self._groups(address), body.after, limit=body.limit)
-        return Effects(self._rows(self._fitting(places), context))
+        return super().messages_after(body, context)
 
     @action(
         "getChats",
@@ -181,16 +173,16 @@ class RelationV2(Relation):
     )
     def get_chats(self, body: Any, context: Context) -> Effects:
         """List a person's conversations with their unread counts, newest first: all of them, or a page."""
-        return _page(super().get_chats(body, context), body)
+        return _cut(super().get_chats(body, context), body)
 
-    def _fitting(self, places: list[int]) -> list[int]:
-        """The first of some places, as many as an answer holds the messages of."""
+    def _page(self, places: list[int], context: Context) -> list[dict[str, Any]]:
+        """The rows of the first messages, as many as an answer holds."""
         posted, room = self.state.mail.posted, ANSWER_BYTES_MAX
         for count, place in enumerate(places):
             room -= ROW_BYTES + posted[place].bytes_until - (posted[place - 1].bytes_until if place else 0)
             if room < 0:
-                return places[:count]
-        return places
+                return self._rows(places[:count], context)
+        return self._rows(places, context)
 
     def _check_groups(self, addresses: list[str]) -> None:
         for address in addresses:
@@ -212,5 +204,5 @@ class RelationV2(Relation):
         self._replace(unanswered=unanswered)
 
 
-def _page(effects: Effects, body: AddressPage | DaoPage | ChatsPage) -> Effects:
+def _cut(effects: Effects, body: AddressPage | DaoPage | ChatsPage) -> Effects:
     return Effects(rows_of(effects.reply, body.offset, body.limit))
