@@ -15,7 +15,7 @@ from msgspec import inspect as types
 
 from actors.processes import MODULES, Process
 from actors.processes.base import ANYONE, Handler
-from actors.processes.reference_errors import errors_of, is_quiet, reachable
+from actors.processes.reference_errors import Function, errors_of, is_quiet, reachable
 from actors.processes.request_body import EmptyBody, Fields
 from actors.protocol.messages import REPLY
 
@@ -85,7 +85,8 @@ def _module_lines(module: type[Process]) -> Iterator[str]:
         yield ""
     inherited = previous.handlers if previous is not None else vars(Process.ignore_reply)["handlers"]
     for names, handler in _actions(module):
-        if inherited.get(names[0]) != handler:
+        is_changed = inherited.get(names[0]) != handler
+        if is_changed or (previous is not None and _errors(module, handler) != _errors(previous, handler)):
             yield from _action_lines(module, names, handler)
 
 
@@ -100,8 +101,6 @@ def _actions(module: type[Process]) -> Iterator[tuple[list[str], Handler]]:
 
 
 def _action_lines(module: type[Process], names: list[str], handler: Handler) -> Iterator[str]:
-    functions = list(reachable(handler.method, module, set()))
-    errors = dict.fromkeys(error for function in functions for error in errors_of(function))
     yield "#### " + ", ".join(f"`{name}`" for name in names)
     yield ""
     yield _markdown(inspect.getdoc(handler.method))
@@ -109,11 +108,20 @@ def _action_lines(module: type[Process], names: list[str], handler: Handler) -> 
     yield f"- callers: {handler.callers}"
     yield f"- body: {_body(handler)}"
     if handler.reply:
-        quiet = "; a process gets refusals only" if any(map(is_quiet, functions)) else ""
+        quiet = "; a process gets refusals only" if any(map(is_quiet, _functions(module, handler))) else ""
         yield f"- reply: {handler.reply}{quiet}"
-    if errors:
+    if errors := _errors(module, handler):
         yield "- errors: " + "; ".join(f"`{error}`" for error in errors)
     yield ""
+
+
+def _functions(module: type[Process], handler: Handler) -> list[Function]:
+    return list(reachable(handler.method, module, set()))
+
+
+def _errors(module: type[Process], handler: Handler) -> list[str]:
+    """The error texts of an action, each once."""
+    return list(dict.fromkeys(error for function in _functions(module, handler) for error in errors_of(function)))
 
 
 def _markdown(docstring: str | None) -> str:
