@@ -1,12 +1,10 @@
 """Version 2 of the group: its state and its pages have a limit in bytes."""
 
-import struct
 from collections.abc import Iterator
 from hashlib import blake2b
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
-from msgspec import Meta
 
 from actors.processes.base import action, succeed
 from actors.processes.collections.append_only_list import History
@@ -15,28 +13,16 @@ from actors.processes.collections.packed_entries import AuthoredEntry, AuthoredL
 from actors.processes.limits import (
     CONTENT_CHARACTERS_SAFE,
     MESSAGE_BYTES_MAX,
-    ProcessId,
     check_content,
     check_state,
     page,
     parts,
 )
-from actors.processes.messaging.group import (
-    MEMBERS_MAX,
-    ONE_ADMINISTRATOR,
-    ONE_MEMBER,
-    SEALED,
-    Group,
-)
-from actors.processes.messaging.group_bodies import AT_ONCE_MAX, GroupKeys, Join, MemberList, SetRole, Start
-from actors.processes.messaging.group_state import (
-    ADMINISTRATOR,
-    MEMBER,
-    Generation,
-    GroupState,
-    Member,
-    Pending,
-)
+from actors.processes.messaging.group import MEMBERS_MAX, ONE_ADMINISTRATOR, ONE_MEMBER, SEALED, Group
+from actors.processes.messaging.group_bodies import GroupKeys, Join, MemberList, SetRole
+from actors.processes.messaging.group_bodies_v2 import JoinV2, MemberListV2, StartV2
+from actors.processes.messaging.group_state import ADMINISTRATOR, MEMBER, Pending
+from actors.processes.messaging.group_state_v2 import SEAL, GenerationV2, GroupStateV2, MemberV2, PendingV2
 from actors.processes.messaging.session_v1 import QueryMessage, SendMessage
 from actors.processes.messaging.session_v3 import QueryMessageV3
 from actors.processes.request_body import parser
@@ -48,74 +34,12 @@ KEY_MESSAGES_MAX = 256
 """Most messages in which a key comes."""
 KEYS_BYTES_MAX = 192 * 1024
 """Bytes of the data of RotateGroupKey and AddGroupKeys, with fields that are not declared."""
-SEAL = struct.Struct("<8sB")
-"""A member's hash and the number of the key message that holds its key."""
 ROW_BYTES = 192
 """Most bytes of a row of QueryMessage besides the content."""
 MEMBER_BYTES, INVITED_BYTES = 96, 64
 """Most bytes of a member (also of one to whom a pending key is sealed) and of an invitation in a state."""
 FIXED_BYTES = 56 * 1024
 """Most bytes of a state besides its members and invitations."""
-
-
-class MemberV2(Member, frozen=True, gc=False, array_like=True):
-    """A member of the group, in a state as an array. Its ``author`` is the number of its joining, from 0."""
-
-
-class GenerationV2(Generation, frozen=True, gc=False, omit_defaults=True):
-    """A group key, sealed to every member."""
-
-    seals: bytes = b""
-    """If several messages hold the key: a ``SEAL`` of each member, sorted. So a query reads one message."""
-
-
-class PendingV2(Pending, frozen=True, gc=False):
-    """A key that is not yet sealed to every member."""
-
-    sealed: Map[int, int]  # type: ignore[assignment]  # numbers: a state needs fewer bytes for them than for ids
-    """Number of a member's joining to the index of the newest slot whose message holds its key."""
-
-
-class GroupStateV2(GroupState, frozen=True):
-    """State of a group. The log's history has no limit in bytes: authors, generations and messages.
-
-    An author is a handle that sent a message, so that members who come and go without a message leave nothing.
-    """
-
-    members: Map[str, MemberV2]
-    invited: Map[str, int]  # type: ignore[assignment]  # indexes, as above
-    """Handle process to the number of the joining of the member that invited it."""
-    generations: History[GenerationV2]  # type: ignore[assignment]  # a history of a subclass
-    pending: PendingV2 | None
-    author_of: Map[str, int] = Map()
-    """Handle process to its index in ``authors``."""
-    joinings: int = 1
-    """Number of joinings."""
-
-
-_Handles = Annotated[
-    list[ProcessId],
-    Meta(min_length=1, max_length=AT_ONCE_MAX, description=f"a list of 1 to {AT_ONCE_MAX} handle processes"),
-]
-
-
-class StartV2(Start):
-    """Start body: name, creating handle process, and whether any handle may join."""
-
-    creator: ProcessId
-
-
-class JoinV2(Join):
-    """The handle process that joins, and the sender of JoinGroup."""
-
-    member: ProcessId
-    by: str = ""
-
-
-class MemberListV2(MemberList):
-    """Several handle processes."""
-
-    members: _Handles
 
 
 class _SealedKeys(msgspec.Struct, gc=False):

@@ -1,21 +1,13 @@
 """Version 2 of the handle: its state and its answers have a limit in bytes, and strangers a limit in its chat list."""
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
 import msgspec
-from msgspec import Meta
 
 from actors.processes.base import action, same_address, succeed
 from actors.processes.collections.map import Map
-from actors.processes.limits import (
-    ANSWER_BYTES_MAX,
-    KEY_CHARACTERS_MAX,
-    STATE_BYTES_MAX,
-    ListPage,
-    check_state,
-    json_bytes,
-)
+from actors.processes.limits import ANSWER_BYTES_MAX, STATE_BYTES_MAX, ListPage, check_state, json_bytes
 from actors.processes.messaging import chat_list_v2
 from actors.processes.messaging.chat_list import chat_of, with_message
 from actors.processes.messaging.chat_list_v2 import (
@@ -34,34 +26,25 @@ from actors.processes.messaging.handle import (
     Handle,
     HandleState,
     RemoveContact,
-    Start,
     UpdateChatList,
     only_owner,
 )
+from actors.processes.messaging.handle_bodies_v2 import (
+    AddContactV2,
+    AddDelegateV2,
+    ChatNotAdded,
+    RemoveChat,
+    StartV2,
+    UpdateChatListV2,
+)
 from actors.processes.messaging.relay import RelayMessage, relayed_message
-from actors.processes.request_body import Body, Fields, Text, parser
+from actors.processes.request_body import Fields, parser
 from actors.protocol.canonical_json import encode
 from actors.protocol.derived_ids import sent_id
 from actors.protocol.messages import REPLY, Context, Effects, Outgoing, Refusal
 
-ADDRESS_CHARACTERS_MAX = 128
-NAME_CHARACTERS_MAX = 64
-NOTE_CHARACTERS_MAX = 4096
 FIXED_BYTES = 64 * 1024
 """Most bytes of a state besides profile, environment, contacts and chats: the delegates and names of fields."""
-
-_Name = Annotated[
-    str,
-    Meta(min_length=1, max_length=NAME_CHARACTERS_MAX, description=f"a text of 1 to {NAME_CHARACTERS_MAX} characters"),
-]
-_Address = Annotated[
-    str,
-    Meta(
-        min_length=1,
-        max_length=ADDRESS_CHARACTERS_MAX,
-        description=f"a text of 1 to {ADDRESS_CHARACTERS_MAX} characters",
-    ),
-]
 
 
 class HandleStateV2(HandleState, frozen=True):
@@ -76,44 +59,6 @@ class HandleStateV2(HandleState, frozen=True):
     env_bytes: int = 0
     state_bytes: int = FIXED_BYTES
     """An upper bound of the state's bytes as canonical JSON."""
-
-
-class StartV2(Start):
-    """Start body: name and public key."""
-
-    name: _Name
-    pubkey: Annotated[str, Meta(max_length=KEY_CHARACTERS_MAX)] | None = None
-
-
-class AddDelegateV2(AddDelegate):
-    """An address, and the end of its delegation."""
-
-    address: _Address
-
-
-class AddContactV2(AddContact):
-    """A contact and a note."""
-
-    handle: _Name
-    note: Annotated[str, Meta(max_length=NOTE_CHARACTERS_MAX)] | None = None
-
-
-class UpdateChatListV2(UpdateChatList):
-    """A session or group of the chat list, and the sender who opened it."""
-
-    by: str = ""
-
-
-class ChatNotAdded(Body):
-    """A session that the other handle's chat list lacks."""
-
-    sessionID: Text
-
-
-class RemoveChat(Body):
-    """A session or group of the chat list."""
-
-    sessionID: Text
 
 
 _parse_start = parser(StartV2)
