@@ -1,7 +1,6 @@
 """Limits that bound what one message appends to a log, and what one sender adds to a state.
 
-Modules from a log's newest registry on have them: ``Process.is_limited`` and the checks of each module. Older modules
-have none, so that their logs replay as they ran.
+A module has them if its ``is_limited`` is set. Earlier versions have none, so that their logs replay as they ran.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

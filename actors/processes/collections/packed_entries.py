@@ -89,7 +89,7 @@ class AuthoredEntry(NamedTuple):
     timestamp: int
     generation: int
     author: int
-    """Index of the sender among all handles that were ever members, from 0."""
+    """Index of the sender in the ``authors`` of the group's state."""
 
 
 class AuthoredLedger(Ledger):
