@@ -1,7 +1,5 @@
 """Short, readable labels for ids in listings."""
 
-from datetime import UTC, datetime
-
 from actors.cli.handle_names import HandleNames
 from actors.processes import REGISTRIES
 from actors.protocol.spawn import module_of
@@ -39,15 +37,3 @@ class Labels:
             return "registry"
         name = self._names.of(address, at=at) if kind == "handle" else ""
         return f"@{name}" if name else f"{kind or 'wallet'}:{address[:_SHORT]}"
-
-
-def time_text(timestamp: int) -> str:
-    """Milliseconds since the epoch as ISO 8601 in UTC."""
-    return datetime.fromtimestamp(timestamp / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def outcome_text(assignment: Assignment) -> str:
-    """The output of a message, or the reason of its refusal."""
-    if assignment.error is not None:
-        return f"refused: {assignment.error}"
-    return "" if assignment.output is None else assignment.output

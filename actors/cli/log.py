@@ -5,10 +5,11 @@ from collections.abc import Iterator
 import click
 import msgspec
 
-from actors.cli.labels import Labels, outcome_text, time_text
+from actors.cli.labels import Labels
 from actors.cli.log_location import LOG_LOCATION
 from actors.cli.log_position import LOG_POSITION
 from actors.cli.replay import find_process, no_process, replay_with_progress
+from actors.cli.texts import outcome_text, time_text
 from actors.protocol.canonical_json import decode
 from eventstore import Assignment, LogFile, read_log
 from eventstore.engines import Location

@@ -5,10 +5,9 @@ from typing import TextIO
 import click
 import msgspec
 
-from actors.cli.id_argument import CommandWithId
+from actors.cli.id_argument import CommandWithId, find_message
 from actors.cli.log_location import LOG_LOCATION
 from actors.cli.note_files import newest_note, read_note
-from actors.cli.trace import find_message
 from actors.evidence.checkpoints import key_of
 from actors.evidence.proofs import prove_consistency, prove_inclusion
 from eventstore import read_log

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from actors.audit.audit import Audit
-from actors.cli.labels import time_text
+from actors.cli.texts import time_text
 from actors.evidence.cosignatures import Cosignature
 
 _STORED = "stored in the log"

@@ -4,13 +4,12 @@ from collections.abc import Iterator
 
 import click
 
-from actors.cli.id_argument import CommandWithId
-from actors.cli.labels import Labels, outcome_text, time_text
+from actors.cli.id_argument import CommandWithId, find_message
+from actors.cli.labels import Labels
 from actors.cli.log_location import LOG_LOCATION
+from actors.cli.texts import outcome_text, time_text
 from eventstore import Assignment, LogFile, read_log
 from eventstore.engines import Location
-
-_SEQUENCE_MAX = 2**63 - 1
 
 
 @click.command(cls=CommandWithId)
@@ -27,24 +26,6 @@ def trace(path: Location, message: str) -> None:
             click.echo(line)
     finally:
         reader.close()
-
-
-def find_message(reader: LogFile, message: str) -> Assignment:
-    """The assignment with a message id or a sequence.
-
-    Raises:
-        BadParameter: there is none.
-    """
-    if message.isascii() and message.isdecimal():
-        sequence = min(int(message[:20]), _SEQUENCE_MAX)
-        found = next(reader.read(after=sequence - 1, until=sequence), None)
-    else:
-        found = reader.find(message) if message.isascii() else None
-    if found is None:
-        raise click.BadParameter(
-            f"the log has no message {message!r}; `mostao log` lists them", param_hint="'MESSAGE-ID'"
-        )
-    return found
 
 
 def _tree(reader: LogFile, root: Assignment) -> Iterator[str]:

@@ -5,8 +5,8 @@ from typing import BinaryIO, TextIO
 
 import click
 
-from actors.cli.labels import time_text
 from actors.cli.note_files import read_note
+from actors.cli.texts import time_text
 from actors.cli.witness_options import LOG_KEY_TEXT, WITNESS_KEY_TEXT
 from actors.evidence.checkpoints import NoteInvalid, VerifierKey
 from actors.evidence.cosignatures import Cosignature, cosignatures_of
