@@ -45,7 +45,7 @@ append_limit_option = click.option(
     default="64MiB/minute",
     show_default=True,
     help="Bytes that one sender's messages, and all that they cause, may append to LOG in each period, or none. Units:"
-    " B, KiB, MiB, GiB; periods: second, minute, hour, day.",
+    " B, KiB, MiB, GiB; periods: second, minute, hour, day. A network address may append 20 times as many.",
 )
 spawn_limit_option = click.option(
     "--spawn-limit",
