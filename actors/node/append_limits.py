@@ -95,6 +95,41 @@ class Budget:
         return elapsed
 
 
+class _Reached(NamedTuple):
+    """A limit that a sender or its address is above."""
+
+    who: str
+    limit: PerPeriod
+    retry_s: int
+
+
+class _Budgets:
+    """The budgets of a sender and of its address.
+
+    Args:
+        limit: the limit of a sender.
+        clock: gives the time in seconds.
+    """
+
+    def __init__(self, limit: PerPeriod, clock: Callable[[], float]) -> None:
+        self._of_sender = Budget(limit, clock)
+        self._of_address = Budget(PerPeriod(limit.amount * ADDRESS_FACTOR, limit.seconds), clock)
+
+    def add(self, charge: Charged, amount: int) -> None:
+        """Count an amount."""
+        self._of_sender.add(charge.account, amount)
+        if charge.address:
+            self._of_address.add(charge.address, amount)
+
+    def reached(self, charge: Charged) -> _Reached | None:
+        """The limit that the sender or its address is above; None if neither is."""
+        if retry_s := self._of_sender.retry_s(charge.account):
+            return _Reached("one sender", self._of_sender.limit, retry_s)
+        if charge.address and (retry_s := self._of_address.retry_s(charge.address)):
+            return _Reached("one address", self._of_address.limit, retry_s)
+        return None
+
+
 class AppendLimits:
     """Charges senders for what their items append, and refuses senders that are above a limit.
 
@@ -108,10 +143,10 @@ class AppendLimits:
     """
 
     def __init__(self, limits: Limits, clock: Callable[[], float]) -> None:
-        appended, spawns = limits.appended_max, limits.spawns_max
         self.own_key = b""
-        self._bytes, self._address_bytes = _budgets(appended, clock)
-        self._spawns, self._address_spawns = _budgets(spawns, clock)
+        self._bytes, self._spawns = (
+            None if limit is None else _Budgets(limit, clock) for limit in (limits.appended_max, limits.spawns_max)
+        )
 
     @classmethod
     def of(cls, limits: Limits) -> "AppendLimits | None":
@@ -134,35 +169,24 @@ class AppendLimits:
         """
         if charge is UNCHARGED:
             return
-        for budget, key, who in (
-            (self._bytes, charge.account, "one sender"),
-            (self._address_bytes, charge.address, "one address"),
-        ):
-            if budget is not None and key and (retry_s := budget.retry_s(key)):
-                limit = budget.limit.text("bytes")
-                raise AppendLimitReached(
-                    f"append limit: the messages of {who} and all that they cause append at most {limit}", retry_s
-                )
-        for budget, key, who in (
-            (self._spawns, charge.account, "one sender"),
-            (self._address_spawns, charge.address, "one address"),
-        ):
-            if budget is not None and key and (retry_s := budget.retry_s(key)) and _may_spawn(item):
-                raise AppendLimitReached(f"spawn limit: {who} starts at most {budget.limit.text('processes')}", retry_s)
+        if self._bytes is not None and (reached := self._bytes.reached(charge)):
+            limit = reached.limit.text("bytes")
+            raise AppendLimitReached(
+                f"append limit: the messages of {reached.who} and all that they cause append at most {limit}",
+                reached.retry_s,
+            )
+        if self._spawns is not None and (reached := self._spawns.reached(charge)) and _may_spawn(item):
+            limit = reached.limit.text("processes")
+            raise AppendLimitReached(f"spawn limit: {reached.who} starts at most {limit}", reached.retry_s)
 
     def count(self, charge: Charged, assignment: Assignment) -> None:
         """Charge a sender for an evaluated event that its item is or caused."""
         if charge is UNCHARGED:
             return
-        if self._bytes is not None and self._address_bytes is not None:
-            event_bytes = _event_bytes(assignment)
-            self._bytes.add(charge.account, event_bytes)
-            if charge.address:
-                self._address_bytes.add(charge.address, event_bytes)
-        if not assignment.slot and self._spawns is not None and self._address_spawns is not None:
-            self._spawns.add(charge.account, 1)
-            if charge.address:
-                self._address_spawns.add(charge.address, 1)
+        if self._bytes is not None:
+            self._bytes.add(charge, _event_bytes(assignment))
+        if self._spawns is not None and not assignment.slot:
+            self._spawns.add(charge, 1)
 
 
 def _event_bytes(assignment: Assignment) -> int:
@@ -190,11 +214,3 @@ def _relays_a_spawn(data: bytes) -> bool:
         return relayed_message(_parse_relayed(data)).action in _SPAWNING
     except Refusal:
         return False
-
-
-def _budgets(limit: PerPeriod | None, clock: Callable[[], float]) -> tuple[Budget | None, Budget | None]:
-    """The budgets of a sender and of an address."""
-    if limit is None:
-        return None, None
-    of_address = PerPeriod(limit.amount * ADDRESS_FACTOR, limit.seconds)
-    return Budget(limit, clock), Budget(of_address, clock)
