@@ -74,8 +74,10 @@ class Budget:
 
     def retry_s(self, key: object) -> int:
         """Seconds until a key is below its limit again; 0 if it is."""
-        elapsed = self._elapsed()
-        most, seconds = self.limit.amount, self.limit.seconds
+        most = self.limit.amount
+        if self._present.get(key, 0) + self._last.get(key, 0) < most:
+            return 0  # nearly always; if a period is over, the counts are even lower
+        elapsed, seconds = self._elapsed(), self.limit.seconds
         present, last = self._present.get(key, 0), self._last.get(key, 0)
         if present + last * (1 - elapsed / seconds) < most:
             return 0
