@@ -89,11 +89,10 @@ def verify(
 
 def _proven(proof: Proof, key: VerifierKey | None, note: str | None) -> Proven:
     """Check a proof with a key, with a kept checkpoint, or with both."""
-    proven = None if key is None else check(proof, key=key)
     if note is not None:
-        proven = check_with_checkpoint(proof, note, key=key)
-    assert proven is not None
-    return proven
+        return check_with_checkpoint(proof, note, key=key)
+    assert key is not None
+    return check(proof, key=key)
 
 
 def _text(proven: Proven, cosignatures: Sequence[Cosignature]) -> str:
