@@ -5,40 +5,28 @@ does not prove that messages are all there, in the order and at the times at whi
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice, zip_longest
+from itertools import islice
 from pathlib import Path
 from typing import Any
-
-import msgspec
 
 from actors.audit.integrity import IntegrityCheck
 from actors.audit.parallel_replay import ParallelResult, ignore_progress, jobs_for, replay_partitions
 from actors.audit.partition_workers import RunPartitions, run_in_processes
 from actors.audit.replay import counted
+from actors.audit.report import Audit
+from actors.audit.row_checks import (
+    checkpoint_faults,
+    first_process_faults,
+    index_entry_faults,
+    tree_faults,
+    unindexed_faults,
+)
 from actors.audit.snapshot_check import SnapshotCheck
 from actors.evaluation.process_table import ProcessTable
-from actors.evidence.checkpoints import NoteInvalid, VerifierKey, is_signed_by_others, key_of
-from actors.evidence.cosignatures import cosignatures_of
-from actors.evidence.proofs import matching_checkpoint
+from actors.evidence.checkpoints import VerifierKey
 from actors.evidence.signed_items import envelope_fault
-from actors.evidence.statements import Statement, stronger_statement
-from actors.processes import REGISTRIES
-from actors.protocol.spawn import module_of
-from eventstore import (
-    Assignment,
-    CommitLog,
-    Evidence,
-    LogDamaged,
-    LogFault,
-    LogFile,
-    LogUnusable,
-    Replay,
-    TreeNode,
-    Unevaluable,
-    read_log,
-)
+from eventstore import Assignment, CommitLog, LogDamaged, LogFault, LogFile, LogUnusable, Replay, read_log
 from eventstore.engines import engine_of
-from eventstore.merkle.tiles import FAN, nodes_over
 from eventstore.replay.hash_chains import check_chains
 from eventstore.replay.sequential import describe
 
@@ -48,38 +36,8 @@ STATEMENT_S = 60.0
 """Seconds within which a statement must yield its next row, in addition to the time that a scan of the file takes."""
 INTEGRITY_FAULTS_MAX = 100
 """Findings about pages and indexes that are reported with ``all_faults``."""
-LEVEL_MAX = 8
-"""Highest level of a Merkle tree: a node of level 8 covers as many rows as a sequence can number."""
 TAIL_MAX = 10
 """Messages of the pending outbox that are described."""
-
-
-class Audit(msgspec.Struct):
-    """What was checked, and what was found."""
-
-    events: int = 0
-    signatures: int = 0
-    """External messages whose signature and sender's address are right."""
-    inside: int = 0
-    """Messages between processes that are, byte for byte, what the evaluation of their parents sent."""
-    spawns: int = 0
-    refusals: int = 0
-    unsent: int = 0
-    """Messages of the pending outbox: a crash kept the node from sending them. It sends them when it opens the log."""
-    tail: list[str] = msgspec.field(default_factory=list)
-    """Descriptions of the first messages of the pending outbox."""
-    checkpoints: int = 0
-    """Signed notes, stored or given, that the node's key signed and that match the log."""
-    statement: Statement | None = None
-    """The longest checkpoint that vouches for the log from outside; None if there is none, or the log has a fault."""
-    snapshots: int = 0
-    """Snapshots that equal the replayed states."""
-    integrity_s: float = 0.0
-    """How long the check of all pages and indexes took, beside the replay."""
-    log_head: str = ""
-    state_root: str = ""
-    faults: list[LogFault] = msgspec.field(default_factory=list)
-    """In the order of the log."""
 
 
 def audit(
@@ -188,12 +146,12 @@ def _checked(
     if damage is not None:
         report.faults.append(damage.fault)
     checks: list[Callable[[], Iterable[LogFault]]] = [
-        lambda: _first_process_faults(log),
+        lambda: first_process_faults(log),
         snapshots.finish,
-        lambda: _unindexed_faults(log, events) if parallel is None else (),  # a parallel replay checks the index itself
-        lambda: _index_entry_faults(log),
-        lambda: _tree_faults(log, nodes, events),
-        lambda: _checkpoint_faults(log, log.checkpoints(), checkpoints, witness_keys, report),
+        lambda: unindexed_faults(log, events) if parallel is None else (),  # a parallel replay checks the index itself
+        lambda: index_entry_faults(log),
+        lambda: tree_faults(log, nodes, events),
+        lambda: checkpoint_faults(log, log.checkpoints(), checkpoints, witness_keys, report),
     ]
     for check in checks:
         if not report.faults or all_faults:
@@ -305,94 +263,3 @@ def _counted(
         report.refusals += assignment.error is not None
         if report.faults and not all_faults:
             return
-
-
-def _first_process_faults(log: CommitLog) -> Iterator[LogFault]:
-    """Yields a fault if the first row does not start a registry."""
-    for first in log.read(until=1):
-        try:
-            module = module_of(first.message)
-        except Unevaluable:
-            return  # reported already
-        if module not in REGISTRIES:
-            yield LogFault.at(first, "the first process", REGISTRIES[-1], module)
-
-
-def _unindexed_faults(log: LogFile, events: int) -> Iterator[LogFault]:
-    """The first row that a lookup misses, or finds under another key."""
-    sequence = log.unindexed_row(events)
-    if sequence is not None:
-        for row in log.read(after=sequence - 1, until=sequence):
-            yield LogFault.at(row, "what it is found by", "its id and its process's first message", "something else")
-
-
-def _index_entry_faults(log: Evidence) -> Iterator[LogFault]:
-    """The first index entry that leads to another row, or is missing."""
-    sequence = log.bad_index_entry()
-    if sequence is not None:
-        what = "what messages are found by"
-        yield LogFault(what, sequence=sequence, process="(none)", expected="each id once, in its turn", found="another")
-
-
-def _tree_faults(log: LogFile, first_level: list[bytes], events: int) -> Iterator[LogFault]:
-    """The first stored tree hash that differs from the assignments' hash."""
-    expected_nodes = nodes_over(first_level)
-    end = log.head().sequence  # a node that writes meanwhile adds hashes over rows that were not audited
-    stored_nodes = [node for node in log.tree_nodes() if not events < _end_of(node) <= end]
-    for expected, found in zip_longest(expected_nodes, stored_nodes):
-        if expected != found:
-            node = expected or found
-            assert node is not None
-            what = f"hash {node.number} of level {node.level} of the Merkle tree"
-            yield LogFault(
-                what,
-                sequence=_end_of(node),
-                process="(none)",
-                expected=expected.hash.hex() if expected else None,
-                found=found.hash.hex() if found and found.hash else None,
-            )
-            return
-
-
-def _end_of(node: TreeNode) -> int:
-    """Sequence of the last row under a node; 0 if no tree has such a node."""
-    level, number = node.level, node.number
-    if type(level) is type(number) is int and 0 <= level <= LEVEL_MAX and number >= 0:
-        return int((number + 1) * FAN**level)
-    return 0
-
-
-def _checkpoint_faults(
-    log: LogFile, stored: Sequence[str], kept: Sequence[str], witness_keys: Sequence[VerifierKey], report: Audit
-) -> Iterator[LogFault]:
-    """Yields a fault for each checkpoint with a wrong signature or root, and reports the strongest statement."""
-    notes = [*stored, *kept]
-    if not notes:
-        return
-    try:
-        key = key_of(log)
-    except LogFault as fault:
-        yield fault
-        return
-    except LogUnusable as error:
-        yield LogFault.of_file("the checkpoints", "those of the log's events", str(error))
-        return
-    for number, note in enumerate(notes):
-        try:
-            checkpoint = matching_checkpoint(log, note, key)
-            if is_signed_by_others(note, key):
-                yield _fault_of_note(key, "another key also signed it under the log's name")
-                continue
-            cosignatures = cosignatures_of(note, witness_keys) if witness_keys else []
-            report.checkpoints += 1
-            if cosignatures or number >= len(stored):
-                statement = Statement(checkpoint, key, tuple(cosignatures), note)
-                report.statement = stronger_statement(report.statement, statement)
-        except LogFault as fault:
-            yield fault
-        except NoteInvalid as error:
-            yield _fault_of_note(key, str(error))
-
-
-def _fault_of_note(key: VerifierKey, reason: str) -> LogFault:
-    return LogFault("a checkpoint", sequence=0, process=key.name, expected=f"one signed by {key}", found=reason)

@@ -7,8 +7,8 @@ from typing import Any, TextIO
 import click
 import msgspec
 
-from actors.audit.audit import Audit
 from actors.audit.audit import audit as audit_log
+from actors.audit.report import Audit
 from actors.cli.log_location import LOG_LOCATION
 from actors.cli.note_files import read_note
 from actors.cli.progress import progress_bar

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from actors.audit.audit import Audit
+from actors.audit.report import Audit
 from actors.cli.texts import time_text
 from actors.evidence.cosignatures import Cosignature
 

@@ -15,8 +15,8 @@ import pytest
 
 from actors import Limits, Node, Wallet, replay
 from actors.ans104.item import parse
-from actors.audit.audit import Audit
 from actors.audit.audit import audit as audit_log
+from actors.audit.report import Audit
 from actors.evidence.checkpoints import Checkpoint, parse_note, sign
 from actors.protocol.canonical_json import encode
 from actors.protocol.derived_ids import sent_id

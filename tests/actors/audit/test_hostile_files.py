@@ -277,7 +277,7 @@ def test_a_statement_that_yields_no_row_in_time_is_a_fault(log: Path, monkeypatc
     def read_endlessly(reader: SqliteLog) -> list[LogFault]:
         return list(reader._rows(slow))
 
-    monkeypatch.setattr("actors.audit.audit._first_process_faults", read_endlessly)
+    monkeypatch.setattr("actors.audit.audit.first_process_faults", read_endlessly)
     [fault] = audit(log, statement_s=0.1).faults
     assert fault.what == "assignments cannot be read"
     assert fault.found == "no row within 0 s, the time limit of a statement"

@@ -9,9 +9,10 @@ from shutil import copyfile
 import pytest
 
 from actors import Limits, Node, replay
-from actors.audit.audit import Audit, audit
+from actors.audit.audit import audit
 from actors.audit.parallel_replay import ParallelResult, replay_partitions
 from actors.audit.replay import Earlier
+from actors.audit.report import Audit
 from eventstore import Assignment, read_log
 from eventstore.replay.partitioned import Partition
 from tests.actors.audit.forger import changed, forget_checkpoints, place, read, relinked, write
