@@ -177,7 +177,7 @@ class LogWriter:
         if reply is None:
             self._replacing = self._loop.create_task(self._replace_child(write))
         else:
-            write.on_written(LogFailed(reply.decode()) if reply else None)
+            write.on_written(_error_of(reply))
 
     async def _replace_child(self, write: _Write) -> None:
         """Continue with the thread. The child has ended before this looks at what it wrote."""
@@ -237,7 +237,7 @@ def store_error(log: CheckpointLog, sequence: int, note: str) -> EventStoreError
 
 
 def _error_of(reply: bytes | None) -> EventStoreError | None:
-    """The error in a child's reply to a note."""
+    """The error in a child's reply."""
     if reply is None:
         return LogFailed("the child process that writes the log ended")
     return LogFailed(reply.decode()) if reply else None
