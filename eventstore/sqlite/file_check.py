@@ -23,7 +23,7 @@ def schema_faults(path: Path) -> list[LogFault]:
     try:
         connect_to_read(path).close()
     except sqlite3.Error as error:
-        if _header(path)[_APPLICATION_ID] in _OF_LOGS and getattr(error, "sqlite_errorname", "") == "SQLITE_CORRUPT":
+        if getattr(error, "sqlite_errorname", "") == "SQLITE_CORRUPT" and _header(path)[_APPLICATION_ID] in _OF_LOGS:
             return [LogFault.of_file("the file", "as many whole pages as its header states", str(error))]
     connection = connect_to_log(path, excerpt=True)
     try:

@@ -137,7 +137,8 @@ class LogIdentity:
     def nameless(self) -> os.stat_result | None:
         """The status of the open log if no name leads to it, so that it ends when it is closed."""
         try:
-            status = _status_of_open(self.file_id)
+            descriptor = open_descriptor(self.file_id)
+            status = None if descriptor is None else os.fstat(descriptor)
         except OSError:
             return None
         return status if status is not None and status.st_nlink == 0 else None
@@ -146,20 +147,23 @@ class LogIdentity:
 def is_open_here(file_id: FileId) -> bool:
     """Whether this process has a file open. True where the system does not tell."""
     try:
-        return _status_of_open(file_id) is not None
+        return open_descriptor(file_id) is not None
     except OSError:
         return True
 
 
-def _status_of_open(file_id: FileId) -> os.stat_result | None:
-    """The status of a file that this process has open; None if it has not.
+def open_descriptor(file_id: FileId) -> int | None:
+    """The descriptor of a regular file that this process has open; None if it has not.
+
+    Read such a file through it: closing any other descriptor of the file would drop the locks of SQLite's connections.
 
     Raises:
         OSError: the system does not list the open files.
     """
     for path in Path("/dev/fd").iterdir():
         with suppress(OSError, ValueError):  # it was the descriptor of the listing
-            status = os.fstat(int(path.name))
+            descriptor = int(path.name)
+            status = os.fstat(descriptor)
             if stat.S_ISREG(status.st_mode) and (status.st_dev, status.st_ino) == file_id:
-                return status
+                return descriptor
     return None

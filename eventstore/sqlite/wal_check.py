@@ -9,15 +9,18 @@ nothing continues that one. If a frame behind the last complete transaction cont
 that was durable has changed.
 """
 
+import os
 import shlex
 import sqlite3
 import struct
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from eventstore.errors import StorageDamaged
 from eventstore.sqlite.connect import connect_to_read, unusable_message
+from eventstore.sqlite.file_identity import FileId, open_descriptor
 from eventstore.sqlite.file_names import beside
 from eventstore.sqlite.orphans import refuse_orphans
 
@@ -199,5 +202,13 @@ def _checksum(content: bytes, order: str, start: tuple[int, int]) -> tuple[int, 
 
 def _frames_used(log: Path) -> int:
     """The number of frames that SQLite uses, from the index that it built when it recovered the write-ahead log."""
-    with beside(log, "-shm").open("rb") as index:
-        return int.from_bytes(index.read(_INDEX_FRAMES.stop)[_INDEX_FRAMES], sys.byteorder)
+    path = beside(log, "-shm")
+    file_id, descriptor = FileId.of(path), None
+    with suppress(OSError):  # the system does not list the open files
+        descriptor = open_descriptor(file_id) if file_id is not None else None
+    if descriptor is not None:
+        index = os.pread(descriptor, _INDEX_FRAMES.stop, 0)
+    else:
+        with path.open("rb") as file:
+            index = file.read(_INDEX_FRAMES.stop)
+    return int.from_bytes(index[_INDEX_FRAMES], sys.byteorder)

@@ -14,6 +14,7 @@ from tests.eventstore.logs import append, assignments
 
 HEADER_BYTES, FRAME_HEADER_BYTES = 32, 24
 FILES = ("", "-wal", ".lock")
+LOCK_OF_EVERY_CONNECTION = 128
 
 
 @pytest.fixture
@@ -51,6 +52,28 @@ def test_the_log_of_a_killed_writer_opens_with_every_event(killed: Path) -> None
     log = open_log(killed)
     assert (log.head().sequence, log.was_closed) == (30, False)
     log.close()
+
+
+def test_opening_a_log_keeps_the_locks_of_a_reader_in_the_same_process(killed: Path) -> None:
+    """Without its lock on the index of the write-ahead log, another process would empty the index under the reader."""
+    reader = read_log(killed)
+    assert reader.head().sequence == 30
+    log = open_log(killed)
+    try:
+        assert not _is_unlocked(beside(killed, "-shm"))
+    finally:
+        log.close()
+        reader.close()
+
+
+def _is_unlocked(index: Path) -> bool:
+    """Whether another process can lock the byte that every connection holds (https://sqlite.org/walformat.html)."""
+    program = (
+        "import fcntl, sys\n"
+        "with open(sys.argv[1], 'r+b') as index:\n"
+        f"    fcntl.lockf(index, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, {LOCK_OF_EVERY_CONNECTION})"
+    )
+    return subprocess.run([sys.executable, "-c", program, str(index)], capture_output=True, check=False).returncode == 0
 
 
 @pytest.mark.parametrize("part", ["header", "page"])
