@@ -8,12 +8,9 @@ import pytest
 from actors import Node
 from actors.ans104.wallet import Wallet, key_path
 from eventstore import LogUnusable, StorageDamaged, open_log, read_log, upgrade_log
+from eventstore.sqlite.file_names import beside
 from tests.actors.people import ALICE, BOB, register, still
 from tests.sqlite_file import execute
-
-
-def beside(path: Path, suffix: str) -> Path:
-    return path.with_name(path.name + suffix)
 
 
 async def copy_of_running(path: Path, copy: Path, suffixes: tuple[str, ...], *, opened_before: bool = False) -> Path:

@@ -12,6 +12,7 @@ from actors import Limits, Node, replay
 from actors.ans104.wallet import key_path
 from eventstore import LogFailed, LogInUse, LogUnusable, open_log, read_log
 from eventstore.sqlite import file_identity
+from eventstore.sqlite.file_names import beside
 from eventstore.sqlite.log import SqliteLog
 from eventstore.sqlite.writer_lock import lock_path
 from tests.actors.http.serve_command import COMMAND
@@ -28,10 +29,6 @@ def path(tmp_path: Path) -> Path:
     folder = tmp_path / "folder"
     folder.mkdir()
     return folder / "world.db"
-
-
-def beside(path: Path, suffix: str) -> Path:
-    return path.with_name(path.name + suffix)
 
 
 def move(path: Path) -> Path:

@@ -9,6 +9,7 @@ import pytest
 
 from actors import Limits, Node
 from eventstore import EventStoreError, StorageDamaged
+from eventstore.sqlite.file_names import beside
 from tests.actors.people import ALICE, NODE, register, relay, still, talking
 from tests.sqlite_file import execute
 
@@ -30,8 +31,8 @@ async def killed(tmp_path: Path) -> Path:
         await register(node, ALICE, "late")
         await node.drain()
         for suffix in ("", "-wal", ".lock", ".snapshots", ".snapshots.key"):
-            if (file := live.with_name(live.name + suffix)).exists():
-                copy(file, path.with_name(path.name + suffix))
+            if (file := beside(live, suffix)).exists():
+                copy(file, beside(path, suffix))
     return path
 
 
